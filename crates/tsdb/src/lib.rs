@@ -1,0 +1,1 @@
+//! Time series: the Prometheus text exposition format.

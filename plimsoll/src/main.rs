@@ -1,0 +1,3 @@
+//! Plimsoll: arguments in, exit code out.
+
+fn main() {}
