@@ -1,3 +1,7 @@
 //! Plimsoll: arguments in, exit code out.
 
+mod config;
+mod edge;
+mod fleet;
+
 fn main() {}
