@@ -3,5 +3,6 @@
 mod config;
 mod edge;
 mod fleet;
+mod log;
 
 fn main() {}
