@@ -55,7 +55,9 @@ fn field_error(field: &str, text: &str) -> ApiError {
 fn store_error(resource: &Resource, error: StoreError) -> ApiError {
     match error {
         StoreError::Duplicate => field_error(resource.fields[0].name, "exists already"),
-        StoreError::MissingReference => field_error("variable", "refers to a row that does not exist"),
+        StoreError::MissingReference => {
+            field_error("variable", "refers to a row that does not exist")
+        }
         error => ApiError::Store(error),
     }
 }
@@ -97,10 +99,8 @@ pub async fn list(
     let resource = named(&name).ok_or(ApiError::NoSuchResource)?;
     let (page, filters) = read_parameters(resource, &parameters).map_err(ApiError::Fields)?;
     let statements = query::list(resource, &filters, &page).into();
-    let results = clinic
-        .run("list", statements)
-        .await
-        .map_err(|error| store_error(resource, error))?;
+    let results =
+        clinic.run("list", statements).await.map_err(|error| store_error(resource, error))?;
     let [count, rows]: [Vec<Row>; 2] =
         results.try_into().unwrap_or_else(|_| [Vec::new(), Vec::new()]);
     let count = match count.first().and_then(|row| row.first()) {
@@ -194,8 +194,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let resource = named(&name).ok_or(ApiError::NoSuchResource)?;
     let now = now();
-    let values =
-        resource.validate(&body_object(&body)?, false, &now).map_err(ApiError::Fields)?;
+    let values = resource.validate(&body_object(&body)?, false, &now).map_err(ApiError::Fields)?;
     let row = write(&clinic, resource, "create", query::insert(resource, values), &now).await?;
     let row = row.ok_or(ApiError::NoSuchRow)?;
     let location = match row.first() {
@@ -218,10 +217,8 @@ async fn write(
     if resource.name == MEASUREMENTS.name {
         statements.push(query::raise_alarm(now));
     }
-    let results = clinic
-        .run(operation, statements)
-        .await
-        .map_err(|error| store_error(resource, error))?;
+    let results =
+        clinic.run(operation, statements).await.map_err(|error| store_error(resource, error))?;
     Ok(results.into_iter().next().and_then(|rows| rows.into_iter().next()))
 }
 

@@ -159,7 +159,8 @@ async fn serve(options: Options) -> Result<(), ClinicError> {
     match environment("SOCKET") {
         Some(path) => {
             let path = PathBuf::from(path);
-            let failed = |source| ClinicError::Listen { address: path.display().to_string(), source };
+            let failed =
+                |source| ClinicError::Listen { address: path.display().to_string(), source };
             remove_stale_socket(&path).map_err(failed)?;
             let listener = UnixListener::bind(&path).map_err(failed)?;
             axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;

@@ -146,7 +146,8 @@ pub async fn settings(State(clinic): State<Clinic>) -> Response {
 
 /// `PATCH /settings/`: changes this instance until it ends.
 pub async fn change_settings(State(clinic): State<Clinic>, body: axum::body::Bytes) -> Response {
-    let bad = |error: String| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
+    let bad =
+        |error: String| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
     let change: SettingsChange = match serde_json::from_slice(&body) {
         Ok(change) => change,
         Err(error) => return bad(format!("the body does not fit: {error}")),

@@ -104,11 +104,8 @@ pub fn update(resource: &Resource, id: i64, values: BTreeMap<&'static str, Value
     if values.is_empty() {
         return get(resource, id);
     }
-    let names: Vec<_> = values
-        .keys()
-        .enumerate()
-        .map(|(index, name)| format!("{name} = ${}", index + 1))
-        .collect();
+    let names: Vec<_> =
+        values.keys().enumerate().map(|(index, name)| format!("{name} = ${}", index + 1)).collect();
     let mut parameters: Vec<_> = values.into_values().collect();
     parameters.push(Value::Integer(id));
     Statement {
@@ -203,8 +200,7 @@ mod tests {
 
     #[test]
     fn a_list_with_filters_counts_and_pages() {
-        let filters =
-            [(&VARIABLES.filters[0], Value::Text("50%_!".into()))];
+        let filters = [(&VARIABLES.filters[0], Value::Text("50%_!".into()))];
         let [count, rows] = list(&VARIABLES, &filters, &Page { number: 3, size: 10 });
         assert_eq!(
             count.sql,
@@ -217,8 +213,7 @@ mod tests {
 
     #[test]
     fn an_update_names_only_what_changes() {
-        let statement =
-            update(&MEASUREMENTS, 7, BTreeMap::from([("value", Value::Number(1.0))]));
+        let statement = update(&MEASUREMENTS, 7, BTreeMap::from([("value", Value::Number(1.0))]));
         assert!(
             statement.sql.starts_with("UPDATE measurements SET value = $1 WHERE id = $2"),
             "{}",

@@ -337,12 +337,36 @@ mod tests {
         for (resource, json, expected) in [
             (&VARIABLES, r#"{}"#, r#"{"name":["is required"]}"#),
             (&VARIABLES, r#"{"name":""}"#, r#"{"name":["must not be empty"]}"#),
-            (&VARIABLES, r#"{"name":7,"unit":true}"#, r#"{"name":["must be text"],"unit":["must be text"]}"#),
-            (&VARIABLES, r#"{"name":"a","lower":2,"upper":1}"#, r#"{"upper":["must not be less than lower"]}"#),
-            (&VARIABLES, r#"{"name":"a","colour":1}"#, r#"{"colour":["is not a field of variables: name, unit, lower, upper"]}"#),
-            (&MEASUREMENTS, r#"{"variable":1.5,"value":"x"}"#, r#"{"value":["must be a number"],"variable":["must be an id (a whole number)"]}"#),
-            (&MEASUREMENTS, r#"{"variable":1,"value":1,"measured_at":"noon"}"#, r#"{"measured_at":["must be a time such as 2026-01-31T12:00:00Z"]}"#),
-            (&ALARMS, r#"{"variable":1,"kind":"loud"}"#, r#"{"kind":["must be one of above, below, manual"]}"#),
+            (
+                &VARIABLES,
+                r#"{"name":7,"unit":true}"#,
+                r#"{"name":["must be text"],"unit":["must be text"]}"#,
+            ),
+            (
+                &VARIABLES,
+                r#"{"name":"a","lower":2,"upper":1}"#,
+                r#"{"upper":["must not be less than lower"]}"#,
+            ),
+            (
+                &VARIABLES,
+                r#"{"name":"a","colour":1}"#,
+                r#"{"colour":["is not a field of variables: name, unit, lower, upper"]}"#,
+            ),
+            (
+                &MEASUREMENTS,
+                r#"{"variable":1.5,"value":"x"}"#,
+                r#"{"value":["must be a number"],"variable":["must be an id (a whole number)"]}"#,
+            ),
+            (
+                &MEASUREMENTS,
+                r#"{"variable":1,"value":1,"measured_at":"noon"}"#,
+                r#"{"measured_at":["must be a time such as 2026-01-31T12:00:00Z"]}"#,
+            ),
+            (
+                &ALARMS,
+                r#"{"variable":1,"kind":"loud"}"#,
+                r#"{"kind":["must be one of above, below, manual"]}"#,
+            ),
         ] {
             assert_eq!(errors(resource, json), expected, "{json}");
         }
