@@ -3,8 +3,11 @@
 mod bad_requests;
 mod clinic;
 mod faults;
+mod forwarding;
 mod harness;
 mod http;
+mod lifecycle;
+mod operations;
 mod postgres;
 mod real_servers;
 mod upstream;

@@ -1,0 +1,186 @@
+//! Start, reload, drain, stop, and what is left behind: nothing.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{self, Plimsoll, is_alive};
+use crate::http::Connection;
+use crate::upstream::{Upstream, ok, service};
+
+#[test]
+fn a_stop_ends_every_instance() {
+    let mut plimsoll = Plimsoll::up(&harness::clinic(3, ""));
+    plimsoll.wait_healthy("web", 3);
+    let pids = plimsoll.instance_pids("web");
+    assert_eq!(pids.len(), 3);
+    assert!(plimsoll.stop().success(), "{}", plimsoll.log());
+    assert!(!pids.iter().any(|pid| is_alive(*pid)));
+}
+
+#[test]
+fn ctrl_c_is_a_stop() {
+    let mut plimsoll = Plimsoll::up(&harness::clinic(1, ""));
+    plimsoll.wait_healthy("web", 1);
+    plimsoll.signal(Signal::SIGINT);
+    assert!(plimsoll.wait_exit().success());
+}
+
+#[test]
+fn even_kill_9_leaves_no_instance_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    // A shell with a child that ignores TERM, and a grandchild in a session of its own.
+    let script = format!(
+        "trap '' TERM; echo $$ >> pids; (trap '' TERM; sh -c 'echo $$ >> pids; exec sleep 1000') & \
+         setsid sh -c 'echo $$ >> pids; exec sleep 1000' & \
+         exec {} clinic",
+        harness::binary().display()
+    );
+    std::fs::write(directory.path().join("start.sh"), script).unwrap();
+    let config = "[service.web]\nrun = [\"/bin/sh\", \"start.sh\"]\ninstances = 2\nhealth = { path = \"/health/\" }\n";
+    let mut plimsoll = Plimsoll::up_in(directory, config, &[]);
+    plimsoll.wait_healthy("web", 2);
+    let pids = || -> Vec<u32> {
+        let text = std::fs::read_to_string(plimsoll.directory.path().join("pids"));
+        text.unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
+    };
+    harness::eventually("six processes", || pids().len() == 6);
+    let pids = pids();
+    assert!(pids.iter().all(|pid| is_alive(*pid)));
+    plimsoll.signal(Signal::SIGKILL);
+    plimsoll.wait_exit();
+    harness::eventually("the end of all of them", || !pids.iter().any(|pid| is_alive(*pid)));
+}
+
+#[test]
+fn a_drain_finishes_what_is_open_and_reports_what_it_cut() {
+    let server = Upstream::answering(|request| {
+        if request.path() == "/wait" {
+            let _ = std::net::TcpStream::connect(request.header("x-signal").unwrap());
+            let listener = std::net::TcpListener::bind(request.header("x-wait").unwrap()).unwrap();
+            let _ = listener.accept();
+        }
+        ok("done")
+    });
+    let mut plimsoll =
+        Plimsoll::up(&format!("drain_timeout = \"20s\"\n{}", service(&[&server], "")));
+    let signal = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let wait = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut open = Connection::open(plimsoll.traffic);
+    open.send(format!(
+        "GET /wait HTTP/1.1\r\nHost: a\r\nX-Signal: {}\r\nX-Wait: {wait}\r\n\r\n",
+        signal.local_addr().unwrap()
+    ));
+    signal.accept().unwrap();
+    let mut idle = Connection::open(plimsoll.traffic);
+    assert_eq!(idle.get("/").text(), "done");
+    plimsoll.signal(Signal::SIGTERM);
+    plimsoll.wait_log("drain");
+    assert!(idle.rest().is_empty());
+    harness::eventually("the listener to close", || {
+        Connection::try_open(plimsoll.traffic).is_err()
+    });
+    // The request that was open gets its answer.
+    harness::eventually("the server to wait", || std::net::TcpStream::connect(wait).is_ok());
+    let response = open.response("GET").unwrap();
+    assert_eq!((response.text().as_str(), response.header("connection")), ("done", Some("close")));
+    assert!(plimsoll.wait_exit().success());
+
+    let stuck = Upstream::start(|mut stream| {
+        let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
+    });
+    let mut plimsoll =
+        Plimsoll::up(&format!("drain_timeout = \"300ms\"\n{}", service(&[&stuck], "")));
+    let mut open = Connection::open(plimsoll.traffic);
+    open.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    plimsoll.wait("the request in flight", || plimsoll.status()["services"][0]["in_flight"] == 1);
+    plimsoll.stop();
+    plimsoll.wait_log("cut");
+}
+
+#[test]
+fn a_reload_applies_what_is_right_and_refuses_what_is_wrong() {
+    let (first, second) = (Upstream::text("first"), Upstream::text("second"));
+    let plimsoll = Plimsoll::up(&service(&[&first], ""));
+    assert_eq!(plimsoll.get("/").text(), "first");
+    let mut open = Connection::open(plimsoll.traffic);
+    assert_eq!(open.get("/").text(), "first");
+
+    plimsoll.write_config("[service.web]\nserver = []\n");
+    let (code, _, errors) = plimsoll.command(&["reload"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("plimsoll.toml:4") && errors.contains("servers"), "{errors}");
+    assert_eq!(plimsoll.get("/").text(), "first");
+    assert!(!plimsoll.status()["reload_failure"].is_null());
+
+    plimsoll.write_config(&service(&[&second], ""));
+    let (code, output, errors) = plimsoll.command(&["reload"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(output.contains("web"), "{output}");
+    assert_eq!(plimsoll.get("/").text(), "second");
+    assert_eq!(open.get("/").text(), "second", "the open connection lives on");
+}
+
+#[test]
+fn counters_and_health_survive_a_reload() {
+    let server = Upstream::text("x");
+    let plimsoll = Plimsoll::up(&service(&[&server], ""));
+    for _ in 0..5 {
+        plimsoll.get("/");
+    }
+    plimsoll.write_config(&service(&[&server], "balance = \"least-conn\""));
+    assert_eq!(plimsoll.command(&["reload"]).0, 0);
+    plimsoll.get("/");
+    assert_eq!(plimsoll.metric("plimsoll_server_requests_total", &["web"]), 6.0);
+}
+
+#[test]
+fn instances_follow_the_config() {
+    let plimsoll = Plimsoll::up(&harness::clinic(1, ""));
+    plimsoll.wait_healthy("web", 1);
+    let first = plimsoll.instance_pids("web");
+    plimsoll.write_config(&harness::clinic(3, ""));
+    assert_eq!(plimsoll.command(&["reload"]).0, 0);
+    plimsoll.wait_healthy("web", 3);
+    assert!(plimsoll.instance_pids("web").contains(&first[0]));
+    plimsoll.write_config(&harness::clinic(1, ""));
+    assert_eq!(plimsoll.command(&["reload"]).0, 0);
+    plimsoll.wait_healthy("web", 1);
+    assert_eq!(plimsoll.instance_pids("web"), first);
+}
+
+#[test]
+fn a_crash_loop_is_told_and_halts_nobody_else() {
+    let plimsoll = Plimsoll::up(
+        "[service.bad]\nrun = \"echo cannot find the database >&2; exit 3\"\n\
+         restart = { initial = \"10ms\", max = \"50ms\" }\n\
+         [service.good]\nrun = \"python3 -m http.server --bind 127.0.0.1 $PORT\"\nhealth = { path = \"/\" }\n\
+         [[route]]\nservice = \"good\"\n[[route]]\npath = \"/bad/\"\nservice = \"bad\"\n",
+    );
+    plimsoll.wait_healthy("good", 1);
+    let line = plimsoll.wait_log("crash loop");
+    assert!(line.contains("bad-1"), "{line}");
+    plimsoll.wait_log("cannot find the database");
+    assert_eq!(plimsoll.get("/bad/").status, 503);
+    assert_eq!(plimsoll.get("/").status, 200);
+}
+
+#[test]
+fn a_restart_whose_new_instance_fails_is_rolled_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!(
+        "[ -e broken ] && {{ echo it is broken >&2; exit 1; }}; exec {} clinic",
+        harness::binary().display()
+    );
+    std::fs::write(directory.path().join("start.sh"), script).unwrap();
+    let config = "[service.web]\nrun = [\"/bin/sh\", \"start.sh\"]\ninstances = 2\n\
+                  health = { path = \"/health/\" }\nstart_timeout = \"5s\"\n";
+    let plimsoll = Plimsoll::up_in(directory, config, &[]);
+    plimsoll.wait_healthy("web", 2);
+    let before = plimsoll.instance_pids("web");
+    std::fs::write(plimsoll.directory.path().join("broken"), "").unwrap();
+    let (code, _, errors) = plimsoll.command(&["restart", "web"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("it is broken"), "{errors}");
+    plimsoll.wait_healthy("web", 2);
+    assert_eq!(plimsoll.instance_pids("web"), before);
+    assert_eq!(plimsoll.get("/").status, 200);
+}
