@@ -183,3 +183,38 @@ impl NameSet {
         NameSet(self.0 | other.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case() {
+        for &(name, text) in KNOWN {
+            assert_eq!(name.as_str(), text);
+            assert_eq!(HeaderName::from_bytes(text.as_bytes()), name);
+            assert_eq!(HeaderName::from_bytes(text.to_ascii_lowercase().as_bytes()), name);
+            assert_eq!(HeaderName::from_bytes(text.to_ascii_uppercase().as_bytes()), name);
+        }
+    }
+
+    #[test]
+    fn near_misses_are_other_names() {
+        for text in ["", "H", "Hos", "Hosts", "H0st", "Content_Length", "Content-Lengthh", "X"] {
+            assert_eq!(HeaderName::from_bytes(text.as_bytes()), HeaderName::Other, "{text}");
+        }
+        assert_eq!(HeaderName::Other.as_str(), "");
+    }
+
+    #[test]
+    fn sets_never_hold_other() {
+        let set = NameSet::of(&[HeaderName::Host, HeaderName::Other]);
+        assert!(set.contains(HeaderName::Host));
+        assert!(!set.contains(HeaderName::Other));
+        assert!(!set.contains(HeaderName::Via));
+        assert!(set.intersects(NameSet::EMPTY.with(HeaderName::Host)));
+        assert!(!set.intersects(NameSet::EMPTY.with(HeaderName::Via)));
+        let both = set.union(NameSet::of(&[HeaderName::Via]));
+        assert!(both.contains(HeaderName::Via) && both.contains(HeaderName::Host));
+    }
+}
