@@ -12,6 +12,10 @@ pub(crate) const UNDERSCORE: u8 = 2;
 pub(crate) const TEXT: u8 = 4;
 /// `unreserved` and `sub-delims` of RFC 3986, which make up a registered name besides `%XX`.
 pub(crate) const HOST: u8 = 8;
+/// What a request target may hold: visible ASCII.
+pub(crate) const TARGET: u8 = 16;
+/// No byte at all.
+pub(crate) const NONE: u8 = 0;
 
 /// The classes of each byte, as bits.
 static CLASSES: [u8; 256] = {
@@ -31,6 +35,9 @@ static CLASSES: [u8; 256] = {
         }
         if value.is_ascii_alphanumeric() || contains(b"-._~!$&'()*+,;=", value) {
             class |= HOST;
+        }
+        if value.is_ascii_graphic() {
+            class |= TARGET;
         }
         classes[byte] = class;
         byte += 1;
@@ -128,7 +135,7 @@ pub(crate) fn target_length(bytes: &[u8]) -> usize {
         }
         at += WORD;
     }
-    at + bytes[at..].iter().take_while(|byte| byte.is_ascii_graphic()).count()
+    at + bytes[at..].iter().take_while(|&&byte| is(byte, TARGET)).count()
 }
 
 #[cfg(test)]

@@ -22,13 +22,21 @@ pub(crate) enum Line {
     Partial,
 }
 
-/// How far a head has been read, so that no byte is looked at twice when more arrive.
+/// How far a head has been read, so that nothing is read over and over as more bytes arrive.
+///
+/// A call with more bytes reads again the line that was not complete, but only if one of the new
+/// bytes can matter. Bytes that go on with the name, value or target in which the last call stopped
+/// cannot, so input in tiny pieces costs no more than its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// Start of the first line that is not complete; 0 while in the start line.
     line_start: usize,
-    /// How far that line has been searched for its end; 0 before the first call.
+    /// How many bytes have been looked at; 0 before the first call.
     searched: usize,
+    /// The class of bytes that change nothing if they come next.
+    neutral: u8,
+    /// How many bytes matter whatever they are, because a limit is passed by them.
+    limit: usize,
 }
 
 impl Progress {
@@ -45,17 +53,34 @@ impl Progress {
         self.line_start = offset;
     }
 
-    /// Whether it is worth while to read on: the line that was incomplete may have got its end.
+    /// Whether the bytes that are new since the last call change nothing; they are then done with.
     /// A buffer shorter than before is not the same head, so it is read from the start.
-    pub(crate) fn resume(&mut self, window: &[u8]) -> bool {
+    #[inline]
+    pub(crate) fn skips(&mut self, window: &[u8]) -> bool {
         if self.searched > window.len() {
             *self = Progress::default();
         }
-        self.is_new() || memchr::memchr(b'\n', &window[self.searched..]).is_some()
+        let changes_nothing = !self.is_new()
+            && window.len() <= self.limit
+            && window[self.searched..].iter().all(|&byte| bytes::is(byte, self.neutral));
+        if changes_nothing {
+            self.searched = window.len();
+        }
+        changes_nothing
     }
 
-    pub(crate) fn pause(&mut self, window: &[u8]) {
+    /// Remembers that the start line is not complete, and what would change nothing.
+    pub(crate) fn pause_in_start_line(&mut self, window: &[u8], neutral: u8, limit: usize) {
         self.searched = window.len();
+        self.neutral = if window.last() == Some(&b'\r') { bytes::NONE } else { neutral };
+        self.limit = limit;
+    }
+
+    /// Remembers that the header line at `line_start` is not complete.
+    pub(crate) fn pause_in_headers(&mut self, window: &[u8]) {
+        let in_value = memchr::memchr(b':', &window[self.line_start..]).is_some();
+        let neutral = if in_value { bytes::TEXT } else { bytes::TOKEN };
+        self.pause_in_start_line(window, neutral, usize::MAX);
     }
 }
 

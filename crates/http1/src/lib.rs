@@ -12,8 +12,9 @@
 //! **Invariants.**
 //! - A parsed head holds offsets into the caller's buffer, counted from the first byte of the head;
 //!   parsing allocates nothing once the scratch ([`RequestHead`], [`ResponseHead`]) has grown.
-//! - How the bytes were split over calls never changes the outcome, only when it is known.
-//! - A head is looked at once: calls with more bytes go on where the last one stopped.
+//! - How the bytes were split over calls never changes the outcome.
+//! - Calls with more bytes go on at the line where the last one stopped, and cost no more than the
+//!   bytes are many, however small the pieces.
 //! - No input makes the crate panic, and no input makes it hold more than [`Limits`] allow.
 //!
 //! **How to use it for a request.** Append what is read to a buffer whose first byte is the first

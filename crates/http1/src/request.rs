@@ -111,8 +111,7 @@ pub fn parse_request(
     let limit = limits.head_bytes.min(Limits::LARGEST_HEAD_BYTES);
     let window = &buffer[..buffer.len().min(limit)];
     // At the limit there is no more to wait for, so whatever is wrong with the last line is told.
-    if !head.progress.resume(window) && window.len() < limit {
-        head.progress.pause(window);
+    if window.len() < limit && head.progress.skips(window) {
         return Ok(Parsed::Partial);
     }
     let fault = match read_head(window, limits, head) {
@@ -122,7 +121,7 @@ pub fn parse_request(
             return Ok(Parsed::Complete);
         }
         Ok(None) if window.len() < limit => {
-            head.progress.pause(window);
+            pause(window, limits, &mut head.progress);
             return Ok(Parsed::Partial);
         }
         Ok(None) if head.progress.in_start_line() => Fault::new(RejectReason::TargetTooLong, limit),
@@ -131,6 +130,21 @@ pub fn parse_request(
     };
     head.progress = Progress::default();
     Err(fault.on(Side::Request))
+}
+
+/// Remembers where reading stopped.
+fn pause(window: &[u8], limits: &Limits, progress: &mut Progress) {
+    if !progress.in_start_line() {
+        return progress.pause_in_headers(window);
+    }
+    let mut spaces = memchr::memchr_iter(b' ', window);
+    let (neutral, limit) = match (spaces.next(), spaces.next()) {
+        // Methods are short, so reading them again is cheap.
+        (None, _) => (bytes::NONE, usize::MAX),
+        (Some(space), None) => (bytes::TARGET, (space + 1).saturating_add(limits.target_bytes)),
+        (Some(_), Some(_)) => (bytes::TEXT, usize::MAX),
+    };
+    progress.pause_in_start_line(window, neutral, limit);
 }
 
 /// Reads on from where the last call stopped; the length of the head, or `None` if it is not whole.

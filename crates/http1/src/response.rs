@@ -76,6 +76,9 @@ impl ResponseHead {
     }
 }
 
+/// Bytes of `HTTP/1.1 200`, after which a reason may follow or not.
+const STATUS_END: usize = 12;
+
 /// Reads a response head from the start of `buffer`; the rules of calling are those of
 /// [`crate::parse_request`].
 ///
@@ -90,8 +93,7 @@ pub fn parse_response(
     let limit = limits.head_bytes.min(Limits::LARGEST_HEAD_BYTES);
     let window = &buffer[..buffer.len().min(limit)];
     // At the limit there is no more to wait for, so whatever is wrong with the last line is told.
-    if !head.progress.resume(window) && window.len() < limit {
-        head.progress.pause(window);
+    if window.len() < limit && head.progress.skips(window) {
         return Ok(Parsed::Partial);
     }
     let fault = match read_head(window, request, limits, head) {
@@ -101,7 +103,7 @@ pub fn parse_response(
             return Ok(Parsed::Complete);
         }
         Ok(None) if window.len() < limit => {
-            head.progress.pause(window);
+            pause(window, &mut head.progress);
             return Ok(Parsed::Partial);
         }
         Ok(None) => Fault::new(RejectReason::HeadTooLarge, limit),
@@ -109,6 +111,16 @@ pub fn parse_response(
     };
     head.progress = Progress::default();
     Err(fault.on(Side::Response))
+}
+
+/// Remembers where reading stopped.
+fn pause(window: &[u8], progress: &mut Progress) {
+    if !progress.in_start_line() {
+        return progress.pause_in_headers(window);
+    }
+    let in_reason = window.len() > STATUS_END;
+    let neutral = if in_reason { bytes::TEXT } else { bytes::NONE };
+    progress.pause_in_start_line(window, neutral, usize::MAX);
 }
 
 /// Reads on from where the last call stopped; the length of the head, or `None` if it is not whole.
@@ -133,9 +145,6 @@ fn read_head(
     conclude(window, request, limits, head)?;
     Ok(Some(length))
 }
-
-/// Bytes of `HTTP/1.1 200`, after which a reason may follow or not.
-const STATUS_END: usize = 12;
 
 /// Reads `version SP status [SP reason] CRLF`; the offset after it, or `None` if it is not whole.
 /// The space before an absent reason is often left out; that is taken.

@@ -94,7 +94,7 @@ fn start_lines_refused() {
         ("GET / ICY/1.1", 400, R::InvalidVersion),
         ("GET / HTTP/1.1\n", 400, R::BareLineFeed),
         ("GET / HTTP/1.1\r\r", 400, R::BareCarriageReturn),
-        ("GET / HTTP/1.\01", 400, R::NulByte),
+        ("GET / HTTP/1.\0", 400, R::NulByte),
         ("GET / HTTP/2.0", 505, R::UnsupportedVersion),
         ("PRI * HTTP/2.0", 505, R::UnsupportedVersion),
         ("GET / HTTP/3.0", 505, R::UnsupportedVersion),
