@@ -1,8 +1,14 @@
 //! Plimsoll: arguments in, exit code out.
 
+mod admin;
+mod cli;
 mod config;
 mod edge;
 mod fleet;
 mod log;
 
-fn main() {}
+use clap::Parser;
+
+fn main() {
+    let _ = cli::arguments::Arguments::parse();
+}
