@@ -1,0 +1,242 @@
+//! What `/api/status` says: the whole state of one Plimsoll at one moment.
+//!
+//! The same types are written by the admin server and read back by `plimsoll status`, so the JSON
+//! cannot drift from the table. Names carry their unit (`_seconds`, `_bytes`, `_percent`); times
+//! are RFC 3339 in UTC; a share is 0.0 to 1.0. Rates, error shares and latencies are over the last
+//! [`RATE_WINDOW_SECONDS`]. A field that does not apply is `null`, never a made-up zero.
+//! Fields may be added; readers ignore those they do not know.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The window of rates, error shares and latencies, in seconds.
+pub const RATE_WINDOW_SECONDS: u32 = 10;
+
+/// Most events in [`Status::events`]; the oldest goes first.
+pub const EVENTS_MAX: usize = 100;
+
+/// One Plimsoll at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of Plimsoll, as `0.1.0`.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When this was said, by Plimsoll's clock: ages are counted from here, not from the reader's.
+    pub now: Timestamp,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Running or draining.
+    pub phase: Phase,
+    /// The config file; `null` when the command line is all there is (`plimsoll run`).
+    pub config_path: Option<String>,
+    /// When the configuration in force was loaded.
+    pub config_loaded_at: Timestamp,
+    /// Why the last reload was refused; `null` once one succeeded.
+    pub reload_failure: Option<String>,
+    /// Where client connections are accepted.
+    pub listeners: Vec<ListenerStatus>,
+    /// Client connections open now.
+    pub connections_open: u64,
+    /// Client connections accepted since the start.
+    pub connections_total: u64,
+    /// What clients got from all services together, and from Plimsoll itself.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// Services by name.
+    pub services: Vec<ServiceStatus>,
+    /// The latest changes of state, newest first, at most [`EVENTS_MAX`].
+    pub events: Vec<Event>,
+}
+
+/// Where the process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Accepts connections.
+    Running,
+    /// Was told to stop: accepts nothing new, waits for open requests.
+    Draining,
+}
+
+/// One listening address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// As configured, as `:9999`; the `entrypoint` label of metrics.
+    pub name: String,
+    /// The address bound, as `0.0.0.0:9999`.
+    pub address: String,
+}
+
+/// Figures that the whole, a service and a server have alike.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests since the start, counted when they end.
+    pub requests_total: u64,
+    /// Requests that ended, a second.
+    pub requests_per_second: f64,
+    /// Share of them answered with a status of 500 or more, or not at all; `null` without requests.
+    pub error_share: Option<f64>,
+    /// Requests begun and not ended.
+    pub in_flight: u64,
+    /// Half of the requests took no longer; `null` without requests.
+    pub latency_p50_seconds: Option<f64>,
+    /// 90 % took no longer.
+    pub latency_p90_seconds: Option<f64>,
+    /// 99 % took no longer.
+    pub latency_p99_seconds: Option<f64>,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Unique name.
+    pub name: String,
+    /// Where its servers come from, in words: `3 × gunicorn app:wsgi`, `5 listed servers`.
+    pub source: String,
+    /// The balancing policy as the config file names it, as `least-conn`.
+    pub balance: String,
+    /// Least percentage of servers that must be healthy; 0 is no demand.
+    pub min_healthy_percent: u8,
+    /// Fewer are healthy than `min_healthy_percent` asks.
+    pub below_min_healthy: bool,
+    /// What happens then, in words: `503 at once`, `spread over all servers`.
+    pub when_below_min_healthy: String,
+    /// What clients of the service got, retries hidden.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// Its servers, also those that the fleet is yet to start again, in a steady order.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// One server of a service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Unique within its service.
+    pub name: String,
+    /// `127.0.0.1:8001`, `db.example:80` or `unix:/run/app.sock`.
+    pub address: String,
+    /// What it is to the balancer.
+    pub state: State,
+    /// Why it is in this state, as `3 checks failed: connection refused`; may be empty.
+    pub reason: String,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// Its share of traffic relative to the others'.
+    pub weight: u32,
+    /// Most requests in flight; `null` is without bound.
+    pub max_conns: Option<u32>,
+    /// Gets traffic only when no other server can.
+    pub backup: bool,
+    /// What was sent to it, retries included.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// The latest active health check; `null` before the first, and without checks.
+    pub last_check: Option<CheckStatus>,
+    /// Its process, if Plimsoll runs it.
+    pub instance: Option<InstanceStatus>,
+}
+
+/// What a server is to the balancer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Known, but not yet seen healthy; gets no traffic.
+    Starting,
+    /// Gets traffic.
+    Healthy,
+    /// Active checks failed.
+    Unhealthy,
+    /// Out for a time because real traffic failed.
+    Ejected,
+    /// Gets no new requests; those in flight finish.
+    Draining,
+    /// Not there now.
+    Stopped,
+}
+
+/// One active health check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Whether it succeeded.
+    pub passed: bool,
+    /// What came of it, as `200 in 3 ms` or `connection refused`.
+    pub text: String,
+}
+
+/// A process that the fleet runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Its process id; `null` while it does not run.
+    pub pid: Option<u32>,
+    /// Where the fleet is with it: `starting`, `ready`, `draining`, `stopping`, `backoff`,
+    /// `crash-loop`, `stopped`.
+    pub phase: String,
+    /// When the process started; `null` while it does not run.
+    pub started_at: Option<Timestamp>,
+    /// Times it was started again.
+    pub restarts: u64,
+    /// Of one core; 250 is two and a half cores.
+    pub cpu_percent: Option<f64>,
+    /// Resident memory.
+    pub memory_bytes: Option<u64>,
+    /// Open file descriptors.
+    pub descriptors: Option<u64>,
+    /// How it ended the last time, as `exited with status 1`.
+    pub last_exit: Option<String>,
+}
+
+/// A change of state worth telling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// How much it matters.
+    pub level: EventLevel,
+    /// What it is about: `web/web-2`, `web`, `plimsoll`.
+    pub subject: String,
+    /// What happened and why, one sentence.
+    pub text: String,
+}
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventLevel {
+    /// As it should be.
+    Info,
+    /// Needs a look; service goes on.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+impl State {
+    /// The lower-case word used in status, metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Ejected => "ejected",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl Status {
+    /// Seconds from `then` to this status; 0 for what lies ahead.
+    pub fn seconds_since(&self, then: Timestamp) -> f64 {
+        self.now.duration_since(then).as_secs_f64().max(0.0)
+    }
+}
+
+impl ServiceStatus {
+    /// Servers that get traffic now.
+    pub fn healthy_count(&self) -> usize {
+        self.servers.iter().filter(|server| server.state == State::Healthy).count()
+    }
+}

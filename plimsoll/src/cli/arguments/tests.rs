@@ -1,0 +1,69 @@
+use clap::CommandFactory;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Command, String> {
+    let words = line.split_whitespace();
+    Arguments::try_parse_from(words).map(|it| it.command).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_declaration_is_sound() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn run_takes_the_words_after_the_dashes_as_they_are() {
+    let Command::Run(run) =
+        parse("plimsoll run -n 3 --health /up -- gunicorn -n 5 --bind 127.0.0.1:$PORT").unwrap()
+    else {
+        panic!("not run");
+    };
+    assert_eq!((run.instances, run.health.as_deref()), (3, Some("/up")));
+    assert_eq!(run.listen, [":9999"]);
+    assert_eq!(run.command, ["gunicorn", "-n", "5", "--bind", "127.0.0.1:$PORT"]);
+}
+
+#[test]
+fn clients_say_where_to_ask() {
+    let Command::Client(ClientCommand::Drain(drain)) =
+        parse("plimsoll drain web/web-2 --undo --admin [::1]:9900 --token secret").unwrap()
+    else {
+        panic!("not drain");
+    };
+    assert_eq!((drain.server.as_str(), drain.undo), ("web/web-2", true));
+    assert_eq!(drain.connection.admin.as_deref(), Some("[::1]:9900"));
+    assert_eq!(drain.connection.token.as_deref(), Some("secret"));
+}
+
+#[test]
+fn mistakes_are_explained() {
+    for (line, expected) in [
+        ("plimsoll run -n 3", "required arguments were not provided"),
+        ("plimsoll run -n 0 -- true", "0 is not in 1..=1000"),
+        ("plimsoll run -n three -- true", "invalid digit found in string"),
+        ("plimsoll run --balance leest-conn -- true", "a similar value exists: 'least-conn'"),
+        ("plimsoll stats", "a similar subcommand exists: 'status'"),
+        ("plimsoll status --json --watch", "cannot be used with"),
+        ("plimsoll drain", "<SERVER>"),
+        ("plimsoll clinic --latency 50", "write a number and its unit: 20ms, 1.5s"),
+        ("plimsoll config grammar", "possible values: reference, schema"),
+    ] {
+        let message = parse(line).expect_err(line);
+        assert!(message.contains(expected), "{line}: {message}");
+    }
+}
+
+#[test]
+fn help_leaves_no_command_unexplained() {
+    let command = Arguments::command();
+    for subcommand in command.get_subcommands() {
+        let name = subcommand.get_name();
+        assert!(subcommand.get_about().is_some(), "{name} has no about");
+        assert!(subcommand.get_long_about().is_some(), "{name} has no long about");
+        assert!(subcommand.get_after_help().is_some(), "{name} has no example");
+        for argument in subcommand.get_arguments() {
+            assert!(argument.get_help().is_some(), "{name} {} has no help", argument.get_id());
+        }
+    }
+}
