@@ -1,0 +1,45 @@
+//! What a chore needs and the machine lacks.
+//!
+//! Each missing thing is named with the reason it is wanted. Programs come from the distribution
+//! (`system`), test peers from their own package registries at pinned versions (`python`,
+//! `node`) into a folder of the build products. Nothing is installed twice, and nothing that an
+//! installation starts is left running.
+
+mod node;
+mod python;
+mod stamp;
+mod system;
+
+use crate::workspace::Workspace;
+
+use system::Need;
+
+const NGINX: Need =
+    Need::program("nginx", "nginx-light", "the peer and the upstream of benchmarks and their tests");
+const HAPROXY: Need =
+    Need::program("haproxy", "haproxy", "the peer of benchmarks and their tests");
+const WRK: Need = Need::program("wrk", "wrk", "the load of benchmarks and their tests");
+const POSTGRES: Need =
+    Need::program("initdb", "postgresql", "the tests of the clinic's PostgreSQL store");
+const NPM: Need = Need::program("npm", "npm", "installs the Node servers that the tests run");
+const TASKSET: Need = Need::program("taskset", "util-linux", "gives a server a core of its own");
+const SETPRIV: Need =
+    Need::program("setpriv", "util-linux", "starts a server as another user, or bound to its parent");
+
+/// Everything that `cargo test` needs.
+pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
+    let python = Need::new(
+        "python3 with venv",
+        python::has_environment_module,
+        "python3-venv",
+        "runs the Flask and Django servers that the tests put behind Plimsoll",
+    );
+    system::install(&[NGINX, HAPROXY, WRK, POSTGRES, NPM, TASKSET, SETPRIV, python])?;
+    python::install(workspace)?;
+    node::install(workspace)
+}
+
+/// Everything that `cargo xtask bench edge` needs.
+pub(crate) fn for_edge_benchmark() -> anyhow::Result<()> {
+    system::install(&[NGINX, HAPROXY, WRK, TASKSET, SETPRIV])
+}
