@@ -100,13 +100,28 @@ pub(crate) fn line_end(window: &[u8], at: usize) -> Result<Option<usize>, Fault>
 }
 
 /// Reads the line at `start`. `follows_field` tells which kind of fault leading white space is.
-#[inline]
+#[inline(always)] // The header is then made where it is kept, not copied there.
 pub(crate) fn line(window: &[u8], start: usize, follows_field: bool) -> Result<Line, Fault> {
-    let (name_length, has_underscore) = bytes::token_length(&window[start..]);
-    let colon = start + name_length;
-    if name_length == 0 || window.get(colon) != Some(&b':') {
-        return without_name(window, start, colon, follows_field);
+    let rest = &window[start..];
+    // The empty line is told first, so that no colon is looked for in the body behind it.
+    if rest.first() == Some(&b'\r') {
+        return without_name(window, start, follows_field);
     }
+    let Some(name_length) = bytes::find_colon(rest) else {
+        return without_name(window, start, follows_field);
+    };
+    let name_text = &rest[..name_length];
+    let name = HeaderName::from_bytes(name_text);
+    let mut has_underscore = false;
+    // A known name is a token; another one has yet to be looked at.
+    if name == HeaderName::Other {
+        let token_length;
+        (token_length, has_underscore) = bytes::token_length(name_text);
+        if token_length == 0 || token_length < name_length {
+            return without_name(window, start, follows_field);
+        }
+    }
+    let colon = start + name_length;
     let mut value_start = colon + 1;
     while let Some(b' ' | b'\t') = window.get(value_start) {
         value_start += 1;
@@ -119,7 +134,6 @@ pub(crate) fn line(window: &[u8], start: usize, follows_field: bool) -> Result<L
     while value_end > value_start && matches!(window[value_end - 1], b' ' | b'\t') {
         value_end -= 1;
     }
-    let name = HeaderName::from_bytes(&window[start..colon]);
     Ok(Line::Field(Header {
         line_start: start as u32,
         line_end: next as u32,
@@ -132,15 +146,10 @@ pub(crate) fn line(window: &[u8], start: usize, follows_field: bool) -> Result<L
     }))
 }
 
-/// What a line is that does not begin with a name and a colon; `at` is its first byte that is not
-/// of a token.
+/// What a line is that does not begin with a name and a colon.
 #[cold]
-fn without_name(
-    window: &[u8],
-    start: usize,
-    at: usize,
-    follows_field: bool,
-) -> Result<Line, Fault> {
+fn without_name(window: &[u8], start: usize, follows_field: bool) -> Result<Line, Fault> {
+    let at = start + bytes::token_length(&window[start..]).0;
     let is_empty = at == start;
     let reason = match window.get(at) {
         None => return Ok(Line::Partial),

@@ -149,53 +149,61 @@ fn read_head(
 /// Reads `version SP status [SP reason] CRLF`; the offset after it, or `None` if it is not whole.
 /// The space before an absent reason is often left out; that is taken.
 fn status_line(window: &[u8], head: &mut ResponseHead) -> Result<Option<usize>, Fault> {
-    if let Some(b' ' | b'\t' | b'\r' | b'\n') = window.first() {
-        return Err(Fault::new(RejectReason::LeadingWhitespace, 0));
-    }
-    let Some(version) = version(window)? else {
-        return Ok(None);
+    let [
+        b'H',
+        b'T',
+        b'T',
+        b'P',
+        b'/',
+        b'1',
+        b'.',
+        minor @ (b'0' | b'1'),
+        b' ',
+        hundreds @ b'1'..=b'9',
+        tens @ b'0'..=b'9',
+        units @ b'0'..=b'9',
+        after @ (b' ' | b'\r' | b'\n'),
+        ..,
+    ] = window
+    else {
+        return wrong_status_line(window);
     };
-    for (at, &byte) in window.iter().enumerate().take(STATUS_END).skip(8) {
-        let fits = match at {
-            8 => byte == b' ',
-            9 => matches!(byte, b'1'..=b'9'),
-            _ => byte.is_ascii_digit(),
-        };
-        if !fits {
-            return Err(Fault::new(RejectReason::InvalidStatusLine, at));
-        }
-    }
-    let reason_start = match window.get(STATUS_END) {
-        None => return Ok(None),
-        Some(b' ') => STATUS_END + 1,
-        Some(b'\r' | b'\n') => STATUS_END,
-        Some(_) => return Err(Fault::new(RejectReason::InvalidStatusLine, STATUS_END)),
-    };
+    let reason_start = STATUS_END + usize::from(*after == b' ');
     let reason_end = reason_start + bytes::text_length(&window[reason_start..]);
     let Some(end) = field::line_end(window, reason_end)? else {
         return Ok(None);
     };
-    let digit = |at: usize| u16::from(window[at] - b'0');
-    head.version = version;
-    head.status = digit(9) * 100 + digit(10) * 10 + digit(11);
+    let digit = |byte: u8| u16::from(byte - b'0');
+    head.version = if *minor == b'1' { Version::Http11 } else { Version::Http10 };
+    head.status = digit(*hundreds) * 100 + digit(*tens) * 10 + digit(*units);
     head.reason = Span::new(reason_start, reason_end);
     Ok(Some(end))
 }
 
-/// The version at the start, or `None` if it is not whole.
-fn version(window: &[u8]) -> Result<Option<Version>, Fault> {
-    for (at, (&byte, &pattern)) in window.iter().zip(b"HTTP/0.0").enumerate() {
-        if byte != pattern && !(pattern == b'0' && byte.is_ascii_digit()) {
-            return Err(Fault::new(RejectReason::InvalidStatusLine, at));
-        }
+/// What is wrong with the first bytes of a status line, or `None` if they are only too few.
+#[cold]
+fn wrong_status_line(window: &[u8]) -> Result<Option<usize>, Fault> {
+    const PATTERN: &[u8] = b"HTTP/0.0 000 ";
+    for (at, (&byte, &pattern)) in window.iter().zip(PATTERN).enumerate() {
+        let fits = match (at, pattern) {
+            (9, _) => matches!(byte, b'1'..=b'9'),
+            (STATUS_END, _) => matches!(byte, b' ' | b'\r' | b'\n'),
+            (_, b'0') => byte.is_ascii_digit(),
+            _ => byte == pattern,
+        };
+        let reason = match window.get(5..8) {
+            _ if !fits && at == 0 && matches!(byte, b' ' | b'\t' | b'\r' | b'\n') => {
+                RejectReason::LeadingWhitespace
+            }
+            _ if !fits => RejectReason::InvalidStatusLine,
+            Some([b'1', _, b'0' | b'1']) => continue,
+            Some([b'1', ..]) if at == 7 => RejectReason::InvalidVersion,
+            Some(_) if at == 7 => RejectReason::UnsupportedVersion,
+            _ => continue,
+        };
+        return Err(Fault::new(reason, at));
     }
-    match window.get(5..8) {
-        None => Ok(None),
-        Some(b"1.1") => Ok(Some(Version::Http11)),
-        Some(b"1.0") => Ok(Some(Version::Http10)),
-        Some([b'1', ..]) => Err(Fault::new(RejectReason::InvalidVersion, 5)),
-        Some(_) => Err(Fault::new(RejectReason::UnsupportedVersion, 5)),
-    }
+    Ok(None)
 }
 
 /// Draws the conclusions of a head that is there as a whole (RFC 9112 §6.3).
