@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::bytes;
 use crate::field::{self, Line};
 use crate::framing::{BodyFraming, FORBIDDEN_IN_TRAILERS, LARGEST_LENGTH};
+use crate::header::Header;
 use crate::limits::Limits;
 use crate::reject::{Reject, RejectReason, Side};
 
@@ -267,15 +268,16 @@ impl BodyDecoder {
         if byte != b'\n' {
             return Ok(State::Trailers);
         }
-        match field::line(&self.trailers, self.trailer_line_start, true) {
+        let mut header = Header::default();
+        match field::line(&self.trailers, self.trailer_line_start, true, &mut header) {
             Err(fault) => Err(fault.reason),
-            Ok(Line::Field(header)) if FORBIDDEN_IN_TRAILERS.contains(header.name) => {
+            Ok(Line::Field) if FORBIDDEN_IN_TRAILERS.contains(header.name) => {
                 Err(RejectReason::ForbiddenTrailer)
             }
-            Ok(Line::Field(_)) if self.trailer_count >= self.limits.header_count => {
+            Ok(Line::Field) if self.trailer_count >= self.limits.header_count => {
                 Err(RejectReason::TooManyHeaders)
             }
-            Ok(Line::Field(_)) => {
+            Ok(Line::Field) => {
                 self.trailer_count += 1;
                 self.trailer_line_start = self.trailers.len();
                 Ok(State::Trailers)

@@ -8,7 +8,7 @@ use crate::name::{HeaderName, NameSet};
 use crate::span::Span;
 
 /// One header field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// Offset of the first byte of the name, which is that of the line.
     pub(crate) line_start: u32,
