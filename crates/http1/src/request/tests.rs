@@ -598,3 +598,31 @@ fn a_scratch_starts_over_when_told_or_when_the_buffer_is_another() {
     assert_eq!(head.target.of(second), b"/2");
     assert_eq!(head.headers.as_slice().len(), 1);
 }
+
+#[test]
+fn bytes_that_cannot_matter_are_not_read_again() {
+    let limits = Limits { target_bytes: 20, ..Limits::default() };
+    for (start, more, skipped) in [
+        ("GET /abc", "def?x", true),
+        ("GET /abc", "def ", false),
+        ("GET /abc", "\u{1}", false),
+        ("GET /abc", "0123456789012345", true),
+        ("GET /abc", "01234567890123456", false),
+        ("GET / HTTP", "/1.", true),
+        ("GET / HTTP", "/1.1\r", false),
+        ("GET / HTTP/1.1\r\nAb", "cd", true),
+        ("GET / HTTP/1.1\r\nAb", ":", false),
+        ("GET / HTTP/1.1\r\nAb", " ", false),
+        ("GET / HTTP/1.1\r\nAb: c", "d: \t\u{e9}", true),
+        ("GET / HTTP/1.1\r\nAb: c", "\0", false),
+        ("GET / HTTP/1.1\r\nAb: c", "\r\n", false),
+        ("GET / HTTP/1.1\r\nAb: c\r", "d", false),
+        ("GET / HTTP/1.1\r\nAb: c\r", "\n", false),
+    ] {
+        let mut head = RequestHead::new();
+        let parsed = parse_request(start.as_bytes(), &limits, &mut head);
+        assert_eq!(parsed, Ok(Parsed::Partial), "{start:?}");
+        let whole = format!("{start}{more}");
+        assert_eq!(head.progress.skips(whole.as_bytes()), skipped, "{whole:?}");
+    }
+}
