@@ -1,6 +1,36 @@
 //! The configuration: text → raw (typed, with spans) → resolved.
 //!
 //! `model` is what the rest of the program sees: resolved, validated, every default filled in.
-//! Nothing below `config` knows TOML; nothing above it parses text.
+//! Nothing below `config` knows TOML; nothing above it parses text. The tables of `grammar` are
+//! the one place that says which keys exist; `resolve` checks what spans several keys.
+//!
+//! Reading touches nothing but the file and the environment's variables. Whether a command, a user
+//! or a directory exists is asked by [`verify_environment`], whether servers answer by
+//! [`probe_servers`]: both are for those who are about to start, not for those who read.
 
+mod defaults;
+mod diff;
+mod environment;
+mod file;
+mod grammar;
+mod kind;
 pub mod model;
+mod probe;
+mod problem;
+mod quantity;
+mod reader;
+mod reference;
+mod resolve;
+mod run;
+mod schema;
+mod syntax;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use environment::verify_environment;
+pub use file::{Loaded, load, parse};
+pub use probe::probe_servers;
+pub use problem::{ConfigError, ConfigErrors, Place, Warning};
+pub use run::{RunOptions, for_command};

@@ -1,0 +1,125 @@
+//! Every default of the configuration, by name.
+//!
+//! The reference states them; the tables of `grammar` and the resolved model take them from here.
+
+use std::time::Duration;
+
+use super::model::DEFAULT_ADMIN_PORT;
+
+/// How long a stop waits for open requests.
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Where the admin server listens.
+pub(super) const ADMIN: std::net::SocketAddr = std::net::SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+    DEFAULT_ADMIN_PORT,
+);
+/// Most workers.
+pub(super) const WORKERS_MAXIMUM: usize = 256;
+
+/// `X-Served-By` on responses.
+pub(super) const SERVED_BY: bool = true;
+/// `Forwarded` to servers.
+pub(super) const FORWARDED: bool = false;
+
+/// Bytes of a head.
+pub(super) const HEAD_BYTES: u64 = 32 << 10;
+/// Header lines in a head.
+pub(super) const HEADER_COUNT: usize = 100;
+/// Bytes of a request target.
+pub(super) const TARGET_BYTES: u64 = 8 << 10;
+/// Bytes of a chunk's size line.
+pub(super) const CHUNK_LINE_BYTES: u64 = 4 << 10;
+/// Bytes of trailers.
+pub(super) const TRAILER_BYTES: u64 = 8 << 10;
+/// Most connections, whatever the descriptor limit.
+pub(super) const CONNECTIONS_MAXIMUM: u64 = 10_000_000;
+
+/// From the first byte of a request head to its last.
+pub(super) const CLIENT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two reads of a request body.
+pub(super) const CLIENT_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between requests on a connection.
+pub(super) const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(65);
+/// Without progress while writing to a client.
+pub(super) const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Instances of a service.
+pub(super) const INSTANCES: u32 = 1;
+/// Until a new instance must be healthy.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// From drain to TERM, and from TERM to KILL.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// First delay of a restart.
+pub(super) const RESTART_INITIAL: Duration = Duration::from_millis(200);
+/// Longest delay of a restart.
+pub(super) const RESTART_MAX: Duration = Duration::from_secs(30);
+/// Life time that counts as a success.
+pub(super) const RESTART_RESET_AFTER: Duration = Duration::from_secs(10);
+/// Deaths in a row that are a crash loop.
+pub(super) const CRASH_LOOP_AFTER: u32 = 5;
+/// Size at which an instance's log file is turned over.
+pub(super) const LOG_MAX_BYTES: u64 = 10 << 20;
+/// Old log files kept.
+pub(super) const LOG_KEEP: u32 = 3;
+/// Weight of a server.
+pub(super) const WEIGHT: u32 = 1;
+
+/// Time between health checks.
+pub(super) const HEALTH_EVERY: Duration = Duration::from_secs(5);
+/// Time between health checks of `plimsoll run`.
+pub(super) const RUN_HEALTH_EVERY: Duration = Duration::from_secs(2);
+/// Most time a health check may take.
+pub(super) const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// Successes that make a server healthy.
+pub(super) const HEALTH_RISE: u32 = 1;
+/// Failures that make a server unhealthy.
+pub(super) const HEALTH_FALL: u32 = 3;
+/// Random change of the interval, in percent.
+pub(super) const HEALTH_JITTER_PERCENT: u32 = 10;
+/// Statuses that a health check expects.
+pub(super) const HEALTH_STATUS: (u16, u16) = (200, 399);
+/// Share of servers that must be healthy, in percent.
+pub(super) const MIN_HEALTHY_PERCENT: u32 = 0;
+
+/// Failures of real traffic that eject.
+pub(super) const MAX_FAILS: u32 = 5;
+/// Time within which they are counted.
+pub(super) const FAIL_WINDOW: Duration = Duration::from_secs(10);
+/// First ejection.
+pub(super) const EJECT_FOR: Duration = Duration::from_secs(10);
+/// Longest ejection.
+pub(super) const EJECT_MAX: Duration = Duration::from_secs(300);
+
+/// Attempts in all.
+pub(super) const TRIES: u32 = 3;
+/// No new attempt starts after this.
+pub(super) const RETRY_WITHIN: Duration = Duration::from_secs(10);
+/// Methods that are not idempotent are not repeated.
+pub(super) const RETRY_NON_IDEMPOTENT: bool = false;
+/// Bytes of a request body kept for replay.
+pub(super) const RETRY_BODY_BYTES: u64 = 64 << 10;
+/// Retries as a share of requests, in percent.
+pub(super) const RETRY_BUDGET_PERCENT: u32 = 20;
+
+/// To connect to a server.
+pub(super) const SERVER_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// To a response head.
+pub(super) const SERVER_HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two reads of a response body.
+pub(super) const SERVER_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Without traffic in a tunnel.
+pub(super) const SERVER_TUNNEL_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Idle connections kept for each server and worker.
+pub(super) const KEEPALIVE_CONNECTIONS: usize = 64;
+/// Time an idle connection is kept.
+pub(super) const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// No slow start.
+pub(super) const SLOW_START: Duration = Duration::ZERO;
+
+/// The path of a route.
+pub(super) const ROUTE_PATH: &str = "/";
+/// Routes do not strip their prefix.
+pub(super) const STRIP_PREFIX: bool = false;
+/// Routes are logged.
+pub(super) const ROUTE_ACCESS_LOG: bool = true;

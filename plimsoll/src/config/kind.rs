@@ -1,0 +1,640 @@
+//! Kinds of values: each reads a value of its kind, says what it accepts, and shows a value as the
+//! file would write it. The tables of `grammar` are made of them, and the reader, the reference
+//! and the JSON Schema all follow from what is declared there.
+
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::problem::{ConfigError, join_or, nearest, one_of};
+use super::quantity::{self, Refusal};
+use super::reader::{Node, Reader, Where};
+use super::table::{Entries, RawTable, TableDoc};
+
+/// What a kind accepts, as data.
+#[derive(Debug, Clone)]
+pub(super) enum Shape {
+    /// The word `false`.
+    False,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number within bounds.
+    Integer(RangeInclusive<u64>),
+    /// A string of a certain form.
+    Text {
+        /// What it is, as in "a duration from 1s to 1h, as in \"5s\"".
+        what: String,
+        /// A regular expression that it matches, for editors.
+        pattern: Option<&'static str>,
+    },
+    /// One of several words, each with its meaning.
+    Choice(Vec<(&'static str, &'static str)>),
+    /// A list.
+    List(Box<Shape>),
+    /// A table whose keys are names of the user's choice.
+    Map(Box<Shape>),
+    /// A table with known keys.
+    Table(fn() -> TableDoc),
+    /// One of two shapes that differ in their TOML type.
+    Either(Box<Shape>, Box<Shape>),
+}
+
+impl Shape {
+    /// What is allowed, in words.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::False => "`false`".to_owned(),
+            Self::Flag => "`true` or `false`".to_owned(),
+            Self::Integer(bounds) => {
+                format!("a whole number from {} to {}", bounds.start(), bounds.end())
+            }
+            Self::Text { what, .. } => what.clone(),
+            Self::Choice(words) => one_of(words.iter().map(|(word, _)| *word)),
+            Self::List(of) => match &**of {
+                Self::Table(_) => "a list of tables".to_owned(),
+                of => format!("a list of: {}", of.describe()),
+            },
+            Self::Map(of) => match &**of {
+                Self::Table(_) => "tables by name".to_owned(),
+                of => format!("a table of names, each with {}", of.describe()),
+            },
+            Self::Table(_) => "a table".to_owned(),
+            Self::Either(..) => join_or(&self.alternatives()),
+        }
+    }
+
+    fn alternatives(&self) -> Vec<String> {
+        match self {
+            Self::Either(first, second) => [first.alternatives(), second.alternatives()].concat(),
+            other => vec![other.describe()],
+        }
+    }
+
+    /// The TOML types it is written as, in words.
+    fn type_names(&self) -> Vec<String> {
+        let name = match self {
+            Self::False => "`false`",
+            Self::Flag => "`true` or `false`",
+            Self::Integer(_) => "a whole number",
+            Self::Text { .. } | Self::Choice(_) => "text in quotes",
+            Self::List(_) => "a list",
+            Self::Map(_) | Self::Table(_) => "a table",
+            Self::Either(first, second) => {
+                return [first.type_names(), second.type_names()].concat();
+            }
+        };
+        vec![name.to_owned()]
+    }
+
+    /// Whether `value` has the TOML type of this shape.
+    fn fits(&self, value: &DeValue<'_>) -> bool {
+        match self {
+            Self::False => value.as_bool() == Some(false),
+            Self::Flag => value.is_bool(),
+            Self::Integer(_) => value.is_integer(),
+            Self::Text { .. } | Self::Choice(_) => value.is_str(),
+            Self::List(_) => value.is_array(),
+            Self::Map(_) | Self::Table(_) => value.is_table(),
+            Self::Either(first, second) => first.fits(value) || second.fits(value),
+        }
+    }
+}
+
+/// A kind of value.
+pub(super) trait Kind {
+    /// What it is read into.
+    type Value: Clone;
+
+    /// Reads `node`; notes the problem and returns `None` if it is not of this kind.
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value>;
+
+    /// What it accepts.
+    fn shape(&self) -> Shape;
+
+    /// The value as the file would write it.
+    fn show(&self, value: &Self::Value) -> String;
+}
+
+/// Notes that `node` has the wrong TOML type.
+fn refuse_type(shape: &Shape, node: &Node<'_>, reader: &mut Reader<'_>) {
+    let found = match node.value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    let mut names = shape.type_names();
+    names.dedup();
+    let found = match node.value {
+        DeValue::Boolean(value) => format!("`{value}`"),
+        _ => found.to_owned(),
+    };
+    let message = format!("expected {}, found {found}", join_or(&names));
+    let mut error = ConfigError::new(&node.at.key, message).allowed(shape.describe());
+    let shown = reader.shown(&node.at);
+    if !node.value.is_table() {
+        error = error.found(&shown);
+    }
+    reader.refuse(&node.at, remedy_for_type(error, shape, node, &shown));
+}
+
+fn remedy_for_type(error: ConfigError, shape: &Shape, node: &Node<'_>, shown: &str) -> ConfigError {
+    match (shape, node.value) {
+        (Shape::Integer(_) | Shape::Flag, DeValue::String(text)) => {
+            let bare = text.trim();
+            let number = matches!(shape, Shape::Integer(_)) && bare.parse::<u64>().is_ok();
+            let flag = matches!(shape, Shape::Flag) && matches!(bare, "true" | "false");
+            if number || flag {
+                return error.remedy(format!("write {bare} without quotes"));
+            }
+            error
+        }
+        (Shape::Text { what, .. }, DeValue::Integer(number)) => {
+            let unit = if what.starts_with("a duration") {
+                "s"
+            } else if what.starts_with("a size") {
+                "B"
+            } else if what.starts_with("a percentage") {
+                "%"
+            } else {
+                return error.remedy(format!("write \"{number}\" in quotes"));
+            };
+            error.remedy(format!("write \"{number}{unit}\", in quotes and with the unit"))
+        }
+        (Shape::List(_), DeValue::String(_)) => error.remedy(format!("write [{shown}]")),
+        _ => error,
+    }
+}
+
+/// `true` or `false`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flag;
+
+impl Kind for Flag {
+    type Value = bool;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+        if let Some(flag) = node.value.as_bool() {
+            return Some(flag);
+        }
+        match replaced(node, reader)?.as_deref() {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => {
+                refuse_type(&self.shape(), node, reader);
+                None
+            }
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Flag
+    }
+
+    fn show(&self, value: &bool) -> String {
+        value.to_string()
+    }
+}
+
+/// The text of a string that an environment variable filled in: it may stand for a number or a
+/// flag. The outer `None` means that a problem was noted.
+fn replaced(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Option<String>> {
+    if !node.value.is_str() {
+        return Some(None);
+    }
+    let text = reader.text(node)?;
+    Some(text.replaced.then_some(text.text))
+}
+
+/// The word `false`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct False;
+
+impl Kind for False {
+    type Value = ();
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<()> {
+        if node.value.as_bool() == Some(false) {
+            return Some(());
+        }
+        refuse_type(&self.shape(), node, reader);
+        None
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::False
+    }
+
+    fn show(&self, (): &()) -> String {
+        "false".to_owned()
+    }
+}
+
+/// A whole number within bounds.
+#[derive(Debug, Clone)]
+pub(super) struct Integer<T> {
+    minimum: u64,
+    maximum: u64,
+    result: PhantomData<T>,
+}
+
+/// A whole number from `minimum` to `maximum`, which must fit `T`.
+pub(super) const fn integer<T>(minimum: u64, maximum: u64) -> Integer<T> {
+    Integer { minimum, maximum, result: PhantomData }
+}
+
+impl<T: Clone + TryFrom<u64> + ToString> Kind for Integer<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
+        let number = match node.value {
+            // More digits than fit mean a number beyond any bound.
+            DeValue::Integer(integer) => {
+                let digits = integer.as_str();
+                i128::from_str_radix(digits, integer.radix())
+                    .unwrap_or(if digits.starts_with('-') { i128::MIN } else { i128::MAX })
+            }
+            _ => match replaced(node, reader)?.and_then(|text| text.trim().parse().ok()) {
+                Some(number) => number,
+                None => {
+                    refuse_type(&self.shape(), node, reader);
+                    return None;
+                }
+            },
+        };
+        let bounds = i128::from(self.minimum)..=i128::from(self.maximum);
+        let value = bounds.contains(&number).then(|| T::try_from(number as u64).ok()).flatten();
+        if value.is_none() {
+            let (small, bound) = (number < *bounds.start(), &bounds);
+            let nearest = if small { bound.start() } else { bound.end() };
+            let message =
+                if small { "this number is too small" } else { "this number is too large" };
+            let error = ConfigError::new(&node.at.key, message)
+                .found(reader.shown(&node.at))
+                .allowed(self.shape().describe())
+                .remedy(format!("write {nearest} or {}", if small { "more" } else { "less" }));
+            reader.refuse(&node.at, error);
+        }
+        value
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Integer(self.minimum..=self.maximum)
+    }
+
+    fn show(&self, value: &T) -> String {
+        value.to_string()
+    }
+}
+
+/// A quantity with its unit, within bounds.
+#[derive(Debug, Clone)]
+pub(super) struct Quantity<T> {
+    what: &'static str,
+    minimum: T,
+    maximum: T,
+    example: &'static str,
+    pattern: &'static str,
+    parse: fn(&str) -> Result<T, Refusal>,
+    show: fn(T) -> String,
+}
+
+/// A duration from `minimum` to `maximum` milliseconds.
+pub(super) const fn duration(minimum: u64, maximum: u64) -> Quantity<Duration> {
+    Quantity {
+        what: "a duration",
+        minimum: Duration::from_millis(minimum),
+        maximum: Duration::from_millis(maximum),
+        example: "5s",
+        pattern: r"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|.*\$\{.*)$",
+        parse: quantity::duration,
+        show: quantity::show_duration,
+    }
+}
+
+/// A size from `minimum` to `maximum` bytes.
+pub(super) const fn size(minimum: u64, maximum: u64) -> Quantity<u64> {
+    Quantity {
+        what: "a size",
+        minimum,
+        maximum,
+        example: "64KiB",
+        pattern: r"^([0-9]+(\.[0-9]+)?(B|[KMG]iB|[kMG]B)|.*\$\{.*)$",
+        parse: quantity::size,
+        show: quantity::show_size,
+    }
+}
+
+/// A percentage from 0 to `maximum`.
+pub(super) const fn percent(maximum: u32) -> Quantity<u32> {
+    Quantity {
+        what: "a percentage",
+        minimum: 0,
+        maximum,
+        example: "66%",
+        pattern: r"^([0-9]+%|.*\$\{.*)$",
+        parse: quantity::percent,
+        show: |percent| format!("{percent}%"),
+    }
+}
+
+impl<T: Copy + PartialOrd> Kind for Quantity<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
+        let text = read_text(&self.shape(), node, reader)?;
+        let refusal = match (self.parse)(&text) {
+            Ok(value) if value < self.minimum => Refusal::new(format!(
+                "{} of {text} is too small",
+                self.what.trim_start_matches("a ")
+            ))
+            .remedy(format!("write \"{}\" or more", (self.show)(self.minimum))),
+            Ok(value) if value > self.maximum => Refusal::new(format!(
+                "{} of {text} is too large",
+                self.what.trim_start_matches("a ")
+            ))
+            .remedy(format!("write \"{}\" or less", (self.show)(self.maximum))),
+            Ok(value) => return Some(value),
+            Err(refusal) => refusal,
+        };
+        refuse_text(refusal, &self.shape(), node, reader);
+        None
+    }
+
+    fn shape(&self) -> Shape {
+        let (minimum, maximum) = ((self.show)(self.minimum), (self.show)(self.maximum));
+        let example = self.example;
+        let what = format!("{} from {minimum} to {maximum}, as in \"{example}\"", self.what);
+        Shape::Text { what, pattern: Some(self.pattern) }
+    }
+
+    fn show(&self, value: &T) -> String {
+        format!("\"{}\"", (self.show)(*value))
+    }
+}
+
+/// The string of `node`, or a noted problem.
+fn read_text(shape: &Shape, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    if !node.value.is_str() {
+        refuse_type(shape, node, reader);
+        return None;
+    }
+    reader.text(node).map(|text| text.text)
+}
+
+/// Notes why a string was refused.
+fn refuse_text(refusal: Refusal, shape: &Shape, node: &Node<'_>, reader: &mut Reader<'_>) {
+    let error = ConfigError::new(&node.at.key, refusal.message)
+        .found(reader.shown(&node.at))
+        .allowed(shape.describe());
+    let error = ConfigError { remedy: refusal.remedy, ..error };
+    reader.refuse(&node.at, error);
+}
+
+/// A string that `parse` understands.
+#[derive(Debug, Clone)]
+pub(super) struct Parsed<T> {
+    /// What it is, as in "an address, as in \"127.0.0.1:8000\"".
+    pub(super) what: &'static str,
+    /// A regular expression for editors, where a simple one exists.
+    pub(super) pattern: Option<&'static str>,
+    /// Whether `${NAME}` is left alone.
+    pub(super) verbatim: bool,
+    /// Reads it.
+    pub(super) parse: fn(&str) -> Result<T, Refusal>,
+    /// Shows it, without quotes.
+    pub(super) show: fn(&T) -> String,
+}
+
+impl<T: Clone> Kind for Parsed<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
+        let shape = self.shape();
+        let text = match node.value.as_str() {
+            Some(text) if self.verbatim => text.to_owned(),
+            _ => read_text(&shape, node, reader)?,
+        };
+        match (self.parse)(&text) {
+            Ok(value) => Some(value),
+            Err(refusal) => {
+                refuse_text(refusal, &shape, node, reader);
+                None
+            }
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Text { what: self.what.to_owned(), pattern: self.pattern }
+    }
+
+    fn show(&self, value: &T) -> String {
+        format!("\"{}\"", (self.show)(value))
+    }
+}
+
+/// One of several words.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice<T: 'static>(
+    /// The word, its value, its meaning.
+    pub(super) &'static [(&'static str, T, &'static str)],
+);
+
+impl<T: Clone + PartialEq> Kind for Choice<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
+        let text = read_text(&self.shape(), node, reader)?;
+        if let Some((_, value, _)) = self.0.iter().find(|(word, _, _)| *word == text) {
+            return Some(value.clone());
+        }
+        let words = self.0.iter().map(|(word, _, _)| *word);
+        let mut refusal = Refusal::new("this word is not known here");
+        if let Some(near) = nearest(&text, words) {
+            refusal = refusal.remedy(format!("did you mean \"{near}\"?"));
+        }
+        refuse_text(refusal, &self.shape(), node, reader);
+        None
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Choice(self.0.iter().map(|(word, _, meaning)| (*word, *meaning)).collect())
+    }
+
+    fn show(&self, value: &T) -> String {
+        let word = self.0.iter().find(|(_, known, _)| known == value);
+        format!("\"{}\"", word.map_or("", |(word, _, _)| word))
+    }
+}
+
+/// A list of values of one kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct List<K>(pub(super) K);
+
+/// A value of a list, with its place.
+#[derive(Debug, Clone)]
+pub(super) struct Item<V> {
+    /// Its place.
+    pub(super) at: Where,
+    /// The value.
+    pub(super) value: V,
+}
+
+impl<K: Kind> Kind for List<K> {
+    type Value = Vec<Item<K::Value>>;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        let Some(array) = node.value.as_array() else {
+            refuse_type(&self.shape(), node, reader);
+            return None;
+        };
+        let mut sound = true;
+        let mut items = Vec::with_capacity(array.len());
+        for (index, value) in array.iter().enumerate() {
+            let at = Where { key: format!("{}[{index}]", node.at.key), span: value.span() };
+            reader.remember(&at);
+            let item = Node { value: value.get_ref(), at };
+            match self.0.read(&item, reader) {
+                Some(value) => items.push(Item { at: item.at, value }),
+                None => sound = false,
+            }
+        }
+        sound.then_some(items)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List(Box::new(self.0.shape()))
+    }
+
+    fn show(&self, value: &Self::Value) -> String {
+        let items: Vec<String> = value.iter().map(|item| self.0.show(&item.value)).collect();
+        format!("[{}]", items.join(", "))
+    }
+}
+
+/// A table whose keys are names of the user's choice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Map<K>(pub(super) K);
+
+/// A value of a map, with its name.
+#[derive(Debug, Clone)]
+pub(super) struct Named<V> {
+    /// The name.
+    pub(super) name: String,
+    /// The place of the name.
+    pub(super) at: Where,
+    /// The value.
+    pub(super) value: V,
+}
+
+impl<K: Kind> Kind for Map<K> {
+    type Value = Vec<Named<K::Value>>;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        let Some(table) = node.value.as_table() else {
+            refuse_type(&self.shape(), node, reader);
+            return None;
+        };
+        let mut sound = true;
+        let mut entries = Vec::with_capacity(table.len());
+        for (name, value) in table {
+            let key = node.at.child(name.get_ref());
+            let inside = Where { key: key.clone(), span: value.span() };
+            reader.remember(&inside);
+            let name_at = Where { key, span: name.span() };
+            let node = Node { value: value.get_ref(), at: inside };
+            match self.0.read(&node, reader) {
+                Some(value) => {
+                    entries.push(Named { name: name.get_ref().to_string(), at: name_at, value });
+                }
+                None => sound = false,
+            }
+        }
+        sound.then_some(entries)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Map(Box::new(self.0.shape()))
+    }
+
+    fn show(&self, value: &Self::Value) -> String {
+        let entries: Vec<String> = value
+            .iter()
+            .map(|entry| format!("{} = {}", entry.name, self.0.show(&entry.value)))
+            .collect();
+        if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
+    }
+}
+
+/// A table with known keys.
+#[derive(Debug, Clone)]
+pub(super) struct TableOf<T>(PhantomData<T>);
+
+/// A table that is read into `T`.
+pub(super) const fn table<T>() -> TableOf<T> {
+    TableOf(PhantomData)
+}
+
+impl<T: RawTable> Kind for TableOf<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
+        let Some(table) = node.value.as_table() else {
+            refuse_type(&self.shape(), node, reader);
+            return None;
+        };
+        Some(T::read(&Entries::new(table, node.at.clone()), reader))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Table(T::doc)
+    }
+
+    fn show(&self, _: &T) -> String {
+        "{}".to_owned()
+    }
+}
+
+/// One of two kinds that differ in their TOML type.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Either<A, B>(pub(super) A, pub(super) B);
+
+/// Which of two kinds a value was.
+#[derive(Debug, Clone)]
+pub(super) enum OneOf<A, B> {
+    /// The first.
+    First(A),
+    /// The second.
+    Second(B),
+}
+
+impl<A: Kind, B: Kind> Kind for Either<A, B> {
+    type Value = OneOf<A::Value, B::Value>;
+
+    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        if self.0.shape().fits(node.value) {
+            return self.0.read(node, reader).map(OneOf::First);
+        }
+        if self.1.shape().fits(node.value) {
+            return self.1.read(node, reader).map(OneOf::Second);
+        }
+        refuse_type(&self.shape(), node, reader);
+        None
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Either(Box::new(self.0.shape()), Box::new(self.1.shape()))
+    }
+
+    fn show(&self, value: &Self::Value) -> String {
+        match value {
+            OneOf::First(value) => self.0.show(value),
+            OneOf::Second(value) => self.1.show(value),
+        }
+    }
+}

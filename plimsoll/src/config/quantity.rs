@@ -1,0 +1,231 @@
+//! Numbers with a unit: durations, sizes and percentages, read from text and shown as text.
+//!
+//! A number without its unit is refused: `5` may be seconds to one reader and milliseconds to
+//! another. What is shown reads back as the same value.
+
+use std::time::Duration;
+
+/// Why a text was refused, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// What is wrong.
+    pub(super) message: String,
+    /// What to do about it, where that can be said.
+    pub(super) remedy: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without a remedy of its own.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), remedy: None }
+    }
+
+    /// Adds what to do.
+    pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+const DURATION_UNITS: [(&str, f64); 4] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+/// What people write for the units above.
+const DURATION_SYNONYMS: [(&str, &[&str]); 4] = [
+    ("ms", &["msec", "msecs", "milli", "millis", "millisecond", "milliseconds"]),
+    ("s", &["sec", "secs", "second", "seconds"]),
+    ("m", &["min", "mins", "minute", "minutes"]),
+    ("h", &["hr", "hrs", "hour", "hours"]),
+];
+const SIZE_UNITS: [(&str, u64); 7] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+];
+const SIZE_SYNONYMS: [(&str, &[&str]); 4] = [
+    ("B", &["b", "byte", "bytes"]),
+    ("KiB", &["k", "kb", "kib"]),
+    ("MiB", &["m", "mb", "mib"]),
+    ("GiB", &["g", "gb", "gib"]),
+];
+/// Longest number that is read; more digits than this mean nothing.
+const NUMBER_BYTES: usize = 18;
+
+/// The number and the unit of `text`; refuses what begins with no number.
+fn split<'a>(text: &'a str, what: &str, example: &str) -> Result<(&'a str, &'a str), Refusal> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let valid = number.len() <= NUMBER_BYTES
+        && number.starts_with(|c: char| c.is_ascii_digit())
+        && number.ends_with(|c: char| c.is_ascii_digit())
+        && number.matches('.').count() <= 1;
+    if text.starts_with('-') {
+        return Err(Refusal::new(format!("{what} cannot be negative")));
+    }
+    if !valid {
+        let remedy = format!("write a number and its unit, as in \"{example}\"");
+        return Err(Refusal::new(format!("this is not {what}")).remedy(remedy));
+    }
+    Ok((number, unit))
+}
+
+/// The refusal of a unit that is missing or unknown.
+fn wrong_unit(number: &str, unit: &str, meant: &str, units: &str) -> Refusal {
+    let remedy = format!("write \"{number}{meant}\"");
+    match unit.trim() {
+        "" => Refusal::new("the unit is missing").remedy(remedy),
+        trimmed if trimmed == meant => {
+            Refusal::new("there is a space before the unit").remedy(remedy)
+        }
+        trimmed => {
+            Refusal::new(format!("`{trimmed}` is not a unit; the units are {units}")).remedy(remedy)
+        }
+    }
+}
+
+/// The unit that people mean by `unit`.
+fn meant(unit: &str, synonyms: &[(&'static str, &[&str])]) -> Option<&'static str> {
+    let unit = unit.trim().to_lowercase();
+    synonyms
+        .iter()
+        .find(|(name, words)| name.to_lowercase() == unit || words.contains(&unit.as_str()))
+        .map(|(name, _)| *name)
+}
+
+/// Reads `5s`, `200ms`, `1.5m` or `1h`.
+pub(super) fn duration(text: &str) -> Result<Duration, Refusal> {
+    let (number, unit) = split(text, "a duration", "5s")?;
+    let Some((_, seconds)) = DURATION_UNITS.iter().find(|(name, _)| *name == unit) else {
+        let meant = meant(unit, &DURATION_SYNONYMS).unwrap_or("s");
+        return Err(wrong_unit(number, unit, meant, "ms, s, m and h"));
+    };
+    let number: f64 = number.parse().map_err(|_| Refusal::new("this is not a number"))?;
+    // Whole nanoseconds, so that what is shown reads back as the same value.
+    let milliseconds = (number * seconds * 1000.0 * 1000.0).round() / 1000.0;
+    Duration::try_from_secs_f64(milliseconds / 1000.0)
+        .map_err(|_| Refusal::new("this is longer than can be measured"))
+}
+
+/// A duration as the configuration writes it.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    if !duration.subsec_nanos().is_multiple_of(1_000_000) {
+        return format!("{}ms", duration.as_secs_f64() * 1000.0);
+    }
+    match milliseconds {
+        0 => "0s".to_owned(),
+        n if n.is_multiple_of(3_600_000) => format!("{}h", n / 3_600_000),
+        n if n.is_multiple_of(60_000) => format!("{}m", n / 60_000),
+        n if n.is_multiple_of(1000) => format!("{}s", n / 1000),
+        n => format!("{n}ms"),
+    }
+}
+
+/// Reads `512B`, `64KiB`, `10MiB` or `1.5GB`, in bytes.
+pub(super) fn size(text: &str) -> Result<u64, Refusal> {
+    let (number, unit) = split(text, "a size", "64KiB")?;
+    let Some((_, bytes)) = SIZE_UNITS.iter().find(|(name, _)| *name == unit) else {
+        let meant = meant(unit, &SIZE_SYNONYMS).unwrap_or("KiB");
+        return Err(wrong_unit(number, unit, meant, "B, KiB, MiB, GiB, kB, MB and GB"));
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(*bytes).ok_or_else(|| Refusal::new("this is too large"));
+    }
+    let number: f64 = number.parse().map_err(|_| Refusal::new("this is not a number"))?;
+    Ok((number * *bytes as f64).round() as u64)
+}
+
+/// A size as the configuration writes it.
+pub(super) fn show_size(bytes: u64) -> String {
+    let unit = SIZE_UNITS[..4].iter().rev().find(|(_, unit)| bytes.is_multiple_of(*unit));
+    match unit {
+        Some((name, unit)) if bytes > 0 => format!("{}{name}", bytes / unit),
+        _ => format!("{bytes}B"),
+    }
+}
+
+/// Reads `66%`.
+pub(super) fn percent(text: &str) -> Result<u32, Refusal> {
+    let Some(number) = text.strip_suffix('%') else {
+        let refusal = Refusal::new("the percent sign is missing");
+        let bare = text.trim();
+        return Err(match bare.parse::<u32>() {
+            Ok(number) => refusal.remedy(format!("write \"{number}%\"")),
+            Err(_) => Refusal::new("this is not a percentage").remedy("write it as in \"66%\""),
+        });
+    };
+    number.parse().map_err(|_| {
+        Refusal::new("this is not a whole percentage").remedy("write it as in \"66%\"")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_shown() {
+        let cases = [
+            ("5s", 5_000, "5s"),
+            ("200ms", 200, "200ms"),
+            ("1.5s", 1_500, "1500ms"),
+            ("90s", 90_000, "90s"),
+            ("60s", 60_000, "1m"),
+            ("1h", 3_600_000, "1h"),
+            ("0s", 0, "0s"),
+        ];
+        for (text, milliseconds, shown) in cases {
+            let read = duration(text).unwrap();
+            assert_eq!(read, Duration::from_millis(milliseconds), "{text}");
+            assert_eq!(show_duration(read), shown);
+            assert_eq!(duration(shown).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn a_wrong_unit_is_met_with_the_right_one() {
+        let cases = [
+            ("5", "write \"5s\""),
+            ("5 s", "write \"5s\""),
+            ("5sec", "write \"5s\""),
+            ("5minutes", "write \"5m\""),
+            ("5MS", "write \"5ms\""),
+            ("5x", "write \"5s\""),
+        ];
+        for (text, remedy) in cases {
+            assert_eq!(duration(text).unwrap_err().remedy.as_deref(), Some(remedy), "{text}");
+        }
+        for text in ["", "s", "1.", ".5s", "1..2s", "-5s", "99999999999999999999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_and_shown() {
+        let cases = [
+            ("0B", 0, "0B"),
+            ("512B", 512, "512B"),
+            ("64KiB", 65_536, "64KiB"),
+            ("1.5MiB", 1_572_864, "1536KiB"),
+            ("10MB", 10_000_000, "10000000B"),
+            ("2GiB", 2 << 30, "2GiB"),
+        ];
+        for (text, bytes, shown) in cases {
+            assert_eq!(size(text).unwrap(), bytes, "{text}");
+            assert_eq!(show_size(bytes), shown);
+        }
+        assert_eq!(size("64K").unwrap_err().remedy.as_deref(), Some("write \"64KiB\""));
+        assert_eq!(size("10mb").unwrap_err().remedy.as_deref(), Some("write \"10MiB\""));
+        assert!(size("99999999999999999GiB").is_err());
+    }
+
+    #[test]
+    fn percentages_are_read() {
+        assert_eq!(percent("66%"), Ok(66));
+        assert_eq!(percent("66").unwrap_err().remedy.as_deref(), Some("write \"66%\""));
+        assert!(percent("6.5%").is_err());
+        assert!(percent("x%").is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! What reading a configuration shares: the text, the environment, and the problems so far.
+//!
+//! Reading never stops at a problem: it is noted here and reading goes on with the next value, so
+//! that a person sees all of them at once.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use super::problem::{ConfigError, ConfigErrors, Place, Source, Span, Warning};
+
+/// Looks up an environment variable.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The key and the place of a value; of the surrounding table if the value is absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Where {
+    /// The full key, as in `service.web.health.every`.
+    pub(super) key: String,
+    /// Its bytes in the text.
+    pub(super) span: Span,
+}
+
+impl Where {
+    /// The key `name` below this one.
+    pub(super) fn child(&self, name: &str) -> String {
+        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let quoted = !name.is_empty() && name.chars().all(bare);
+        let name = if quoted { name.to_owned() } else { format!("{name:?}") };
+        if self.key.is_empty() { name } else { format!("{}.{name}", self.key) }
+    }
+}
+
+/// A value of the text with its key and place.
+#[derive(Debug, Clone)]
+pub(super) struct Node<'a> {
+    /// The value.
+    pub(super) value: &'a DeValue<'a>,
+    /// Its key and place.
+    pub(super) at: Where,
+}
+
+/// A string value after `${NAME}` has been replaced.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    /// The string.
+    pub(super) text: String,
+    /// Whether something was replaced.
+    pub(super) replaced: bool,
+}
+
+/// Collects problems, and the place of every key.
+pub(super) struct Reader<'a> {
+    source: Source,
+    environment: Environment<'a>,
+    errors: Vec<(usize, ConfigError)>,
+    warnings: Vec<Warning>,
+    spans: BTreeMap<String, Span>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of `source` that has seen nothing yet.
+    pub(super) fn new(source: Source, environment: Environment<'a>) -> Self {
+        Self {
+            source,
+            environment,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            spans: BTreeMap::new(),
+        }
+    }
+
+    /// Remembers where a key is, for problems that show only later.
+    pub(super) fn remember(&mut self, at: &Where) {
+        self.spans.insert(at.key.clone(), at.span.clone());
+    }
+
+    /// Notes a problem at a place.
+    pub(super) fn refuse(&mut self, at: &Where, error: ConfigError) {
+        let place = self.source.place(&at.span);
+        self.errors.push((at.span.start, error.at(Some(place))));
+    }
+
+    /// Notes a problem of the whole file.
+    pub(super) fn refuse_file(&mut self, error: ConfigError) {
+        self.errors.push((0, error));
+    }
+
+    /// Notes a warning at a place.
+    pub(super) fn warn(&mut self, at: &Where, error: ConfigError) {
+        let place = self.source.place(&at.span);
+        self.warnings.push(Warning(error.at(Some(place))));
+    }
+
+    /// The text of a value, on one line.
+    pub(super) fn shown(&self, at: &Where) -> String {
+        self.source.shown(&at.span)
+    }
+
+    /// `line 12`, for notes that point at an earlier place.
+    pub(super) fn line(&self, at: &Where) -> String {
+        format!("line {}", self.source.place(&at.span).line)
+    }
+
+    /// The errors in the order of the file, or the warnings and where each key is.
+    pub(super) fn finish(self) -> Result<(Vec<Warning>, Places), ConfigErrors> {
+        if self.errors.is_empty() {
+            return Ok((self.warnings, Places { source: self.source, spans: self.spans }));
+        }
+        let mut errors = self.errors;
+        errors.sort_by_key(|(start, _)| *start);
+        Err(ConfigErrors { errors: errors.into_iter().map(|(_, error)| error).collect() })
+    }
+
+    /// The string of `node` with `${NAME}` and `${NAME:-default}` replaced. `None` if it is not a
+    /// string or, with the problem noted, if a variable is missing.
+    pub(super) fn text(&mut self, node: &Node<'_>) -> Option<Text> {
+        let raw = node.value.as_str()?;
+        match substitute(raw, self.environment) {
+            Ok(text) => Some(Text { text, replaced: raw.contains("${") }),
+            Err(error) => {
+                let found = self.shown(&node.at);
+                let error = ConfigError { key: node.at.key.clone(), ..error };
+                self.refuse(&node.at, error.found(found));
+                None
+            }
+        }
+    }
+}
+
+/// Replaces `${NAME}` and `${NAME:-default}`; `$${` stands for `${` itself.
+fn substitute(raw: &str, environment: Environment<'_>) -> Result<String, ConfigError> {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(start) = rest.find("${") {
+        let (before, after) = (&rest[..start], &rest[start + 2..]);
+        if let Some(literal) = before.strip_suffix('$') {
+            text.push_str(literal);
+            text.push_str("${");
+            rest = after;
+            continue;
+        }
+        text.push_str(before);
+        let Some(end) = after.find('}') else {
+            return Err(ConfigError::new("", "`${` has no closing `}`")
+                .remedy("close it, or write `$${` for the characters themselves"));
+        };
+        let inside = &after[..end];
+        let (name, default) = match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inside, None),
+        };
+        let named = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(named) {
+            return Err(ConfigError::new("", format!("`${{{inside}}}` names no variable"))
+                .allowed("`${NAME}` or `${NAME:-default}`, with letters, digits and `_`")
+                .remedy("correct the name, or write `$${` for the characters themselves"));
+        }
+        match (environment(name), default) {
+            (Some(value), None) => text.push_str(&value),
+            (Some(value), Some(_)) if !value.is_empty() => text.push_str(&value),
+            (_, Some(default)) => text.push_str(default),
+            (None, None) => {
+                return Err(ConfigError::new(
+                    "",
+                    format!("the environment variable {name} is not set"),
+                )
+                .remedy(format!("set {name}, or give a default: `${{{name}:-default}}`")));
+            }
+        }
+        rest = &after[end + 1..];
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+/// Where each key of a configuration file is.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    source: Source,
+    spans: BTreeMap<String, Span>,
+}
+
+impl Places {
+    /// The place of `key`, or of the nearest table above it that is in the file.
+    pub(super) fn find(&self, key: &str) -> Option<Place> {
+        let mut key = key;
+        loop {
+            if let Some(span) = self.spans.get(key) {
+                return Some(self.source.place(span));
+            }
+            key = &key[..key.rfind(['.', '['])?];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::substitute;
+
+    #[test]
+    fn variables_are_replaced() {
+        let environment = |name: &str| match name {
+            "HOST" => Some("10.0.0.1".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        let cases = [
+            ("plain $PORT", "plain $PORT"),
+            ("${HOST}:80", "10.0.0.1:80"),
+            ("${NONE:-a:b}", "a:b"),
+            ("${EMPTY:-x}${EMPTY}", "x"),
+            ("${HOST:-x}-${HOST}", "10.0.0.1-10.0.0.1"),
+            ("$${HOST}", "${HOST}"),
+        ];
+        for (raw, text) in cases {
+            assert_eq!(substitute(raw, &environment).unwrap(), text, "{raw}");
+        }
+        for raw in ["${NONE}", "${HOST", "${}", "${A B}"] {
+            assert!(substitute(raw, &environment).is_err(), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The configuration of `plimsoll run`: one command, no file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::defaults;
+use super::file;
+use super::model::{Admin, Command, Config, HealthCheckKind, Source};
+use super::problem::{ConfigError, ConfigErrors};
+use super::quantity::Refusal;
+use super::resolve::{check, default_connect, http};
+use super::text;
+
+/// A service with everything at its default; the command is put in its place.
+const TEMPLATE: &str = "[service.web]\nrun = \"true\"\n";
+/// Most instances, as in the file.
+const INSTANCES_MAXIMUM: u32 = 1000;
+
+/// What `plimsoll run` was told.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// How many instances: 1 to 1000.
+    pub instances: u32,
+    /// `--listen`, as often as given; none means the default, `:9999`.
+    pub listen: Vec<String>,
+    /// `--admin`: an address of the loopback; `None` means the default, `127.0.0.1:9900`.
+    pub admin: Option<String>,
+    /// `--health`: the path to check; `None` checks that a connection can be made.
+    pub health: Option<String>,
+    /// The command and its arguments. One word with spaces in it is a shell command.
+    pub command: Vec<String>,
+}
+
+/// The configuration that runs one command as the service `web`, which gets every request.
+///
+/// # Errors
+/// Every option that cannot be used, at once; `key` names the option.
+pub fn for_command(options: &RunOptions) -> Result<Config, ConfigErrors> {
+    let template = file::resolve("plimsoll run", TEMPLATE, Path::new(""), &|_| None)?;
+    let mut config = template.config;
+    let mut errors = Vec::new();
+    apply_addresses(options, &mut config, &mut errors);
+    let kind = match options.health.as_deref().map(text::check_path) {
+        None => HealthCheckKind::Tcp,
+        Some(Ok(path)) => http(path),
+        Some(Err(refusal)) => {
+            errors.push(refused("--health", options.health.as_deref(), refusal));
+            HealthCheckKind::Tcp
+        }
+    };
+    if options.instances == 0 || options.instances > INSTANCES_MAXIMUM {
+        errors.push(
+            ConfigError::new("-n", "this number of instances is not possible")
+                .found(options.instances.to_string())
+                .allowed(format!("a whole number from 1 to {INSTANCES_MAXIMUM}"))
+                .remedy("write -n 3 for three instances"),
+        );
+    }
+    let command = command(&options.command).map_err(|error| errors.push(error)).ok();
+    if let (Some(command), Some(service)) = (command, config.services.values_mut().next()) {
+        let service = Arc::make_mut(service);
+        service.health = Some(check(kind, defaults::RUN_HEALTH_EVERY));
+        if let Source::Processes(process) = &mut service.source {
+            process.instances = options.instances;
+            process.connect = default_connect(&command);
+            process.command = command;
+        }
+    }
+    if errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors }) }
+}
+
+fn apply_addresses(options: &RunOptions, config: &mut Config, errors: &mut Vec<ConfigError>) {
+    if !options.listen.is_empty() {
+        config.listen.clear();
+    }
+    for address in &options.listen {
+        match text::listen(address) {
+            Ok(listen) => config.listen.push(listen),
+            Err(refusal) => errors.push(refused("--listen", Some(address), refusal)),
+        }
+    }
+    let Some(address) = &options.admin else { return };
+    match text::bind(address) {
+        Ok(bind) if bind.ip().is_loopback() => config.admin = Some(Admin { bind, token: None }),
+        Ok(_) => errors.push(
+            ConfigError::new("--admin", "the admin server would be open to everyone")
+                .found(address)
+                .allowed("an address of this machine's loopback")
+                .remedy("write 127.0.0.1:9900, or use a config file, where a token can be set"),
+        ),
+        Err(refusal) => errors.push(refused("--admin", Some(address), refusal)),
+    }
+}
+
+fn refused(option: &str, found: Option<&str>, refusal: Refusal) -> ConfigError {
+    let error = ConfigError::new(option, refusal.message).found(found.unwrap_or_default());
+    // Remedies quote text as the file does; a command line does without.
+    ConfigError { remedy: refusal.remedy.map(|remedy| remedy.replace('"', "")), ..error }
+}
+
+fn command(words: &[String]) -> Result<Command, ConfigError> {
+    let program = words.first().map(|word| word.trim());
+    if program.is_none_or(str::is_empty) {
+        return Err(ConfigError::new("COMMAND", "there is no command to run").remedy(
+            "put it after two dashes: plimsoll run -n 3 -- python3 -m http.server '$PORT'",
+        ));
+    }
+    if let Some(word) = words.iter().find(|word| lost_its_port(word)) {
+        let message = format!("`{word}` ends where a port belongs");
+        return Err(ConfigError::new("COMMAND", message)
+            .note("your shell replaces $PORT before Plimsoll sees it")
+            .remedy(format!("put it in single quotes: '{word}$PORT'")));
+    }
+    match words {
+        [text] if text.trim().contains(char::is_whitespace) => Ok(Command::Shell(text.clone())),
+        words => Ok(Command::Words(words.to_vec())),
+    }
+}
+
+/// Whether the word is an address whose `$PORT` was replaced by nothing.
+fn lost_its_port(word: &str) -> bool {
+    let Some(host) = word.strip_suffix(':') else { return false };
+    let host = host.rsplit(['=', '/']).next().unwrap_or_default();
+    host == "localhost"
+        || host.parse::<std::net::Ipv4Addr>().is_ok()
+        || (host.starts_with('[') && host.ends_with(']'))
+}

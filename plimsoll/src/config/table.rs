@@ -1,0 +1,344 @@
+//! Tables of known keys: one declaration gives the typed raw struct, its reading, the check for
+//! unknown keys, and what the reference and the JSON Schema say about it.
+
+use toml::de::DeTable;
+
+use super::kind::{Kind, Shape};
+use super::problem::{ConfigError, nearest};
+use super::reader::{Node, Reader, Where};
+
+/// A setting as it was read.
+#[derive(Debug, Clone)]
+pub(super) struct Setting<T> {
+    /// The value given, or the default.
+    pub(super) value: T,
+    /// Its place, or that of its table if it is absent.
+    pub(super) at: Where,
+    /// Where the value comes from.
+    pub(super) state: State,
+}
+
+/// Where the value of a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is not in the file.
+    Absent,
+    /// It is in the file.
+    Given,
+    /// It is in the file but was refused; the value is a stand-in and nothing follows from it.
+    Refused,
+}
+
+impl<T> Setting<T> {
+    /// Whether it is in the file, right or wrong.
+    pub(super) fn is_present(&self) -> bool {
+        self.state != State::Absent
+    }
+
+    /// Whether conclusions may be drawn from the value.
+    pub(super) fn is_sound(&self) -> bool {
+        self.state != State::Refused
+    }
+}
+
+/// A table of the text whose keys are known.
+#[derive(Debug)]
+pub(super) struct Entries<'a> {
+    table: Option<&'a DeTable<'a>>,
+    /// Its key and place.
+    pub(super) at: Where,
+}
+
+impl<'a> Entries<'a> {
+    /// The entries of a table in the file.
+    pub(super) fn new(table: &'a DeTable<'a>, at: Where) -> Self {
+        Self { table: Some(table), at }
+    }
+
+    /// The entries of a table that is not in the file.
+    fn absent(at: Where) -> Self {
+        Self { table: None, at }
+    }
+
+    fn get(&self, key: &str, reader: &mut Reader<'_>) -> Option<Node<'a>> {
+        let value = self.table?.get(key)?;
+        let at = Where { key: self.at.child(key), span: value.span() };
+        reader.remember(&at);
+        Some(Node { value: value.get_ref(), at })
+    }
+
+    fn absent_key(&self, key: &str) -> Where {
+        Where { key: self.at.child(key), span: self.at.span.clone() }
+    }
+
+    /// Notes every key that is not one of the table's.
+    pub(super) fn refuse_unknown(&self, doc: &TableDoc, reader: &mut Reader<'_>) {
+        for (key, _) in self.table.into_iter().flatten() {
+            let name: &str = key.get_ref();
+            if doc.fields.iter().any(|field| field.key == name) {
+                continue;
+            }
+            let at = Where { key: self.at.child(name), span: key.span() };
+            let known: Vec<&str> = doc.fields.iter().map(|field| field.key).collect();
+            let mut error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
+                .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
+            if let Some(near) = nearest(name, known.iter().copied()) {
+                error = error.remedy(format!("did you mean `{near}`?"));
+            } else if let Some(home) = super::grammar::home_of(name) {
+                error = error.remedy(format!("`{name}` belongs in {home}"));
+            } else {
+                error = error.remedy("correct the key, or remove it");
+            }
+            reader.refuse(&at, error);
+        }
+    }
+}
+
+/// A table of known keys, as a Rust type.
+pub(super) trait RawTable: Clone {
+    /// Reads every key; problems are noted, and unknown keys are among them.
+    fn read(entries: &Entries<'_>, reader: &mut Reader<'_>) -> Self;
+
+    /// What the reference says about it.
+    fn doc() -> TableDoc;
+}
+
+/// What the reference says about a table.
+#[derive(Debug, Clone)]
+pub(super) struct TableDoc {
+    /// Its key, as in `service.NAME.health`; empty for the top level.
+    pub(super) path: &'static str,
+    /// What it is.
+    pub(super) doc: String,
+    /// Its keys.
+    pub(super) fields: Vec<FieldDoc>,
+}
+
+impl TableDoc {
+    /// `[service.NAME]`, or "the top level".
+    pub(super) fn title(&self) -> String {
+        if self.path.is_empty() { "the top level".to_owned() } else { format!("`{}`", self.path) }
+    }
+}
+
+/// What the reference says about a key.
+#[derive(Debug, Clone)]
+pub(super) struct FieldDoc {
+    /// The key.
+    pub(super) key: &'static str,
+    /// What it means.
+    pub(super) doc: String,
+    /// A value as the file would write it.
+    pub(super) example: &'static str,
+    /// What it accepts.
+    pub(super) shape: Shape,
+    /// What holds without it.
+    pub(super) default: DefaultDoc,
+}
+
+/// What holds without a key.
+#[derive(Debug, Clone)]
+pub(super) enum DefaultDoc {
+    /// This value, as the file would write it.
+    Value(String),
+    /// What these words say.
+    Words(&'static str),
+    /// The defaults of the table's keys.
+    Section,
+    /// The key must be there.
+    Required,
+}
+
+/// The lines of a doc comment as one text.
+pub(super) fn doc_text(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a key must be there, and what holds if it is not.
+pub(super) trait Presence {
+    /// What it is read into.
+    type Output;
+
+    /// Reads the key.
+    fn read(
+        &self,
+        entries: &Entries<'_>,
+        key: &str,
+        reader: &mut Reader<'_>,
+    ) -> Setting<Self::Output>;
+
+    /// What it accepts.
+    fn shape(&self) -> Shape;
+
+    /// What holds without it.
+    fn default(&self) -> DefaultDoc;
+}
+
+/// A key with a default.
+pub(super) struct Defaulted<K: Kind> {
+    kind: K,
+    default: K::Value,
+}
+
+/// A key of `kind` that is `default` unless given.
+pub(super) fn setting<K: Kind>(kind: K, default: impl Into<K::Value>) -> Defaulted<K> {
+    Defaulted { kind, default: default.into() }
+}
+
+impl<K: Kind> Presence for Defaulted<K> {
+    type Output = K::Value;
+
+    fn read(&self, entries: &Entries<'_>, key: &str, reader: &mut Reader<'_>) -> Setting<K::Value> {
+        let Some(node) = entries.get(key, reader) else {
+            let (value, at) = (self.default.clone(), entries.absent_key(key));
+            return Setting { value, at, state: State::Absent };
+        };
+        match self.kind.read(&node, reader) {
+            Some(value) => Setting { value, at: node.at, state: State::Given },
+            None => Setting { value: self.default.clone(), at: node.at, state: State::Refused },
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        self.kind.shape()
+    }
+
+    fn default(&self) -> DefaultDoc {
+        DefaultDoc::Value(self.kind.show(&self.default))
+    }
+}
+
+/// A key without a default.
+pub(super) struct Optional<K> {
+    kind: K,
+    otherwise: DefaultDoc,
+}
+
+/// A key of `kind` that may be absent; `otherwise` says what holds then.
+pub(super) fn optional<K: Kind>(kind: K, otherwise: &'static str) -> Optional<K> {
+    Optional { kind, otherwise: DefaultDoc::Words(otherwise) }
+}
+
+/// A key of `kind` that must be there.
+pub(super) fn required<K: Kind>(kind: K) -> Optional<K> {
+    Optional { kind, otherwise: DefaultDoc::Required }
+}
+
+impl<K: Kind> Presence for Optional<K> {
+    type Output = Option<K::Value>;
+
+    fn read(
+        &self,
+        entries: &Entries<'_>,
+        key: &str,
+        reader: &mut Reader<'_>,
+    ) -> Setting<Self::Output> {
+        let Some(node) = entries.get(key, reader) else {
+            let at = entries.absent_key(key);
+            if !matches!(self.otherwise, DefaultDoc::Required) {
+                return Setting { value: None, at, state: State::Absent };
+            }
+            let error = ConfigError::new(&at.key, format!("`{key}` is missing"))
+                .allowed(self.kind.shape().describe())
+                .remedy(format!("add `{key} = …` here"));
+            reader.refuse(&at, error);
+            return Setting { value: None, at, state: State::Refused };
+        };
+        let value = self.kind.read(&node, reader);
+        let state = if value.is_some() { State::Given } else { State::Refused };
+        Setting { value, at: node.at, state }
+    }
+
+    fn shape(&self) -> Shape {
+        self.kind.shape()
+    }
+
+    fn default(&self) -> DefaultDoc {
+        self.otherwise.clone()
+    }
+}
+
+/// A table that is always there: absent, it consists of defaults.
+pub(super) struct Section<T>(std::marker::PhantomData<T>);
+
+/// A table that consists of defaults unless given.
+pub(super) fn section<T: RawTable>() -> Section<T> {
+    Section(std::marker::PhantomData)
+}
+
+impl<T: RawTable> Presence for Section<T> {
+    type Output = T;
+
+    fn read(&self, entries: &Entries<'_>, key: &str, reader: &mut Reader<'_>) -> Setting<T> {
+        let kind = super::kind::table::<T>();
+        if let Some(node) = entries.get(key, reader) {
+            if let Some(value) = kind.read(&node, reader) {
+                return Setting { value, at: node.at, state: State::Given };
+            }
+            let value = T::read(&Entries::absent(node.at.clone()), reader);
+            return Setting { value, at: node.at, state: State::Refused };
+        }
+        let at = entries.absent_key(key);
+        let value = T::read(&Entries::absent(at.clone()), reader);
+        Setting { value, at, state: State::Absent }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Table(T::doc)
+    }
+
+    fn default(&self) -> DefaultDoc {
+        DefaultDoc::Section
+    }
+}
+
+/// Declares a table: its key, and for each of its keys the doc, the type it is read into, its kind
+/// and default, and an example.
+macro_rules! raw_table {
+    (
+        $(#[doc = $table_doc:literal])+
+        $name:ident at $path:literal {
+            $(
+                $(#[doc = $doc:literal])+
+                $key:ident: $type:ty = $presence:expr, $example:literal;
+            )+
+        }
+    ) => {
+        $(#[doc = $table_doc])+
+        #[derive(Debug, Clone)]
+        pub(super) struct $name {
+            $(
+                $(#[doc = $doc])+
+                pub(super) $key: Setting<$type>,
+            )+
+        }
+
+        impl RawTable for $name {
+            fn read(entries: &Entries<'_>, reader: &mut Reader<'_>) -> Self {
+                let raw = Self {
+                    $($key: Presence::read(&$presence, entries, stringify!($key), reader),)+
+                };
+                entries.refuse_unknown(&Self::doc(), reader);
+                raw
+            }
+
+            fn doc() -> TableDoc {
+                TableDoc {
+                    path: $path,
+                    doc: doc_text(&[$($table_doc),+]),
+                    fields: vec![$({
+                        let presence = $presence;
+                        FieldDoc {
+                            key: stringify!($key),
+                            doc: doc_text(&[$($doc),+]),
+                            example: $example,
+                            shape: Presence::shape(&presence),
+                            default: Presence::default(&presence),
+                        }
+                    }),+],
+                }
+            }
+        }
+    };
+}
+pub(super) use raw_table;

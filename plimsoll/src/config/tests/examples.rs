@@ -1,0 +1,1 @@
+//! The runnable examples of the repository load without a warning.
