@@ -1,0 +1,549 @@
+//! Decides what happens to the instances of one service.
+//!
+//! The planner is told what is wanted (count, policy, a restart, a stop) and what was seen (an
+//! exit, traffic, memory), and answers with steps to carry out, each with its reason. It reads no
+//! clock and starts nothing: times are durations since an arbitrary start, randomness is an
+//! argument. `plan/*.txt` are its tests.
+//!
+//! Numbers: instances of service `web` are called `web-1`, `web-2`, …; a new one takes the lowest
+//! free number, and one that died is started again under its own. While a service of n instances
+//! is restarted, the replacement of the first takes number n + 1, the next one the number that
+//! became free, and so on: each name means one process at a time, `X-Served-By`, logs and metrics
+//! can tell old from new while both live, and there are never more than n + 1 names however often
+//! a service is restarted. The price is that after a restart the numbers have a gap.
+//!
+//! Invariants:
+//! - A service has at most one replacement under way, be it for a restart or for a ceiling.
+//! - An instance that serves is taken away only when its replacement is ready, unless fewer are
+//!   wanted or it died.
+//! - An instance is told to stop only after the balancer has acknowledged that it drains, or
+//!   `stop_timeout` has passed.
+//! - A number is used again only when nothing of its former process is left.
+//!
+//! Leaves out: names, ports, processes and texts of output, which belong to the hands.
+
+mod rollout;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::backoff;
+use crate::config::model::{ProcessSpec, RestartPolicy};
+
+pub(super) use rollout::{Replacement, Rollout};
+
+/// How long a drained instance must have no request before it is told to stop. Covers workers
+/// that chose it just before they saw that it drains.
+pub(super) const DRAIN_SETTLE: Duration = Duration::from_millis(100);
+/// How long a start waits at most until the balancer forgets the health of the number's former
+/// process.
+const STALE_HEALTH_WAIT: Duration = Duration::from_secs(1);
+/// Rounds of planning for one moment; the longest chain of steps that enable each other is four.
+const ROUNDS_MAX: usize = 8;
+
+/// The part of a [`ProcessSpec`] that decisions rest on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Policy {
+    pub(super) start_timeout: Duration,
+    pub(super) stop_timeout: Duration,
+    pub(super) restart: RestartPolicy,
+    pub(super) max_memory_bytes: Option<u64>,
+    pub(super) max_requests: Option<u64>,
+}
+
+impl From<&ProcessSpec> for Policy {
+    fn from(spec: &ProcessSpec) -> Self {
+        Self {
+            start_timeout: spec.start_timeout,
+            stop_timeout: spec.stop_timeout,
+            restart: spec.restart.clone(),
+            max_memory_bytes: spec.max_memory_bytes,
+            max_requests: spec.max_requests,
+        }
+    }
+}
+
+/// Where an instance is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its process was started; not healthy yet.
+    Starting,
+    /// Was healthy since its start.
+    Ready,
+    /// Gets nothing new; told to stop at the latest at `until`.
+    Draining { until: Duration },
+    /// Told to stop; killed at `kill_at`.
+    Stopping { kill_at: Duration },
+    /// Killed, not gone yet.
+    Killed,
+    /// Its main process ended at `at`; others may be left.
+    Exited { at: Duration },
+    /// Gone; started again at `until`.
+    Backoff { until: Duration },
+}
+
+/// What the balancer sees of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Gets traffic.
+    pub(super) healthy: bool,
+    /// Gets no new traffic because that was asked for.
+    pub(super) draining: bool,
+    pub(super) in_flight: u32,
+    /// Since the balancer knows it.
+    pub(super) requests: u64,
+}
+
+/// One instance as the planner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Planned {
+    pub(super) stage: Stage,
+    /// Which command it runs; a higher one is newer.
+    pub(super) generation: u64,
+    /// Starts after the first.
+    pub(super) restarts: u64,
+    /// Died too often in a row; ends when it lives for `reset_after`.
+    pub(super) crash_loop: bool,
+    /// Why it ended last.
+    pub(super) last_exit: Option<String>,
+    /// It goes for good when it ends.
+    leaving: bool,
+    /// The place of its last start among all starts of the service.
+    order: u64,
+    started: Duration,
+    was_ready: bool,
+    /// Its last start took longer than `start_timeout`.
+    timed_out: bool,
+    deaths: u32,
+    /// Why it was told to stop, if that was not asked for.
+    failure: Option<String>,
+    gone: bool,
+    traffic: Option<Seen>,
+    /// Since when it drains without a request.
+    quiet_since: Option<Duration>,
+    /// Requests of the number's former process.
+    requests_before: u64,
+    memory_bytes: u64,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Start a process for this number.
+    Start { generation: u64 },
+    /// Publish that it drains.
+    MarkDraining,
+    /// TERM to its process group.
+    Terminate,
+    /// KILL to all that is left of it.
+    Kill,
+    /// It is gone for good: forget it.
+    Remove,
+    /// It became healthy.
+    ReportReady,
+    /// It died and will be started again.
+    ReportExit,
+    /// It died so often in a row that somebody should look.
+    DeclareCrashLoop,
+    /// A restart or change is complete.
+    FinishRollout(Rollout),
+    /// A restart or change failed because of this instance.
+    RollBack(Rollout),
+    /// A restart or change ends because the service stops.
+    AbortRollout(Rollout),
+    /// The replacement of an instance beyond its ceilings failed; the old one goes on.
+    AbandonRecycle,
+}
+
+/// One thing to do, to whom, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Which instance; `None` for the whole service.
+    pub(super) number: Option<u32>,
+    pub(super) action: Action,
+    /// For people.
+    pub(super) reason: String,
+}
+
+/// When everything must have stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct StopBy {
+    terminate_at: Duration,
+    kill_at: Duration,
+}
+
+/// The planner of one service.
+#[derive(Debug)]
+pub(super) struct Planner {
+    service: String,
+    policy: Policy,
+    wanted: u32,
+    /// What new starts run.
+    generation: u64,
+    /// The highest generation so far.
+    newest: u64,
+    /// What a failed change goes back to.
+    good: u64,
+    instances: BTreeMap<u32, Planned>,
+    starts: u64,
+    replacement: Option<Replacement>,
+    rollout: Option<Rollout>,
+    recycle_after: Duration,
+    stop_by: Option<StopBy>,
+}
+
+impl Planner {
+    /// A service without instances; the first [`Planner::plan`] starts them.
+    pub(super) fn new(service: &str, policy: Policy, wanted: u32) -> Self {
+        Self {
+            service: service.to_owned(),
+            policy,
+            wanted,
+            generation: 1,
+            newest: 1,
+            good: 1,
+            instances: BTreeMap::new(),
+            starts: 0,
+            replacement: None,
+            rollout: None,
+            recycle_after: Duration::ZERO,
+            stop_by: None,
+        }
+    }
+
+    /// The generation that new starts run.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether a generation may still be needed.
+    pub(super) fn needs(&self, generation: u64) -> bool {
+        generation == self.generation
+            || generation == self.good
+            || self.instances.values().any(|instance| instance.generation == generation)
+    }
+
+    /// All instances by number.
+    pub(super) fn instances(&self) -> &BTreeMap<u32, Planned> {
+        &self.instances
+    }
+
+    /// The restart or change under way.
+    pub(super) fn rollout(&self) -> Option<&Rollout> {
+        self.rollout.as_ref()
+    }
+
+    /// How many are wanted.
+    pub(super) fn wanted(&self) -> u32 {
+        self.wanted
+    }
+
+    /// Changes how many are wanted.
+    pub(super) fn want(&mut self, count: u32) {
+        self.wanted = count;
+    }
+
+    /// Changes timeouts and ceilings; nothing restarts.
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// Wants nothing any more, and everything gone by `deadline`.
+    pub(super) fn stop(&mut self, now: Duration, deadline: Duration) {
+        self.wanted = 0;
+        let left = deadline.saturating_sub(now);
+        self.stop_by = Some(StopBy { terminate_at: now + left / 2, kill_at: now + left });
+    }
+
+    /// The main process of an instance ended, or could not be started.
+    pub(super) fn exited(&mut self, number: u32, status: &str, now: Duration) {
+        if let Some(instance) = self.instances.get_mut(&number)
+            && !matches!(instance.stage, Stage::Exited { .. } | Stage::Backoff { .. })
+        {
+            instance.stage = Stage::Exited { at: now };
+            instance.last_exit = Some(match instance.failure.take() {
+                Some(failure) => format!("{failure}, then {status}"),
+                None => status.to_owned(),
+            });
+        }
+    }
+
+    /// Nothing is left of an instance that has exited.
+    pub(super) fn gone(&mut self, number: u32) {
+        if let Some(instance) = self.instances.get_mut(&number) {
+            instance.gone = true;
+        }
+    }
+
+    /// What the balancer sees of an instance; `None` when it does not know it.
+    pub(super) fn observe(&mut self, number: u32, seen: Option<Seen>, now: Duration) {
+        let Some(instance) = self.instances.get_mut(&number) else { return };
+        instance.traffic = seen;
+        let quiet = seen.is_none_or(|seen| seen.draining && seen.in_flight == 0);
+        match (quiet, instance.quiet_since) {
+            (false, _) => instance.quiet_since = None,
+            (true, None) => instance.quiet_since = Some(now),
+            (true, Some(_)) => {}
+        }
+        if let Some(seen) = seen {
+            instance.requests_before = instance.requests_before.min(seen.requests);
+        }
+    }
+
+    /// The resident memory of an instance.
+    pub(super) fn weigh(&mut self, number: u32, memory_bytes: u64) {
+        if let Some(instance) = self.instances.get_mut(&number) {
+            instance.memory_bytes = memory_bytes;
+        }
+    }
+
+    /// When the planner should look again if nothing happens before; `busy` and `calm` are the
+    /// caller's intervals for looking at traffic.
+    pub(super) fn look_again(&self, now: Duration, busy: Duration, calm: Duration) -> Duration {
+        let due = |instance: &Planned| match instance.stage {
+            Stage::Ready => calm,
+            Stage::Backoff { until } => until.saturating_sub(now).clamp(busy, calm),
+            _ => busy,
+        };
+        self.instances.values().map(due).min().unwrap_or(calm)
+    }
+
+    /// What to do now. Steps are to be carried out in their order.
+    pub(super) fn plan(&mut self, now: Duration, random: &mut dyn FnMut() -> u64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let before = steps.len();
+            let numbers: Vec<u32> = self.instances.keys().copied().collect();
+            for number in numbers {
+                self.advance(number, now, random, &mut steps);
+            }
+            self.advance_replacement(now, &mut steps);
+            self.advance_rollout(now, &mut steps);
+            self.recycle(now, &mut steps);
+            self.fit_count(now, &mut steps);
+            if steps.len() == before {
+                break;
+            }
+        }
+        steps
+    }
+
+    /// One instance's own life, whatever happens to the others.
+    fn advance(
+        &mut self,
+        number: u32,
+        now: Duration,
+        random: &mut dyn FnMut() -> u64,
+        steps: &mut Vec<Step>,
+    ) {
+        let Some(instance) = self.instances.get_mut(&number) else { return };
+        let policy = &self.policy;
+        let mut step = |action, reason| steps.push(Step { number: Some(number), action, reason });
+        match instance.stage {
+            Stage::Starting => {
+                let lived = now.saturating_sub(instance.started);
+                if instance.traffic.is_some_and(|seen| seen.healthy) {
+                    instance.stage = Stage::Ready;
+                    instance.was_ready = true;
+                    instance.timed_out = false;
+                    step(Action::ReportReady, format!("healthy {lived:?} after its start"));
+                } else if lived >= policy.start_timeout {
+                    let why = format!("not healthy within {:?}", policy.start_timeout);
+                    instance.timed_out = true;
+                    instance.failure = Some(why.clone());
+                    instance.stage = Stage::Stopping { kill_at: now + policy.stop_timeout };
+                    step(Action::Terminate, why);
+                }
+            }
+            Stage::Ready => {
+                if now.saturating_sub(instance.started) >= policy.restart.reset_after {
+                    instance.deaths = 0;
+                    instance.crash_loop = false;
+                }
+            }
+            Stage::Draining { until } => {
+                let until = self.stop_by.map_or(until, |stop| until.min(stop.terminate_at));
+                let settled =
+                    instance.quiet_since.is_some_and(|since| now >= since + DRAIN_SETTLE);
+                if settled || now >= until {
+                    instance.stage = Stage::Stopping { kill_at: now + policy.stop_timeout };
+                    let in_flight = instance.traffic.map_or(0, |seen| seen.in_flight);
+                    let reason = match (settled, in_flight) {
+                        (false, 1..) => format!("{in_flight} requests still in flight after its time to drain"),
+                        _ => "drained".to_owned(),
+                    };
+                    step(Action::Terminate, reason);
+                }
+            }
+            Stage::Stopping { kill_at } => {
+                let kill_at = self.stop_by.map_or(kill_at, |stop| kill_at.min(stop.kill_at));
+                if now >= kill_at {
+                    instance.stage = Stage::Killed;
+                    step(Action::Kill, "did not stop in time after TERM".to_owned());
+                }
+            }
+            Stage::Killed => {}
+            Stage::Exited { at } => self.advance_exited(number, at, random(), steps),
+            Stage::Backoff { until } => self.advance_backoff(number, until, now, steps),
+        }
+    }
+
+    /// Once nothing is left of an instance it goes for good or waits for its next start.
+    fn advance_exited(&mut self, number: u32, at: Duration, random: u64, steps: &mut Vec<Step>) {
+        let Some(instance) = self.instances.get_mut(&number).filter(|instance| instance.gone)
+        else {
+            return;
+        };
+        let status = instance.last_exit.clone().unwrap_or_default();
+        if instance.leaving {
+            self.instances.remove(&number);
+            steps.push(Step { number: Some(number), action: Action::Remove, reason: status });
+            return;
+        }
+        let policy = &self.policy.restart;
+        if instance.was_ready && at.saturating_sub(instance.started) >= policy.reset_after {
+            instance.deaths = 0;
+            instance.crash_loop = false;
+        }
+        instance.deaths = instance.deaths.saturating_add(1);
+        let delay = backoff::delay(policy, instance.deaths, random);
+        instance.stage = Stage::Backoff { until: at + delay };
+        let (action, reason) = if instance.deaths >= policy.crash_loop_after && !instance.crash_loop
+        {
+            instance.crash_loop = true;
+            let deaths = instance.deaths;
+            let text = format!("{status}; died {deaths} times in a row, so that it is tried only every {delay:?}");
+            (Action::DeclareCrashLoop, text)
+        } else {
+            (Action::ReportExit, format!("{status}; next start in {delay:?}"))
+        };
+        steps.push(Step { number: Some(number), action, reason });
+    }
+
+    fn advance_backoff(
+        &mut self,
+        number: u32,
+        until: Duration,
+        now: Duration,
+        steps: &mut Vec<Step>,
+    ) {
+        let generation = self.generation;
+        let Some(instance) = self.instances.get_mut(&number) else { return };
+        let stale = instance.traffic.is_some_and(|seen| seen.healthy);
+        if now < until || (stale && now < until + STALE_HEALTH_WAIT) {
+            return;
+        }
+        self.starts += 1;
+        instance.restarts += 1;
+        instance.requests_before = instance.traffic.map_or(0, |seen| seen.requests);
+        instance.generation = generation;
+        instance.order = self.starts;
+        instance.stage = Stage::Starting;
+        instance.started = now;
+        instance.was_ready = false;
+        instance.gone = false;
+        instance.memory_bytes = 0;
+        let reason = instance.last_exit.clone().unwrap_or_default();
+        steps.push(Step { number: Some(number), action: Action::Start { generation }, reason });
+    }
+
+    /// Starts what is missing, takes away what is too much.
+    fn fit_count(&mut self, now: Duration, steps: &mut Vec<Step>) {
+        let wanted = self.wanted as usize;
+        // Ends: each turn adds an instance or makes one leave.
+        while self.settled_count() < wanted {
+            let reason = format!("{wanted} wanted, {} there", self.settled_count());
+            self.start_new(now, reason, steps);
+        }
+        while self.settled_count() > wanted {
+            let Some(number) = self.least_needed() else { return };
+            let reason = format!("{wanted} wanted, {} there", self.settled_count());
+            self.retire(number, now, &reason, steps);
+        }
+    }
+
+    /// Instances that stay, with a pair of old and replacement counted once.
+    fn settled_count(&self) -> usize {
+        let stays = |number: &u32| self.instances.get(number).is_some_and(|one| !one.leaving);
+        let staying = self.instances.values().filter(|instance| !instance.leaving).count();
+        let pair = self.replacement.as_ref().filter(|pair| stays(&pair.old) && stays(&pair.new));
+        staying - usize::from(pair.is_some())
+    }
+
+    /// The instance to take away first: one that does not serve, then one of an old generation,
+    /// then the newest.
+    fn least_needed(&self) -> Option<u32> {
+        let replacing = self.replacement.as_ref().map(|pair| pair.new);
+        self.instances
+            .iter()
+            .filter(|(_, instance)| !instance.leaving)
+            .max_by_key(|(number, instance)| {
+                let serves = instance.stage == Stage::Ready;
+                let old = instance.generation != self.generation;
+                (Some(**number) != replacing, !serves, old, instance.order)
+            })
+            .map(|(number, _)| *number)
+    }
+
+    /// Starts an instance under the lowest free number.
+    fn start_new(&mut self, now: Duration, reason: String, steps: &mut Vec<Step>) -> u32 {
+        let mut number = 1;
+        while self.instances.contains_key(&number) {
+            number += 1;
+        }
+        self.starts += 1;
+        let instance = Planned {
+            stage: Stage::Starting,
+            generation: self.generation,
+            restarts: 0,
+            crash_loop: false,
+            last_exit: None,
+            leaving: false,
+            order: self.starts,
+            started: now,
+            was_ready: false,
+            timed_out: false,
+            deaths: 0,
+            failure: None,
+            gone: false,
+            traffic: None,
+            quiet_since: None,
+            requests_before: 0,
+            memory_bytes: 0,
+        };
+        let action = Action::Start { generation: instance.generation };
+        self.instances.insert(number, instance);
+        steps.push(Step { number: Some(number), action, reason });
+        number
+    }
+
+    /// Takes an instance away for good, as gently as its stage asks for.
+    fn retire(&mut self, number: u32, now: Duration, why: &str, steps: &mut Vec<Step>) {
+        let Some(instance) = self.instances.get_mut(&number) else { return };
+        instance.leaving = true;
+        let stop_timeout = self.policy.stop_timeout;
+        let reason = why.to_owned();
+        let action = match instance.stage {
+            Stage::Ready => {
+                instance.stage = Stage::Draining { until: now + stop_timeout };
+                // Only what is seen from now on says that it drained.
+                instance.quiet_since = None;
+                Action::MarkDraining
+            }
+            Stage::Starting => {
+                instance.stage = Stage::Stopping { kill_at: now + stop_timeout };
+                Action::Terminate
+            }
+            Stage::Backoff { .. } => {
+                self.instances.remove(&number);
+                Action::Remove
+            }
+            Stage::Draining { .. } | Stage::Stopping { .. } | Stage::Killed | Stage::Exited { .. } => {
+                return;
+            }
+        };
+        steps.push(Step { number: Some(number), action, reason });
+    }
+}
