@@ -192,3 +192,6 @@ impl fmt::Display for Census {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
