@@ -178,7 +178,11 @@ impl Census {
 
 impl fmt::Display for Census {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} of {} healthy", self.healthy, self.expected())?;
+        let mut separator = "";
+        if self.expected() > 0 {
+            write!(formatter, "{} of {} healthy", self.healthy, self.expected())?;
+            separator = ", ";
+        }
         for (count, state) in [
             (self.unhealthy, "unhealthy"),
             (self.ejected, "ejected"),
@@ -186,9 +190,13 @@ impl fmt::Display for Census {
             (self.draining, "draining"),
         ] {
             if count > 0 {
-                write!(formatter, ", {count} {state}")?;
+                write!(formatter, "{separator}{count} {state}")?;
+                separator = ", ";
             }
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

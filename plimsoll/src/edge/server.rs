@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-use super::balance::Reason;
+use super::balance::{Decision, Reason, Tier};
 use super::balance::latency::LatencyAverage;
 use super::hash;
 use crate::config::model::Address;
@@ -178,11 +178,13 @@ impl Server {
 pub(crate) struct InFlight {
     server: Arc<Server>,
     reason: Reason,
+    tier: Tier,
 }
 
 impl InFlight {
-    /// Counts one more request, unless the server is at its `max_conns`.
-    pub(super) fn try_start(server: &Arc<Server>, reason: Reason) -> Option<Self> {
+    /// Counts the request that was decided on, unless the server is at its `max_conns` now.
+    pub(super) fn try_start(decision: &Decision<'_>) -> Option<Self> {
+        let Decision { server, reason, tier } = *decision;
         let limit = server.max_conns.load(Ordering::Relaxed);
         if limit == u32::MAX {
             server.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -192,7 +194,7 @@ impl InFlight {
             let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
             server.in_flight.fetch_update(set, get, more).ok()?;
         }
-        Some(Self { server: Arc::clone(server), reason })
+        Some(Self { server: Arc::clone(server), reason, tier })
     }
 
     /// The server it counts on.
@@ -203,6 +205,11 @@ impl InFlight {
     /// Why this server was chosen.
     pub(crate) fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// Out of which group it was chosen.
+    pub(crate) fn tier(&self) -> Tier {
+        self.tier
     }
 }
 
@@ -222,17 +229,21 @@ mod tests {
         Arc::new(Server::new(&Arc::from("web"), &spec, ServerState::Healthy))
     }
 
+    fn start(server: &Arc<Server>) -> Option<InFlight> {
+        InFlight::try_start(&Decision { server, reason: Reason::Turn, tier: Tier::Primary })
+    }
+
     #[test]
     fn requests_in_flight_stay_within_max_conns() {
         let server = server(Some(2), Address::Tcp(([127, 0, 0, 1], 1).into()));
-        let first = InFlight::try_start(&server, Reason::Turn);
-        let second = InFlight::try_start(&server, Reason::Turn);
+        let first = start(&server);
+        let second = start(&server);
         assert!(first.is_some() && second.is_some());
-        assert!(InFlight::try_start(&server, Reason::Turn).is_none());
+        assert!(start(&server).is_none());
         assert_eq!(server.in_flight.load(Ordering::Relaxed), 2);
         drop(first);
         assert_eq!(server.in_flight.load(Ordering::Relaxed), 1);
-        assert!(InFlight::try_start(&server, Reason::Turn).is_some());
+        assert!(start(&server).is_some());
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub(super) struct Group {
     pub(super) servers: Vec<Arc<Server>>,
     /// Weight of each, at least 1.
     pub(super) weights: Vec<u32>,
-    /// Sum of the weights.
-    pub(super) weight: u64,
+    /// Hash of each one's name.
+    pub(super) keys: Vec<u64>,
     /// All weights are the same.
     pub(super) equal: bool,
     /// Indexes in the order of smooth weighted round-robin; empty when the group is.
@@ -32,7 +32,7 @@ impl Group {
         let weight = |server: &Arc<Server>| server.weight.load(Ordering::Relaxed).max(1);
         let weights: Vec<u32> = servers.iter().map(weight).collect();
         Self {
-            weight: weights.iter().map(|weight| u64::from(*weight)).sum(),
+            keys: servers.iter().map(|server| server.key).collect(),
             equal: weights.windows(2).all(|pair| pair[0] == pair[1]),
             turns: cycle::turns(&weights),
             servers,

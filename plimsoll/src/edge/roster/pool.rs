@@ -92,7 +92,7 @@ impl ServicePool {
         let now_nanos = input.now.saturating_duration_since(self.epoch).as_nanos() as u64;
         for _ in 0..RACES_MAX {
             let decision = set.choose(&input, &self.turn, now_nanos)?;
-            if let Some(in_flight) = InFlight::try_start(decision.server, decision.reason) {
+            if let Some(in_flight) = InFlight::try_start(&decision) {
                 return Ok(in_flight);
             }
         }
