@@ -77,11 +77,7 @@ fn row(
 ) {
     let traffic = &server.traffic;
     page.raw("<tr class=\"").raw(look(server.state).0).raw("\"><td class=\"name\"><b>");
-    page.text(&server.name).raw("</b><small>").text(&server.address);
-    if server.weight != 1 {
-        page.raw(" · weight ").text(&server.weight.to_string());
-    }
-    page.raw(if server.backup { " · backup" } else { "" }).raw("</small></td>");
+    page.text(&server.name).raw("</b><small>").text(&particulars(server)).raw("</small></td>");
     state(page, status, server);
     load(page, server, busiest);
     number(page, "Requests", &units::rate(traffic.requests_per_second));
@@ -107,6 +103,14 @@ fn row(
         }
     }
     page.raw("</td></tr>");
+}
+
+/// What else identifies a server: an address that is not its name, an uncommon weight, its part.
+fn particulars(server: &ServerStatus) -> String {
+    let address = (server.address != server.name).then(|| server.address.clone());
+    let weight = (server.weight != 1).then(|| format!("weight {}", server.weight));
+    let backup = server.backup.then(|| "backup".to_owned());
+    [address, weight, backup].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 fn state(page: &mut Markup, status: &Status, server: &ServerStatus) {

@@ -161,9 +161,8 @@ async fn the_token_opens_a_session() {
     let page = format!("GET / | Host: h | Cookie: {session}");
     let answer = ask(address, &page).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("Sign out"), "{answer}");
-    let answer =
-        ask(address, &format!("POST /logout | Host: h | Origin: http://h | Cookie: {session}"));
-    assert_eq!(header(&answer.await, "location"), "/login");
+    let leave = format!("POST /logout | Host: h | Origin: http://h | Cookie: {session}");
+    assert_eq!(header(&ask(address, &leave).await, "location"), "/login");
     let answer = ask(address, &page).await;
     assert!(answer.starts_with("HTTP/1.1 303 "), "the session is closed: {answer}");
 }

@@ -20,14 +20,16 @@ fn traffic(
     in_flight: u64,
     p50: Option<f64>,
 ) -> Traffic {
+    // Rounded, so that the JSON's decimal is the float.
+    let times = |factor: f64| p50.map(|p50| (p50 * factor * 1e6).round() / 1e6);
     Traffic {
         requests_total: total,
         requests_per_second: rate,
         error_share: errors,
         in_flight,
         latency_p50_seconds: p50,
-        latency_p90_seconds: p50.map(|p50| p50 * 2.5),
-        latency_p99_seconds: p50.map(|p50| p50 * 7.0),
+        latency_p90_seconds: times(2.5),
+        latency_p99_seconds: times(7.0),
     }
 }
 
