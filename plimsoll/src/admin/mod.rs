@@ -4,7 +4,18 @@
 //! answers through the channel inside. It decides who may ask (`access`) and how answers look
 //! (`page`, `status`).
 
+mod access;
+pub mod api;
+mod assets;
+pub mod bind;
+mod holder;
+mod login;
+mod markup;
+mod page;
+mod server;
+mod sessions;
 pub mod status;
+pub mod units;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;

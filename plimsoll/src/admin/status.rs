@@ -240,3 +240,39 @@ impl ServiceStatus {
         self.servers.iter().filter(|server| server.state == State::Healthy).count()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_what_it_writes() {
+        for status in [samples::troubled(), samples::well()] {
+            let text = serde_json::to_string(&status).unwrap();
+            assert_eq!(serde_json::from_str::<Status>(&text).unwrap(), status);
+        }
+    }
+
+    #[test]
+    fn the_json_is_flat_and_names_units() {
+        let json = serde_json::to_value(samples::troubled()).unwrap();
+        assert_eq!(json["now"], "2026-11-21T02:13:12.123Z");
+        assert_eq!(json["phase"], "running");
+        assert_eq!(json["requests_per_second"], 2058.0);
+        let server = &json["services"][0]["servers"][2];
+        assert_eq!(server["state"], "unhealthy");
+        assert_eq!(server["latency_p50_seconds"], serde_json::Value::Null);
+        assert_eq!(server["instance"]["phase"], "backoff");
+    }
+
+    #[test]
+    fn fields_of_a_later_version_are_ignored() {
+        let mut json = serde_json::to_value(samples::well()).unwrap();
+        json["news"] = 1.into();
+        json["services"][0]["news"] = 1.into();
+        assert_eq!(serde_json::from_value::<Status>(json).unwrap(), samples::well());
+    }
+}
