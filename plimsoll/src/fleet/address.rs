@@ -30,10 +30,7 @@ const SOCKET_NAME_MAX: usize = 24;
 ///
 /// # Errors
 /// When no socket can be made or bound, for example for want of descriptors.
-pub(super) fn free_port(
-    taken: &BTreeSet<u16>,
-    random: &mut dyn FnMut() -> u64,
-) -> io::Result<u16> {
+pub fn free_port(taken: &BTreeSet<u16>, random: &mut dyn FnMut() -> u64) -> io::Result<u16> {
     let span = u64::from(first_outgoing_port().saturating_sub(LOWEST_PORT));
     for _ in 0..PORT_TRIES.min(span as u32) {
         let port = LOWEST_PORT + (random() % span) as u16;
@@ -48,7 +45,7 @@ pub(super) fn free_port(
 ///
 /// # Errors
 /// What bind(2) says.
-pub(super) fn probe(port: u16) -> io::Result<()> {
+pub fn probe(port: u16) -> io::Result<()> {
     bind(port, true).map(|_| ())
 }
 
@@ -71,7 +68,7 @@ fn first_outgoing_port() -> u16 {
 
 /// A directory for the sockets of one service, for its user's eyes only. Removed when dropped.
 #[derive(Debug)]
-pub(super) struct RuntimeDirectory(PathBuf);
+pub struct RuntimeDirectory(PathBuf);
 
 impl RuntimeDirectory {
     /// Makes it in the first place that can be written and is short enough: `XDG_RUNTIME_DIR`
@@ -79,13 +76,18 @@ impl RuntimeDirectory {
     ///
     /// # Errors
     /// A sentence when there is no such place.
-    pub(super) fn create(
-        owner: Option<&User>,
-        random: &mut dyn FnMut() -> u64,
-    ) -> Result<Self, String> {
+    pub fn create(owner: Option<&User>, random: &mut dyn FnMut() -> u64) -> Result<Self, String> {
         let private = std::env::var_os("XDG_RUNTIME_DIR").filter(|_| owner.is_none());
         let mut last = "no place is short enough".to_owned();
-        for base in [private.map(PathBuf::from), Some("/run".into()), Some(std::env::temp_dir()), Some("/tmp".into())].into_iter().flatten() {
+        for base in [
+            private.map(PathBuf::from),
+            Some("/run".into()),
+            Some(std::env::temp_dir()),
+            Some("/tmp".into()),
+        ]
+        .into_iter()
+        .flatten()
+        {
             match Self::create_in(&base, owner, random) {
                 Ok(Some(directory)) => return Ok(directory),
                 Ok(None) => {}
@@ -123,7 +125,7 @@ impl RuntimeDirectory {
 
     /// The path for an instance's next start. Each start has its own, so that neither a socket
     /// left behind nor the health of the process before is taken for the new one's.
-    pub(super) fn socket(&self, number: u32, start: u64) -> PathBuf {
+    pub fn socket(&self, number: u32, start: u64) -> PathBuf {
         // At most 1 + 4 + 1 + 10 + 5 bytes: 1000 instances, and starts cut to 32 bits.
         self.0.join(format!("{number}.{}.sock", start as u32))
     }
@@ -163,8 +165,7 @@ mod tests {
     #[test]
     fn the_directory_is_private_and_goes_with_its_owner() {
         let base = tempfile::tempdir().unwrap();
-        let directory =
-            RuntimeDirectory::create_in(base.path(), None, &mut || 1).unwrap().unwrap();
+        let directory = RuntimeDirectory::create_in(base.path(), None, &mut || 1).unwrap().unwrap();
         let path = directory.0.clone();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         let socket = directory.socket(1000, u64::MAX);

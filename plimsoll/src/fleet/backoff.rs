@@ -15,7 +15,7 @@ const DOUBLINGS_MAX: u32 = 30;
 
 /// The delay after the `deaths`-th death in a row (from 1). In a crash loop it is always about
 /// `max`. `random` is any number; equal numbers give equal delays.
-pub(super) fn delay(policy: &RestartPolicy, deaths: u32, random: u64) -> Duration {
+pub fn delay(policy: &RestartPolicy, deaths: u32, random: u64) -> Duration {
     let doublings = deaths.saturating_sub(1).min(DOUBLINGS_MAX);
     let full = if deaths >= policy.crash_loop_after {
         policy.max

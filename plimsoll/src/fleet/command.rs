@@ -29,10 +29,10 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 const SHELL: &str = "/bin/sh";
 
 /// Variables of one instance: `PORT`, `SOCKET`, `INSTANCE`.
-pub(super) type Variables = BTreeMap<&'static str, String>;
+pub type Variables = BTreeMap<&'static str, String>;
 
 /// The program and its arguments.
-pub(super) fn words(command: &Command, variables: &Variables) -> Vec<OsString> {
+pub fn words(command: &Command, variables: &Variables) -> Vec<OsString> {
     match command {
         Command::Words(words) => {
             words.iter().map(|word| substitute(word, variables).into()).collect()
@@ -96,7 +96,7 @@ pub fn problems(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     for service in config.services.values() {
         if let Source::Processes(spec) = &service.source {
-            let found = [check_user(spec), check_directory(spec), check_program(spec)];
+            let found = [check_user(spec).map(drop), check_directory(spec), check_program(spec)];
             let found = found.into_iter().filter_map(Result::err);
             problems.extend(found.map(|problem| format!("service {}: {problem}", service.name)));
         }
@@ -106,11 +106,13 @@ pub fn problems(config: &Config) -> Vec<String> {
 
 /// # Errors
 /// A sentence when the user does not exist, or Plimsoll may not become it.
-pub(super) fn check_user(spec: &ProcessSpec) -> Result<Option<User>, String> {
+pub fn check_user(spec: &ProcessSpec) -> Result<Option<User>, String> {
     let Some(name) = &spec.user else { return Ok(None) };
     let user = User::from_name(name)
         .map_err(|error| format!("cannot look up user {name}: {}", error.desc()))?
-        .ok_or_else(|| format!("there is no user {name:?} on this machine; create it, or correct `user`"))?;
+        .ok_or_else(|| {
+            format!("there is no user {name:?} on this machine; create it, or correct `user`")
+        })?;
     let own = nix::unistd::geteuid();
     if !own.is_root() && own != user.uid {
         return Err(format!("cannot run as user {name:?}: Plimsoll must run as root for that"));
@@ -120,7 +122,7 @@ pub(super) fn check_user(spec: &ProcessSpec) -> Result<Option<User>, String> {
 
 /// # Errors
 /// A sentence when the working directory is missing or none.
-pub(super) fn check_directory(spec: &ProcessSpec) -> Result<(), String> {
+pub fn check_directory(spec: &ProcessSpec) -> Result<(), String> {
     let Some(directory) = &spec.directory else { return Ok(()) };
     match std::fs::metadata(directory) {
         Ok(found) if found.is_dir() => Ok(()),
@@ -135,7 +137,7 @@ pub(super) fn check_directory(spec: &ProcessSpec) -> Result<(), String> {
 ///
 /// # Errors
 /// A sentence that names the program and where it was looked for.
-pub(super) fn check_program(spec: &ProcessSpec) -> Result<(), String> {
+pub fn check_program(spec: &ProcessSpec) -> Result<(), String> {
     let program = match &spec.command {
         Command::Words(words) => words.first().map(String::as_str).ok_or("the command is empty")?,
         // What is built into the shell, like `echo` or `test`, exists as a program too (POSIX).

@@ -42,14 +42,14 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, User, initgroups, setgid, setsid, setuid};
 
-pub(super) use arguments::Arguments;
+pub use arguments::Arguments;
 
 use super::process_table::ProcessTable;
 
 /// The order to signal TERM to the instance's process group.
-pub(super) const ORDER_TERMINATE: u8 = b'T';
+pub const ORDER_TERMINATE: u8 = b'T';
 /// The order to kill everything below the guard.
-pub(super) const ORDER_KILL: u8 = b'K';
+pub const ORDER_KILL: u8 = b'K';
 /// How long processes that an instance left behind when it died by itself may take to obey TERM.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(1);
 /// Pause between two rounds of killing; grows to [`KILL_PAUSE_MAX`] for processes that the kernel
@@ -65,7 +65,7 @@ const NAME: &std::ffi::CStr = c"fleet-guard";
 
 /// What the guard tells Plimsoll, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Report {
+pub enum Report {
     /// The command runs with this process id.
     Started(u32),
     /// The command could not be run; a sentence that says why.
@@ -88,7 +88,7 @@ impl Report {
     }
 
     /// Reads a line without its end; `None` for anything else.
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    pub fn parse(line: &str) -> Option<Self> {
         let (word, rest) = line.split_once(' ')?;
         match word {
             "started" => rest.parse().ok().map(Self::Started),
@@ -103,7 +103,7 @@ impl Report {
 /// Runs a guard to its end. `arguments` are those after the word `guard`.
 ///
 /// Not meant to be called by hand: without the socket as standard input it ends at once.
-pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -190,7 +190,8 @@ impl Guard {
 
     /// Forks and executes the command. The error pipe closes by itself when exec succeeds.
     fn start_instance(&self) -> Result<Pid, String> {
-        let (mut read, write) = io::pipe().map_err(|error| format!("cannot make a pipe: {error}"))?;
+        let (mut read, write) =
+            io::pipe().map_err(|error| format!("cannot make a pipe: {error}"))?;
         let guard = std::process::id();
         let pid = fork::in_child(|| {
             let Err(why) = become_instance(&self.arguments, guard);

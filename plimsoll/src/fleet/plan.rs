@@ -32,11 +32,11 @@ use std::time::Duration;
 use super::backoff;
 use crate::config::model::{ProcessSpec, RestartPolicy};
 
-pub(super) use rollout::{Replacement, Rollout};
+pub use rollout::{Replacement, Rollout};
 
 /// How long a drained instance must have no request before it is told to stop. Covers workers
 /// that chose it just before they saw that it drains.
-pub(super) const DRAIN_SETTLE: Duration = Duration::from_millis(100);
+pub const DRAIN_SETTLE: Duration = Duration::from_millis(100);
 /// How long a start waits at most until the balancer forgets the health of the number's former
 /// process.
 const STALE_HEALTH_WAIT: Duration = Duration::from_secs(1);
@@ -45,12 +45,12 @@ const ROUNDS_MAX: usize = 8;
 
 /// The part of a [`ProcessSpec`] that decisions rest on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Policy {
-    pub(super) start_timeout: Duration,
-    pub(super) stop_timeout: Duration,
-    pub(super) restart: RestartPolicy,
-    pub(super) max_memory_bytes: Option<u64>,
-    pub(super) max_requests: Option<u64>,
+pub struct Policy {
+    pub start_timeout: Duration,
+    pub stop_timeout: Duration,
+    pub restart: RestartPolicy,
+    pub max_memory_bytes: Option<u64>,
+    pub max_requests: Option<u64>,
 }
 
 impl From<&ProcessSpec> for Policy {
@@ -67,7 +67,7 @@ impl From<&ProcessSpec> for Policy {
 
 /// Where an instance is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub enum Stage {
     /// Its process was started; not healthy yet.
     Starting,
     /// Was healthy since its start.
@@ -86,28 +86,28 @@ pub(super) enum Stage {
 
 /// What the balancer sees of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
+pub struct Seen {
     /// Gets traffic.
-    pub(super) healthy: bool,
+    pub healthy: bool,
     /// Gets no new traffic because that was asked for.
-    pub(super) draining: bool,
-    pub(super) in_flight: u32,
+    pub draining: bool,
+    pub in_flight: u32,
     /// Since the balancer knows it.
-    pub(super) requests: u64,
+    pub requests: u64,
 }
 
 /// One instance as the planner knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Planned {
-    pub(super) stage: Stage,
+pub struct Planned {
+    pub stage: Stage,
     /// Which command it runs; a higher one is newer.
-    pub(super) generation: u64,
+    pub generation: u64,
     /// Starts after the first.
-    pub(super) restarts: u64,
+    pub restarts: u64,
     /// Died too often in a row; ends when it lives for `reset_after`.
-    pub(super) crash_loop: bool,
+    pub crash_loop: bool,
     /// Why it ended last.
-    pub(super) last_exit: Option<String>,
+    pub last_exit: Option<String>,
     /// It goes for good when it ends.
     leaving: bool,
     /// The place of its last start among all starts of the service.
@@ -130,7 +130,7 @@ pub(super) struct Planned {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub enum Action {
     /// Start a process for this number.
     Start { generation: u64 },
     /// Publish that it drains.
@@ -159,12 +159,12 @@ pub(super) enum Action {
 
 /// One thing to do, to whom, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Step {
+pub struct Step {
     /// Which instance; `None` for the whole service.
-    pub(super) number: Option<u32>,
-    pub(super) action: Action,
+    pub number: Option<u32>,
+    pub action: Action,
     /// For people.
-    pub(super) reason: String,
+    pub reason: String,
 }
 
 /// When everything must have stopped.
@@ -176,7 +176,7 @@ struct StopBy {
 
 /// The planner of one service.
 #[derive(Debug)]
-pub(super) struct Planner {
+pub struct Planner {
     service: String,
     policy: Policy,
     wanted: u32,
@@ -196,7 +196,7 @@ pub(super) struct Planner {
 
 impl Planner {
     /// A service without instances; the first [`Planner::plan`] starts them.
-    pub(super) fn new(service: &str, policy: Policy, wanted: u32) -> Self {
+    pub fn new(service: &str, policy: Policy, wanted: u32) -> Self {
         Self {
             service: service.to_owned(),
             policy,
@@ -214,51 +214,51 @@ impl Planner {
     }
 
     /// The generation that new starts run.
-    pub(super) fn generation(&self) -> u64 {
+    pub fn generation(&self) -> u64 {
         self.generation
     }
 
     /// Whether a generation may still be needed.
-    pub(super) fn needs(&self, generation: u64) -> bool {
+    pub fn needs(&self, generation: u64) -> bool {
         generation == self.generation
             || generation == self.good
             || self.instances.values().any(|instance| instance.generation == generation)
     }
 
     /// All instances by number.
-    pub(super) fn instances(&self) -> &BTreeMap<u32, Planned> {
+    pub fn instances(&self) -> &BTreeMap<u32, Planned> {
         &self.instances
     }
 
     /// The restart or change under way.
-    pub(super) fn rollout(&self) -> Option<&Rollout> {
+    pub fn rollout(&self) -> Option<&Rollout> {
         self.rollout.as_ref()
     }
 
     /// How many are wanted.
-    pub(super) fn wanted(&self) -> u32 {
+    pub fn wanted(&self) -> u32 {
         self.wanted
     }
 
     /// Changes how many are wanted.
-    pub(super) fn want(&mut self, count: u32) {
+    pub fn want(&mut self, count: u32) {
         self.wanted = count;
     }
 
     /// Changes timeouts and ceilings; nothing restarts.
-    pub(super) fn set_policy(&mut self, policy: Policy) {
+    pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
     }
 
     /// Wants nothing any more, and everything gone by `deadline`.
-    pub(super) fn stop(&mut self, now: Duration, deadline: Duration) {
+    pub fn stop(&mut self, now: Duration, deadline: Duration) {
         self.wanted = 0;
         let left = deadline.saturating_sub(now);
         self.stop_by = Some(StopBy { terminate_at: now + left / 2, kill_at: now + left });
     }
 
     /// The main process of an instance ended, or could not be started.
-    pub(super) fn exited(&mut self, number: u32, status: &str, now: Duration) {
+    pub fn exited(&mut self, number: u32, status: &str, now: Duration) {
         if let Some(instance) = self.instances.get_mut(&number)
             && !matches!(instance.stage, Stage::Exited { .. } | Stage::Backoff { .. })
         {
@@ -271,14 +271,14 @@ impl Planner {
     }
 
     /// Nothing is left of an instance that has exited.
-    pub(super) fn gone(&mut self, number: u32) {
+    pub fn gone(&mut self, number: u32) {
         if let Some(instance) = self.instances.get_mut(&number) {
             instance.gone = true;
         }
     }
 
     /// What the balancer sees of an instance; `None` when it does not know it.
-    pub(super) fn observe(&mut self, number: u32, seen: Option<Seen>, now: Duration) {
+    pub fn observe(&mut self, number: u32, seen: Option<Seen>, now: Duration) {
         let Some(instance) = self.instances.get_mut(&number) else { return };
         instance.traffic = seen;
         let quiet = seen.is_none_or(|seen| seen.draining && seen.in_flight == 0);
@@ -293,7 +293,7 @@ impl Planner {
     }
 
     /// The resident memory of an instance.
-    pub(super) fn weigh(&mut self, number: u32, memory_bytes: u64) {
+    pub fn weigh(&mut self, number: u32, memory_bytes: u64) {
         if let Some(instance) = self.instances.get_mut(&number) {
             instance.memory_bytes = memory_bytes;
         }
@@ -301,7 +301,7 @@ impl Planner {
 
     /// When the planner should look again if nothing happens before; `busy` and `calm` are the
     /// caller's intervals for looking at traffic.
-    pub(super) fn look_again(&self, now: Duration, busy: Duration, calm: Duration) -> Duration {
+    pub fn look_again(&self, now: Duration, busy: Duration, calm: Duration) -> Duration {
         let due = |instance: &Planned| match instance.stage {
             Stage::Ready => calm,
             Stage::Backoff { until } => until.saturating_sub(now).clamp(busy, calm),
@@ -311,7 +311,7 @@ impl Planner {
     }
 
     /// What to do now. Steps are to be carried out in their order.
-    pub(super) fn plan(&mut self, now: Duration, random: &mut dyn FnMut() -> u64) -> Vec<Step> {
+    pub fn plan(&mut self, now: Duration, random: &mut dyn FnMut() -> u64) -> Vec<Step> {
         let mut steps = Vec::new();
         for _ in 0..ROUNDS_MAX {
             let before = steps.len();
@@ -365,13 +365,14 @@ impl Planner {
             }
             Stage::Draining { until } => {
                 let until = self.stop_by.map_or(until, |stop| until.min(stop.terminate_at));
-                let settled =
-                    instance.quiet_since.is_some_and(|since| now >= since + DRAIN_SETTLE);
+                let settled = instance.quiet_since.is_some_and(|since| now >= since + DRAIN_SETTLE);
                 if settled || now >= until {
                     instance.stage = Stage::Stopping { kill_at: now + policy.stop_timeout };
                     let in_flight = instance.traffic.map_or(0, |seen| seen.in_flight);
                     let reason = match (settled, in_flight) {
-                        (false, 1..) => format!("{in_flight} requests still in flight after its time to drain"),
+                        (false, 1..) => {
+                            format!("{in_flight} requests still in flight after its time to drain")
+                        }
                         _ => "drained".to_owned(),
                     };
                     step(Action::Terminate, reason);
@@ -414,7 +415,9 @@ impl Planner {
         {
             instance.crash_loop = true;
             let deaths = instance.deaths;
-            let text = format!("{status}; died {deaths} times in a row, so that it is tried only every {delay:?}");
+            let text = format!(
+                "{status}; died {deaths} times in a row, so that it is tried only every {delay:?}"
+            );
             (Action::DeclareCrashLoop, text)
         } else {
             (Action::ReportExit, format!("{status}; next start in {delay:?}"))
@@ -540,7 +543,10 @@ impl Planner {
                 self.instances.remove(&number);
                 Action::Remove
             }
-            Stage::Draining { .. } | Stage::Stopping { .. } | Stage::Killed | Stage::Exited { .. } => {
+            Stage::Draining { .. }
+            | Stage::Stopping { .. }
+            | Stage::Killed
+            | Stage::Exited { .. } => {
                 return;
             }
         };

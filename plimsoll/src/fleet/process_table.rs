@@ -11,29 +11,29 @@ use std::io;
 
 /// One process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ProcessEntry {
-    pub(super) pid: i32,
-    pub(super) parent: i32,
+pub struct ProcessEntry {
+    pub pid: i32,
+    pub parent: i32,
     /// Ended, but not waited for by its parent yet.
-    pub(super) zombie: bool,
+    pub zombie: bool,
     /// User and system time of the process itself, in clock ticks.
-    pub(super) own_ticks: u64,
+    pub own_ticks: u64,
     /// User and system time of its children that were waited for, and theirs, in clock ticks.
-    pub(super) waited_ticks: u64,
-    pub(super) threads: u64,
-    pub(super) resident_pages: u64,
+    pub waited_ticks: u64,
+    pub threads: u64,
+    pub resident_pages: u64,
 }
 
 /// All processes at one moment.
 #[derive(Debug, Default)]
-pub(super) struct ProcessTable {
+pub struct ProcessTable {
     entries: HashMap<i32, ProcessEntry>,
     children: HashMap<i32, Vec<i32>>,
 }
 
 impl ProcessTable {
     /// Reads `/proc`. Processes that end meanwhile are left out.
-    pub(super) fn read() -> io::Result<Self> {
+    pub fn read() -> io::Result<Self> {
         let mut table = Self::default();
         for directory in std::fs::read_dir("/proc")? {
             let Ok(directory) = directory else { continue };
@@ -56,12 +56,12 @@ impl ProcessTable {
     }
 
     /// The entry of one process.
-    pub(super) fn get(&self, pid: i32) -> Option<&ProcessEntry> {
+    pub fn get(&self, pid: i32) -> Option<&ProcessEntry> {
         self.entries.get(&pid)
     }
 
     /// Children, grandchildren and so on, parents before their children; without `root`.
-    pub(super) fn descendants(&self, root: i32) -> Vec<&ProcessEntry> {
+    pub fn descendants(&self, root: i32) -> Vec<&ProcessEntry> {
         let mut found = Vec::new();
         let mut queue = vec![root];
         // Ends: each process has one parent, so that it is reached at most once.
@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn cut_or_foreign_text_is_refused() {
-        for text in [&b""[..], b"1", b"1 (x)", b"1 (x) S", b"x (x) S 1 1 1", b")1(", b"1 (\xff) S"] {
+        for text in [&b""[..], b"1", b"1 (x)", b"1 (x) S", b"x (x) S 1 1 1", b")1(", b"1 (\xff) S"]
+        {
             assert_eq!(parse_stat(text), None, "{text:?}");
         }
     }
@@ -132,10 +133,8 @@ mod tests {
     fn descendants_are_found_at_any_depth_and_others_are_not() {
         let mut table = ProcessTable::default();
         for (pid, parent) in [(1, 0), (10, 1), (11, 10), (12, 11), (20, 1), (21, 20)] {
-            let mut entry = parse_stat(
-                b"1 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 0 0 1",
-            )
-            .unwrap();
+            let mut entry =
+                parse_stat(b"1 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 0 0 1").unwrap();
             entry.pid = pid;
             entry.parent = parent;
             table.insert(entry);

@@ -21,7 +21,7 @@ pub struct FleetSnapshot {
 }
 
 /// How far a rolling restart is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RolloutProgress {
     /// Instances that run anew.
     pub replaced: u32,
@@ -118,7 +118,7 @@ impl Instance {
 
 /// The last lines that an instance printed, kept by the instance and read on demand.
 #[derive(Clone)]
-pub struct RecentOutput(pub(super) Arc<Output>);
+pub struct RecentOutput(pub Arc<Output>);
 
 impl RecentOutput {
     /// At most the last `count` lines, oldest first, as plain text.

@@ -8,22 +8,22 @@ use std::path::PathBuf;
 
 /// What a guard is to run, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::fleet) struct Arguments {
+pub struct Arguments {
     /// The instance's name, for whoever reads the table of processes.
-    pub(in crate::fleet) name: String,
+    pub name: String,
     /// Where the command runs; the guard's own directory when absent.
-    pub(in crate::fleet) directory: Option<PathBuf>,
+    pub directory: Option<PathBuf>,
     /// As whom the command runs; the guard's own user when absent.
-    pub(in crate::fleet) user: Option<String>,
+    pub user: Option<String>,
     /// The instance's Unix socket, removed at the end.
-    pub(in crate::fleet) socket: Option<PathBuf>,
+    pub socket: Option<PathBuf>,
     /// Program and arguments.
-    pub(in crate::fleet) command: Vec<OsString>,
+    pub command: Vec<OsString>,
 }
 
 impl Arguments {
     /// The words that [`Arguments::parse`] reads.
-    pub(in crate::fleet) fn words(&self) -> Vec<OsString> {
+    pub fn words(&self) -> Vec<OsString> {
         let mut words = vec![OsString::from(&self.name)];
         let mut option = |name: &str, value: Option<OsString>| {
             if let Some(value) = value {
@@ -42,9 +42,7 @@ impl Arguments {
     ///
     /// # Errors
     /// A sentence about the first word that does not fit.
-    pub(in crate::fleet) fn parse(
-        mut words: impl Iterator<Item = OsString>,
-    ) -> Result<Self, String> {
+    pub fn parse(mut words: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let name = words.next().ok_or("an instance's name is missing")?;
         let mut arguments = Self {
             name: name.to_string_lossy().into_owned(),

@@ -11,7 +11,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 ///
 /// # Errors
 /// What fork(2) says, for example that the limit of processes is reached.
-pub(super) fn in_child(child: impl FnOnce() -> i32) -> nix::Result<Pid> {
+pub fn in_child(child: impl FnOnce() -> i32) -> nix::Result<Pid> {
     // SAFETY: after the fork of a process with several threads the child may only call
     // async-signal-safe functions. The guard has one thread and starts none, so that no lock can
     // be held by a thread that the child lacks.

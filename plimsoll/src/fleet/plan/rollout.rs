@@ -17,7 +17,7 @@ const RECYCLE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Why the instances of a service are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::fleet) enum Cause {
+pub enum Cause {
     /// Somebody asked for a restart.
     Restart,
     /// The command or what belongs to it changed.
@@ -28,31 +28,31 @@ pub(in crate::fleet) enum Cause {
 
 /// A restart or change under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::fleet) struct Rollout {
-    pub(in crate::fleet) cause: Cause,
+pub struct Rollout {
+    pub cause: Cause,
     /// Pairs of numbers, old and new, that are done.
-    pub(in crate::fleet) replaced: Vec<(u32, u32)>,
+    pub replaced: Vec<(u32, u32)>,
 }
 
 /// A pair of instances of which the new one takes the old one's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::fleet) struct Replacement {
-    pub(super) old: u32,
-    pub(super) new: u32,
+pub struct Replacement {
+    pub old: u32,
+    pub new: u32,
     /// Because of a ceiling, not of a rollout.
     recycles: bool,
 }
 
 /// A rollout is under way already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::fleet) struct Busy;
+pub struct Busy;
 
 impl Planner {
     /// Replaces all instances by new ones of the same command. Returns the new generation.
     ///
     /// # Errors
     /// While another restart or change is under way.
-    pub(in crate::fleet) fn restart(&mut self) -> Result<u64, Busy> {
+    pub fn restart(&mut self) -> Result<u64, Busy> {
         if self.rollout.is_some() {
             return Err(Busy);
         }
@@ -61,7 +61,7 @@ impl Planner {
 
     /// Replaces all instances by ones of a new command. Returns its generation. A rollout under
     /// way goes on towards the new one; what a failure goes back to stays what it was.
-    pub(in crate::fleet) fn change(&mut self) -> u64 {
+    pub fn change(&mut self) -> u64 {
         self.begin(Cause::Change)
     }
 
@@ -73,7 +73,7 @@ impl Planner {
     }
 
     /// Follows the pair that is under way.
-    pub(super) fn advance_replacement(&mut self, now: Duration, steps: &mut Vec<Step>) {
+    pub fn advance_replacement(&mut self, now: Duration, steps: &mut Vec<Step>) {
         let Some(pair) = self.replacement.clone() else { return };
         let Some(new) = self.instances.get(&pair.new).filter(|new| !new.leaving) else {
             self.replacement = None;
@@ -143,7 +143,7 @@ impl Planner {
     }
 
     /// Takes the next instance of a rollout, when all of the new generation are ready.
-    pub(super) fn advance_rollout(&mut self, now: Duration, steps: &mut Vec<Step>) {
+    pub fn advance_rollout(&mut self, now: Duration, steps: &mut Vec<Step>) {
         if self.wanted == 0
             && let Some(rollout) = self.rollout.take()
         {
@@ -155,9 +155,10 @@ impl Planner {
         }
         self.renew_what_is_down(now);
         let current = |one: &&super::Planned| !one.leaving && one.generation == self.generation;
-        let failed = self.instances.iter().find(|(_, one)| {
-            current(one) && (one.timed_out || one.deaths >= DEATHS_MAX)
-        });
+        let failed = self
+            .instances
+            .iter()
+            .find(|(_, one)| current(one) && (one.timed_out || one.deaths >= DEATHS_MAX));
         if let Some((number, failed)) = failed {
             let why = failed.last_exit.clone().or_else(|| failed.failure.clone());
             return self.roll_back(*number, &why.unwrap_or_default(), steps);
@@ -218,7 +219,7 @@ impl Planner {
     }
 
     /// Replaces an instance that went beyond a ceiling.
-    pub(super) fn recycle(&mut self, now: Duration, steps: &mut Vec<Step>) {
+    pub fn recycle(&mut self, now: Duration, steps: &mut Vec<Step>) {
         let busy = self.replacement.is_some() || self.rollout.is_some();
         if busy || self.wanted == 0 || now < self.recycle_after {
             return;
@@ -232,9 +233,13 @@ impl Planner {
             let served = one.traffic.map_or(0, |seen| seen.requests - one.requests_before);
             if one.memory_bytes > memory {
                 let used = one.memory_bytes;
-                return Some((*number, format!("uses {used} bytes of memory, at most {memory} allowed")));
+                return Some((
+                    *number,
+                    format!("uses {used} bytes of memory, at most {memory} allowed"),
+                ));
             }
-            (served >= requests).then(|| (*number, format!("served {served} requests of {requests} allowed")))
+            (served >= requests)
+                .then(|| (*number, format!("served {served} requests of {requests} allowed")))
         });
         if let Some((old, why)) = beyond {
             let reason = format!("replaces {}-{old}, which {why}", self.service);
