@@ -3,5 +3,6 @@
 pub(crate) mod balance;
 pub(crate) mod hash;
 pub(crate) mod health;
+pub(crate) mod probe;
 pub(crate) mod roster;
 pub(crate) mod server;
