@@ -36,9 +36,14 @@ pub(super) struct Proxy {
 /// A temporary folder with a short name, because the path of a Unix socket has 107 bytes at most.
 pub(super) struct Folder(PathBuf);
 
+/// Where the folder of this process is, whether it exists or not.
+pub(super) fn folder_of_this_run() -> PathBuf {
+    std::env::temp_dir().join(format!("plimsoll-bench-{}", std::process::id()))
+}
+
 impl Folder {
     fn new() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("plimsoll-bench-{}", std::process::id()));
+        let path = folder_of_this_run();
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
     }

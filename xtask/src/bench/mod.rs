@@ -99,7 +99,7 @@ fn edge(workspace: &Workspace, options: &EdgeOptions) -> anyhow::Result<ExitCode
         }
         None => workspace.program(Profile::Release),
     };
-    process::end_all_on_signals()?;
+    process::end_all_on_signals(lab::folder_of_this_run())?;
     let seconds = if options.quick { 1 } else { options.seconds };
     let rounds = if options.quick { 1 } else { options.rounds };
     let mut lab = Lab::open(plimsoll, Duration::from_secs(seconds))?;

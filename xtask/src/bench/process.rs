@@ -12,14 +12,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, SysconfVar, sysconf};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// How long a server may take to accept its first connection.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a process may take to end after TERM.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// From TERM to KILL for all processes when a person stops the run.
+const END_TIME: Duration = Duration::from_millis(500);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -149,23 +154,23 @@ fn pinned(command: &Command, cores: &[usize]) -> Command {
     pinned
 }
 
-/// From now on INT, TERM and HUP end every measured process and then this one. To be called
-/// before other threads start: they inherit the mask.
-pub(super) fn end_all_on_signals() -> anyhow::Result<()> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        signals.add(signal);
-    }
-    signals.thread_block().context("cannot block signals")?;
+/// From now on INT, TERM and HUP end every measured process, remove `folder` and end this process.
+pub(super) fn end_all_on_signals(folder: PathBuf) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch signals")?;
     std::thread::spawn(move || {
-        if signals.wait().is_err() {
+        if signals.forever().next().is_none() {
             return;
         }
-        let pids = running().clone();
-        for pid in &pids {
-            let _ = kill(Pid::from_raw(*pid), Signal::SIGTERM);
+        // The lock is kept, so that no guard ends a process and frees its number meanwhile.
+        let pids = running();
+        for (signal, time) in [(Signal::SIGTERM, END_TIME), (Signal::SIGKILL, Duration::ZERO)] {
+            for pid in pids.iter() {
+                let _ = kill(Pid::from_raw(*pid), signal);
+            }
+            std::thread::sleep(time);
         }
-        eprintln!("stopped; the measured processes have been told to end");
+        let _ = fs::remove_dir_all(&folder);
+        eprintln!("stopped");
         std::process::exit(130);
     });
     Ok(())

@@ -1,7 +1,8 @@
 //! The measured proxies, with configurations that ask the same of each.
 //!
-//! Kept-alive connections on both sides, `X-Forwarded-For`, one worker, no limits that the load
-//! would meet, no temporary files. *Observed* adds an access log to a file and metrics.
+//! Kept-alive connections on both sides (as many to the upstream as the load has), buffers of
+//! 16 KB, `X-Forwarded-For`, one worker, no temporary files, no limits that the load would meet.
+//! *Observed* adds an access log to a file and metrics.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -119,8 +120,10 @@ http {{
     keepalive_timeout 1h;
     keepalive_requests 1000000000;
     proxy_max_temp_file_size 0;
+    proxy_buffer_size 16k;
+    proxy_buffers 8 16k;
     upstream servers {{
-{servers}        keepalive 256;
+{servers}        keepalive 2048;
         keepalive_requests 1000000000;
         keepalive_timeout 1h;
     }}
@@ -214,6 +217,7 @@ idle = "1h"
 servers = [{servers}]
 balance = "round-robin"
 health = false
+keepalive = {{ connections = 2048 }}
 
 [[route]]
 path = "/"
