@@ -160,10 +160,7 @@ fn bodies_of_every_framing_pass_both_ways() {
         assert!(response.complete && response.text() == body, "chunked to {path}");
         // HTTP/1.0 knows no chunks: the end of the connection ends the body.
         let mut old = Connection::open(plimsoll.traffic);
-        old.send(format!(
-            "POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
+        old.send(format!("POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
         let response = old.response("POST").unwrap();
         assert_eq!(response.header("transfer-encoding"), None, "{path}");
         assert!(response.text() == body, "1.0 {path}");
@@ -196,9 +193,8 @@ fn a_client_that_expects_100_continue_gets_it_before_its_body() {
     let server = Upstream::answering(|request| ok(std::str::from_utf8(&request.body).unwrap()));
     let plimsoll = Plimsoll::up(&service(&[&server], ""));
     let mut connection = Connection::open(plimsoll.traffic);
-    connection.send(
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
-    );
+    connection
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(connection.response("POST").unwrap().status, 100);
     connection.send("hello");
     assert_eq!(connection.response("POST").unwrap().text(), "hello");
@@ -233,7 +229,8 @@ fn an_upgrade_is_a_tunnel_only_after_101() {
         }
         assert_eq!(request.header("upgrade"), Some("echo"));
         assert!(request.header("connection").unwrap().eq_ignore_ascii_case("upgrade"));
-        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nready";
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nready";
         let _ = writer.write_all(head.as_bytes());
         let _ = std::io::copy(&mut reader, &mut writer);
     });

@@ -41,10 +41,18 @@ fn mistakes_on_the_command_line_start_nothing() {
         (vec!["run", "-n", "0", "--", "true"], 2, "1..=1000"),
         (vec!["run"], 2, "COMMAND"),
         (vec!["up", "-c", "missing.toml"], 2, "missing.toml"),
-        ([vec!["run"], free.to_vec(), vec!["--", "no-such-program-here"]].concat(), 2, "no-such-program-here"),
+        (
+            [vec!["run"], free.to_vec(), vec!["--", "no-such-program-here"]].concat(),
+            2,
+            "no-such-program-here",
+        ),
         (vec!["run", "--admin", "127.0.0.1:0", "--listen", &taken, "--", "true"], 2, &taken),
         (vec!["run", "--listen", "127.0.0.1:0", "--admin", &taken, "--", "true"], 2, &taken),
-        (vec!["run", "--listen", "nonsense", "--admin", "127.0.0.1:0", "--", "true"], 2, "nonsense"),
+        (
+            vec!["run", "--listen", "nonsense", "--admin", "127.0.0.1:0", "--", "true"],
+            2,
+            "nonsense",
+        ),
         (vec!["status", "--admin", "127.0.0.1:1"], 1, "127.0.0.1:1"),
         (vec!["statsu"], 2, "status"),
     ] {
@@ -99,7 +107,10 @@ fn metrics_follow_the_scheme() {
         plimsoll.get("/");
     }
     let name = plimsoll.traffic.to_string();
-    assert_eq!(plimsoll.metric("plimsoll_service_requests_total", &["service=\"web\"", "code=\"200\""]), 3.0);
+    assert_eq!(
+        plimsoll.metric("plimsoll_service_requests_total", &["service=\"web\"", "code=\"200\""]),
+        3.0
+    );
     assert_eq!(plimsoll.metric("plimsoll_service_request_duration_seconds_count", &["web"]), 3.0);
     assert_eq!(plimsoll.metric("plimsoll_entrypoint_requests_total", &["code=\"200\""]), 3.0);
     assert_eq!(plimsoll.metric("plimsoll_server_up", &["service=\"web\""]), 1.0);

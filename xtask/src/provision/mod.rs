@@ -14,17 +14,22 @@ use crate::workspace::Workspace;
 
 use system::Need;
 
-const NGINX: Need =
-    Need::program("nginx", "nginx-light", "the peer and the upstream of benchmarks and their tests");
-const HAPROXY: Need =
-    Need::program("haproxy", "haproxy", "the peer of benchmarks and their tests");
+const NGINX: Need = Need::program(
+    "nginx",
+    "nginx-light",
+    "the peer and the upstream of benchmarks and their tests",
+);
+const HAPROXY: Need = Need::program("haproxy", "haproxy", "the peer of benchmarks and their tests");
 const WRK: Need = Need::program("wrk", "wrk", "the load of benchmarks and their tests");
 const POSTGRES: Need =
     Need::program("initdb", "postgresql", "the tests of the clinic's PostgreSQL store");
 const NPM: Need = Need::program("npm", "npm", "installs the Node servers that the tests run");
 const TASKSET: Need = Need::program("taskset", "util-linux", "gives a server a core of its own");
-const SETPRIV: Need =
-    Need::program("setpriv", "util-linux", "starts a server as another user, or bound to its parent");
+const SETPRIV: Need = Need::program(
+    "setpriv",
+    "util-linux",
+    "starts a server as another user, or bound to its parent",
+);
 
 /// Everything that `cargo test` needs.
 pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
