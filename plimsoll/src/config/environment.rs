@@ -12,13 +12,6 @@ use nix::unistd::{Uid, User};
 use super::model::{Command, Config, LogTarget, ProcessSpec, Source};
 use super::problem::ConfigError;
 
-/// Words with which a shell command may begin that are no programs: builtins and keywords of
-/// POSIX (XCU 2.14, 2.4).
-const SHELL_WORDS: [&str; 32] = [
-    ":", ".", "!", "{", "(", "[", "alias", "break", "case", "cd", "command", "eval", "exec",
-    "exit", "export", "for", "if", "read", "readonly", "return", "set", "shift", "source", "test",
-    "times", "trap", "type", "ulimit", "umask", "unset", "until", "while",
-];
 /// Characters that make a word more than a name.
 const SHELL_CHARACTERS: &str = "$`\"'\\*?[]{}()~=;&|<>#!";
 
@@ -110,8 +103,7 @@ fn program(command: &Command) -> Option<&str> {
         }
         Command::Shell(text) => {
             let word = text.split_whitespace().next()?;
-            let plain = !word.contains(|c| SHELL_CHARACTERS.contains(c));
-            (plain && !SHELL_WORDS.contains(&word)).then_some(word)
+            (!word.contains(|c| SHELL_CHARACTERS.contains(c))).then_some(word)
         }
     }
 }

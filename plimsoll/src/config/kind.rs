@@ -10,8 +10,11 @@ use toml::de::DeValue;
 
 use super::problem::{ConfigError, join_or, nearest, one_of};
 use super::quantity::{self, Refusal};
-use super::reader::{Node, Reader, Where};
-use super::table::{Entries, RawTable, TableDoc};
+use super::reader::{Node, Reader};
+use super::table::TableDoc;
+
+mod compound;
+pub(super) use compound::{Either, Item, List, Map, Named, OneOf, table};
 
 /// What a kind accepts, as data.
 #[derive(Debug, Clone)]
@@ -54,14 +57,17 @@ impl Shape {
             Self::Choice(words) => one_of(words.iter().map(|(word, _)| *word)),
             Self::List(of) => match &**of {
                 Self::Table(_) => "a list of tables".to_owned(),
-                of => format!("a list of: {}", of.describe()),
+                of => format!("a list, each of it {}", of.describe()),
             },
             Self::Map(of) => match &**of {
-                Self::Table(_) => "tables by name".to_owned(),
+                Self::Table(_) => "tables, each under its name".to_owned(),
                 of => format!("a table of names, each with {}", of.describe()),
             },
-            Self::Table(_) => "a table".to_owned(),
-            Self::Either(..) => join_or(&self.alternatives()),
+            Self::Table(doc) => {
+                let keys: Vec<&str> = doc().fields.iter().map(|field| field.key).collect();
+                format!("a table with the keys {}", keys.join(", "))
+            }
+            Self::Either(..) => self.alternatives().join("; or "),
         }
     }
 
@@ -311,7 +317,7 @@ pub(super) const fn duration(minimum: u64, maximum: u64) -> Quantity<Duration> {
         minimum: Duration::from_millis(minimum),
         maximum: Duration::from_millis(maximum),
         example: "5s",
-        pattern: r"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|.*\$\{.*)$",
+        pattern: r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$",
         parse: quantity::duration,
         show: quantity::show_duration,
     }
@@ -324,7 +330,7 @@ pub(super) const fn size(minimum: u64, maximum: u64) -> Quantity<u64> {
         minimum,
         maximum,
         example: "64KiB",
-        pattern: r"^([0-9]+(\.[0-9]+)?(B|[KMG]iB|[kMG]B)|.*\$\{.*)$",
+        pattern: r"^[0-9]+(\.[0-9]+)?(B|[KMGT]iB|[kMG]B)$",
         parse: quantity::size,
         show: quantity::show_size,
     }
@@ -336,8 +342,8 @@ pub(super) const fn percent(maximum: u32) -> Quantity<u32> {
         what: "a percentage",
         minimum: 0,
         maximum,
-        example: "66%",
-        pattern: r"^([0-9]+%|.*\$\{.*)$",
+        example: if maximum < 66 { "10%" } else { "66%" },
+        pattern: r"^[0-9]+%$",
         parse: quantity::percent,
         show: |percent| format!("{percent}%"),
     }
@@ -349,20 +355,14 @@ impl<T: Copy + PartialOrd> Kind for Quantity<T> {
     fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
         let text = read_text(&self.shape(), node, reader)?;
         let refusal = match (self.parse)(&text) {
-            Ok(value) if value < self.minimum => Refusal::new(format!(
-                "{} of {text} is too small",
-                self.what.trim_start_matches("a ")
-            ))
-            .remedy(format!("write \"{}\" or more", (self.show)(self.minimum))),
-            Ok(value) if value > self.maximum => Refusal::new(format!(
-                "{} of {text} is too large",
-                self.what.trim_start_matches("a ")
-            ))
-            .remedy(format!("write \"{}\" or less", (self.show)(self.maximum))),
+            Ok(value) if value < self.minimum => Refusal::new(format!("{text} is too little"))
+                .remedy(format!("write \"{}\" or more", (self.show)(self.minimum))),
+            Ok(value) if value > self.maximum => Refusal::new(format!("{text} is too much"))
+                .remedy(format!("write \"{}\" or less", (self.show)(self.maximum))),
             Ok(value) => return Some(value),
             Err(refusal) => refusal,
         };
-        refuse_text(refusal, &self.shape(), node, reader);
+        refuse_text(refusal, Some(&text), &self.shape(), node, reader);
         None
     }
 
@@ -387,13 +387,34 @@ fn read_text(shape: &Shape, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<
     reader.text(node).map(|text| text.text)
 }
 
-/// Notes why a string was refused.
-fn refuse_text(refusal: Refusal, shape: &Shape, node: &Node<'_>, reader: &mut Reader<'_>) {
-    let error = ConfigError::new(&node.at.key, refusal.message)
-        .found(reader.shown(&node.at))
-        .allowed(shape.describe());
-    let error = ConfigError { remedy: refusal.remedy, ..error };
-    reader.refuse(&node.at, error);
+/// Notes why a string was refused. `text` is what it says; `None` keeps it secret.
+fn refuse_text(
+    refusal: Refusal,
+    text: Option<&str>,
+    shape: &Shape,
+    node: &Node<'_>,
+    reader: &mut Reader<'_>,
+) {
+    let mut error = ConfigError::new(&node.at.key, refusal.message).allowed(shape.describe());
+    if let Some(text) = text {
+        let written = reader.shown(&node.at);
+        // What a variable stands for is not to be seen in the file.
+        let replaced = node.value.as_str() != Some(text);
+        let shown = if replaced { format!("{written}, which is {text:?}") } else { written };
+        error = error.found(shown);
+    }
+    reader.refuse(&node.at, ConfigError { remedy: refusal.remedy, ..error });
+}
+
+/// How the text of a value is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// `${NAME}` is replaced.
+    Replaced,
+    /// `${NAME}` is left alone.
+    Verbatim,
+    /// `${NAME}` is replaced, and messages do not repeat the value.
+    Secret,
 }
 
 /// A string that `parse` understands.
@@ -403,8 +424,8 @@ pub(super) struct Parsed<T> {
     pub(super) what: &'static str,
     /// A regular expression for editors, where a simple one exists.
     pub(super) pattern: Option<&'static str>,
-    /// Whether `${NAME}` is left alone.
-    pub(super) verbatim: bool,
+    /// How its text is treated.
+    pub(super) treatment: Treatment,
     /// Reads it.
     pub(super) parse: fn(&str) -> Result<T, Refusal>,
     /// Shows it, without quotes.
@@ -417,13 +438,14 @@ impl<T: Clone> Kind for Parsed<T> {
     fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
         let shape = self.shape();
         let text = match node.value.as_str() {
-            Some(text) if self.verbatim => text.to_owned(),
+            Some(text) if self.treatment == Treatment::Verbatim => text.to_owned(),
             _ => read_text(&shape, node, reader)?,
         };
         match (self.parse)(&text) {
             Ok(value) => Some(value),
             Err(refusal) => {
-                refuse_text(refusal, &shape, node, reader);
+                let text = (self.treatment != Treatment::Secret).then_some(text.as_str());
+                refuse_text(refusal, text, &shape, node, reader);
                 None
             }
         }
@@ -458,7 +480,10 @@ impl<T: Clone + PartialEq> Kind for Choice<T> {
         if let Some(near) = nearest(&text, words) {
             refusal = refusal.remedy(format!("did you mean \"{near}\"?"));
         }
-        refuse_text(refusal, &self.shape(), node, reader);
+        if refusal.remedy.is_none() {
+            refusal = refusal.remedy(format!("write one of them, as in \"{}\"", self.0[0].0));
+        }
+        refuse_text(refusal, Some(&text), &self.shape(), node, reader);
         None
     }
 
@@ -469,172 +494,5 @@ impl<T: Clone + PartialEq> Kind for Choice<T> {
     fn show(&self, value: &T) -> String {
         let word = self.0.iter().find(|(_, known, _)| known == value);
         format!("\"{}\"", word.map_or("", |(word, _, _)| word))
-    }
-}
-
-/// A list of values of one kind.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct List<K>(pub(super) K);
-
-/// A value of a list, with its place.
-#[derive(Debug, Clone)]
-pub(super) struct Item<V> {
-    /// Its place.
-    pub(super) at: Where,
-    /// The value.
-    pub(super) value: V,
-}
-
-impl<K: Kind> Kind for List<K> {
-    type Value = Vec<Item<K::Value>>;
-
-    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
-        let Some(array) = node.value.as_array() else {
-            refuse_type(&self.shape(), node, reader);
-            return None;
-        };
-        let mut sound = true;
-        let mut items = Vec::with_capacity(array.len());
-        for (index, value) in array.iter().enumerate() {
-            let at = Where { key: format!("{}[{index}]", node.at.key), span: value.span() };
-            reader.remember(&at);
-            let item = Node { value: value.get_ref(), at };
-            match self.0.read(&item, reader) {
-                Some(value) => items.push(Item { at: item.at, value }),
-                None => sound = false,
-            }
-        }
-        sound.then_some(items)
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::List(Box::new(self.0.shape()))
-    }
-
-    fn show(&self, value: &Self::Value) -> String {
-        let items: Vec<String> = value.iter().map(|item| self.0.show(&item.value)).collect();
-        format!("[{}]", items.join(", "))
-    }
-}
-
-/// A table whose keys are names of the user's choice.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Map<K>(pub(super) K);
-
-/// A value of a map, with its name.
-#[derive(Debug, Clone)]
-pub(super) struct Named<V> {
-    /// The name.
-    pub(super) name: String,
-    /// The place of the name.
-    pub(super) at: Where,
-    /// The value.
-    pub(super) value: V,
-}
-
-impl<K: Kind> Kind for Map<K> {
-    type Value = Vec<Named<K::Value>>;
-
-    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
-        let Some(table) = node.value.as_table() else {
-            refuse_type(&self.shape(), node, reader);
-            return None;
-        };
-        let mut sound = true;
-        let mut entries = Vec::with_capacity(table.len());
-        for (name, value) in table {
-            let key = node.at.child(name.get_ref());
-            let inside = Where { key: key.clone(), span: value.span() };
-            reader.remember(&inside);
-            let name_at = Where { key, span: name.span() };
-            let node = Node { value: value.get_ref(), at: inside };
-            match self.0.read(&node, reader) {
-                Some(value) => {
-                    entries.push(Named { name: name.get_ref().to_string(), at: name_at, value });
-                }
-                None => sound = false,
-            }
-        }
-        sound.then_some(entries)
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Map(Box::new(self.0.shape()))
-    }
-
-    fn show(&self, value: &Self::Value) -> String {
-        let entries: Vec<String> = value
-            .iter()
-            .map(|entry| format!("{} = {}", entry.name, self.0.show(&entry.value)))
-            .collect();
-        if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
-    }
-}
-
-/// A table with known keys.
-#[derive(Debug, Clone)]
-pub(super) struct TableOf<T>(PhantomData<T>);
-
-/// A table that is read into `T`.
-pub(super) const fn table<T>() -> TableOf<T> {
-    TableOf(PhantomData)
-}
-
-impl<T: RawTable> Kind for TableOf<T> {
-    type Value = T;
-
-    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<T> {
-        let Some(table) = node.value.as_table() else {
-            refuse_type(&self.shape(), node, reader);
-            return None;
-        };
-        Some(T::read(&Entries::new(table, node.at.clone()), reader))
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Table(T::doc)
-    }
-
-    fn show(&self, _: &T) -> String {
-        "{}".to_owned()
-    }
-}
-
-/// One of two kinds that differ in their TOML type.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Either<A, B>(pub(super) A, pub(super) B);
-
-/// Which of two kinds a value was.
-#[derive(Debug, Clone)]
-pub(super) enum OneOf<A, B> {
-    /// The first.
-    First(A),
-    /// The second.
-    Second(B),
-}
-
-impl<A: Kind, B: Kind> Kind for Either<A, B> {
-    type Value = OneOf<A::Value, B::Value>;
-
-    fn read(&self, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
-        if self.0.shape().fits(node.value) {
-            return self.0.read(node, reader).map(OneOf::First);
-        }
-        if self.1.shape().fits(node.value) {
-            return self.1.read(node, reader).map(OneOf::Second);
-        }
-        refuse_type(&self.shape(), node, reader);
-        None
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Either(Box::new(self.0.shape()), Box::new(self.1.shape()))
-    }
-
-    fn show(&self, value: &Self::Value) -> String {
-        match value {
-            OneOf::First(value) => self.0.show(value),
-            OneOf::Second(value) => self.1.show(value),
-        }
     }
 }

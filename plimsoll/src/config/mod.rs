@@ -29,8 +29,11 @@ mod table;
 mod tests;
 mod text;
 
+pub use diff::{Diff, diff};
 pub use environment::verify_environment;
 pub use file::{Loaded, load, parse};
 pub use probe::probe_servers;
 pub use problem::{ConfigError, ConfigErrors, Place, Warning};
+pub use reference::reference;
 pub use run::{RunOptions, for_command};
+pub use schema::schema;

@@ -35,20 +35,22 @@ const DURATION_SYNONYMS: [(&str, &[&str]); 4] = [
     ("m", &["min", "mins", "minute", "minutes"]),
     ("h", &["hr", "hrs", "hour", "hours"]),
 ];
-const SIZE_UNITS: [(&str, u64); 7] = [
+const SIZE_UNITS: [(&str, u64); 8] = [
     ("B", 1),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
     ("kB", 1_000),
     ("MB", 1_000_000),
     ("GB", 1_000_000_000),
 ];
-const SIZE_SYNONYMS: [(&str, &[&str]); 4] = [
+const SIZE_SYNONYMS: [(&str, &[&str]); 5] = [
     ("B", &["b", "byte", "bytes"]),
     ("KiB", &["k", "kb", "kib"]),
     ("MiB", &["m", "mb", "mib"]),
     ("GiB", &["g", "gb", "gib"]),
+    ("TiB", &["t", "tb", "tib"]),
 ];
 /// Longest number that is read; more digits than this mean nothing.
 const NUMBER_BYTES: usize = 18;
@@ -128,7 +130,7 @@ pub(super) fn size(text: &str) -> Result<u64, Refusal> {
     let (number, unit) = split(text, "a size", "64KiB")?;
     let Some((_, bytes)) = SIZE_UNITS.iter().find(|(name, _)| *name == unit) else {
         let meant = meant(unit, &SIZE_SYNONYMS).unwrap_or("KiB");
-        return Err(wrong_unit(number, unit, meant, "B, KiB, MiB, GiB, kB, MB and GB"));
+        return Err(wrong_unit(number, unit, meant, "B, KiB, MiB, GiB, TiB, kB, MB and GB"));
     };
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(*bytes).ok_or_else(|| Refusal::new("this is too large"));
@@ -139,7 +141,7 @@ pub(super) fn size(text: &str) -> Result<u64, Refusal> {
 
 /// A size as the configuration writes it.
 pub(super) fn show_size(bytes: u64) -> String {
-    let unit = SIZE_UNITS[..4].iter().rev().find(|(_, unit)| bytes.is_multiple_of(*unit));
+    let unit = SIZE_UNITS[..5].iter().rev().find(|(_, unit)| bytes.is_multiple_of(*unit));
     match unit {
         Some((name, unit)) if bytes > 0 => format!("{}{name}", bytes / unit),
         _ => format!("{bytes}B"),

@@ -3,7 +3,7 @@
 //! Reading never stops at a problem: it is noted here and reading goes on with the next value, so
 //! that a person sees all of them at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeValue;
 
@@ -56,6 +56,15 @@ pub(super) struct Reader<'a> {
     errors: Vec<(usize, ConfigError)>,
     warnings: Vec<Warning>,
     spans: BTreeMap<String, Span>,
+    misspelt: BTreeSet<String>,
+    example: Option<Example>,
+}
+
+/// The key that is being read, and how a value of it looks.
+#[derive(Debug, Clone, Copy)]
+struct Example {
+    key: &'static str,
+    value: &'static str,
 }
 
 impl<'a> Reader<'a> {
@@ -67,7 +76,32 @@ impl<'a> Reader<'a> {
             errors: Vec::new(),
             warnings: Vec::new(),
             spans: BTreeMap::new(),
+            misspelt: BTreeSet::new(),
+            example: None,
         }
+    }
+
+    /// Reads a value of `key`; what is refused without a better remedy is answered by `value`.
+    pub(super) fn with_example<T>(
+        &mut self,
+        key: &'static str,
+        value: &'static str,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let before = self.example.replace(Example { key, value });
+        let result = read(self);
+        self.example = before;
+        result
+    }
+
+    /// Remembers that an unknown key was likely meant to be `key`.
+    pub(super) fn remember_misspelt(&mut self, key: String) {
+        self.misspelt.insert(key);
+    }
+
+    /// Whether `key` is likely there under a wrong name, so that nothing follows from its absence.
+    pub(super) fn is_misspelt(&self, key: &str) -> bool {
+        self.misspelt.contains(key)
     }
 
     /// Remembers where a key is, for problems that show only later.
@@ -75,14 +109,21 @@ impl<'a> Reader<'a> {
         self.spans.insert(at.key.clone(), at.span.clone());
     }
 
-    /// Notes a problem at a place.
-    pub(super) fn refuse(&mut self, at: &Where, error: ConfigError) {
+    /// Notes a problem at a place. Every problem has a remedy; the last resort is an example.
+    pub(super) fn refuse(&mut self, at: &Where, mut error: ConfigError) {
         let place = self.source.place(&at.span);
+        if let (None, Some(Example { key, value })) = (&error.remedy, self.example) {
+            error = match super::reference::is_section(value) {
+                true => error.remedy(format!("write {value}")),
+                false => error.remedy(format!("write it as in {key} = {value}")),
+            };
+        }
         self.errors.push((at.span.start, error.at(Some(place))));
     }
 
     /// Notes a problem of the whole file.
-    pub(super) fn refuse_file(&mut self, error: ConfigError) {
+    pub(super) fn refuse_file(&mut self, mut error: ConfigError) {
+        error.message = format!("{}: {}", self.source.name, error.message);
         self.errors.push((0, error));
     }
 

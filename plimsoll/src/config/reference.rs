@@ -1,1 +1,135 @@
+//! The reference of the configuration file, made from the tables of `grammar`.
 
+use std::fmt::Write;
+
+use super::grammar;
+use super::kind::Shape;
+use super::table::{DefaultDoc, FieldDoc, TableDoc};
+
+const OPENING: &str = "\
+# The configuration file
+
+<!-- Made by `plimsoll config reference` from the declarations in plimsoll/src/config/grammar.
+     To change it, change them and run `cargo xtask docs`. -->
+
+Plimsoll reads one [TOML](https://toml.io) file. `plimsoll check -c plimsoll.toml` says whether it
+is right; a key that is not listed here is refused. The smallest file is one service:
+
+```toml
+[service.web]
+run = \"gunicorn app:wsgi --bind 127.0.0.1:$PORT\"
+instances = 3
+```
+
+More to learn from is in [examples](../examples).
+
+## How values are written
+
+- **Durations** carry their unit: `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h\"`.
+- **Sizes** carry their unit: `\"512B\"`, `\"64KiB\"`, `\"10MiB\"`, `\"2GiB\"`, `\"1TiB\"`; `kB`, `MB` and `GB` are
+  powers of ten.
+- **Percentages** carry their sign: `\"66%\"`.
+- **Addresses** to listen on are `\":9999\"` (all addresses), `\"127.0.0.1:8000\"` or `\"[::1]:80\"`; servers
+  may also be `\"app.internal:80\"` or `\"unix:/run/app.sock\"`.
+- **Paths** of files that are relative begin at the directory of the config file.
+- **Environment variables** stand in any text as `${NAME}`, or as `${NAME:-default}` where the variable
+  may be unset or empty; `$${` stands for `${` itself. A number or a flag may come from one too:
+  `instances = \"${COUNT}\"`. In `run` they are left to the shell.
+- Tables may be written in any of TOML's ways: `health = { path = \"/\" }`, `health.path = \"/\"`, or a
+  section `[service.web.health]`.
+
+";
+
+/// `docs/config.md`: every table with its keys, each with type, default, meaning and an example.
+pub fn reference() -> String {
+    let mut text = OPENING.to_owned();
+    let tables = grammar::tables();
+    for table in &tables {
+        write_table(&mut text, table);
+    }
+    text
+}
+
+/// Writing to a `String` cannot fail.
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    let _ = text.write_fmt(arguments);
+    text.push('\n');
+}
+
+fn write_table(text: &mut String, table: &TableDoc) {
+    match table.path {
+        "" => line(text, format_args!("## Top level\n")),
+        "route" => line(text, format_args!("## `[[route]]`\n")),
+        "service.NAME.servers" => {
+            line(text, format_args!("## A server in `service.NAME.servers`\n"))
+        }
+        path => line(text, format_args!("## `[{path}]`\n")),
+    }
+    line(text, format_args!("{}\n", table.doc));
+    for field in &table.fields {
+        write_field(text, table, field);
+    }
+}
+
+fn write_field(text: &mut String, table: &TableDoc, field: &FieldDoc) {
+    line(text, format_args!("### `{}`\n", field.key));
+    line(text, format_args!("{}\n", field.doc));
+    line(text, format_args!("- Type: {}", shape_text(&field.shape)));
+    for (word, meaning) in choices(&field.shape) {
+        line(text, format_args!("  - `\"{word}\"`: {meaning}"));
+    }
+    match &field.default {
+        DefaultDoc::Value(value) => line(text, format_args!("- Default: `{value}`")),
+        DefaultDoc::Words(words) => line(text, format_args!("- Default: {words}")),
+        DefaultDoc::Section => line(text, format_args!("- Default: the defaults of its keys")),
+        DefaultDoc::Required => line(text, format_args!("- Must be given")),
+    }
+    let path = match table.path {
+        "" => String::new(),
+        path => format!(" in `{path}`"),
+    };
+    let example = match field.example {
+        section if is_section(section) => section.to_owned(),
+        value => format!("{} = {value}", field.key),
+    };
+    line(text, format_args!("- Example{path}: `{example}`\n"));
+}
+
+/// Whether an example is a section's header and not a list.
+pub(super) fn is_section(example: &str) -> bool {
+    example.starts_with("[[") || example.trim_matches(['[', ']']).starts_with("service.")
+}
+
+/// The words of a choice, wherever it is in a shape.
+fn choices(shape: &Shape) -> Vec<(&'static str, &'static str)> {
+    match shape {
+        Shape::Choice(words) => words.clone(),
+        Shape::List(of) => choices(of),
+        Shape::Either(first, second) => [choices(first), choices(second)].concat(),
+        _ => Vec::new(),
+    }
+}
+
+fn shape_text(shape: &Shape) -> String {
+    match shape {
+        Shape::Choice(_) => "one of the words below".to_owned(),
+        Shape::Table(doc) => match doc().path {
+            "service.NAME.servers" => {
+                "a table, see [below](#a-server-in-servicenameservers)".to_owned()
+            }
+            path => format!("a table, see [`{path}`](#{})", anchor(path)),
+        },
+        Shape::List(of) => format!("a list, each of it {}", shape_text(of)),
+        Shape::Map(of) => format!("a table of names, each with {}", shape_text(of)),
+        Shape::Either(first, second) => format!("{}; or {}", shape_text(first), shape_text(second)),
+        plain => plain.describe(),
+    }
+}
+
+/// The anchor that Markdown renderers give the heading of a table.
+fn anchor(path: &str) -> String {
+    path.chars()
+        .filter(|c| c.is_alphanumeric() || *c == '_' || *c == '-')
+        .collect::<String>()
+        .to_lowercase()
+}

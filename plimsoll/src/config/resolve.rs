@@ -26,7 +26,8 @@ use super::problem::ConfigError;
 use super::reader::{Reader, Where};
 use super::table::Setting;
 
-pub(super) use process::default_connect;
+pub(super) use process::{check_shell, default_connect};
+pub(super) use route::everything;
 pub(super) use service::{check, http};
 
 /// The resolved form of `top`. Relative paths begin at `base`.
@@ -34,7 +35,7 @@ pub(super) fn config(top: &grammar::Top, base: &Path, reader: &mut Reader<'_>) -
     let services = services(top, base, reader);
     let listen = listen(&top.listen, reader);
     Config {
-        admin: admin(&top.admin, &listen, reader),
+        admin: admin(&top.admin, &listen, &top.listen.at, reader),
         listen,
         workers: top.workers.value.unwrap_or_else(default_workers),
         access_log: access_log(&top.access_log, base),
@@ -84,6 +85,9 @@ fn services(
     }
     process::refuse_shared_ports(&top.service.value, reader);
     if !top.service.is_present() {
+        if reader.is_misspelt("service") {
+            return services;
+        }
         let error = ConfigError::new("service", "no service is configured")
             .remedy("add one: [service.web] with run = \"COMMAND\" or servers = [\"HOST:PORT\"]");
         reader.refuse_file(error);
@@ -129,11 +133,15 @@ fn listen(
 fn admin(
     setting: &Setting<OffOr<SocketAddr, grammar::Admin>>,
     listen: &[Listen],
+    listen_at: &Where,
     reader: &mut Reader<'_>,
 ) -> Option<Admin> {
     let (bind, token, at) = match &setting.value {
         OneOf::First(()) => return None,
-        OneOf::Second(OneOf::First(bind)) => (*bind, None, &setting.at),
+        OneOf::Second(OneOf::First(bind)) => {
+            let at = if setting.is_present() { &setting.at } else { listen_at };
+            (*bind, None, at)
+        }
         OneOf::Second(OneOf::Second(table)) => {
             if !table.bind.is_sound() || !table.token.is_sound() {
                 return None;

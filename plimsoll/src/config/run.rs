@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use super::defaults;
 use super::file;
-use super::model::{Admin, Command, Config, HealthCheckKind, Source};
-use super::problem::{ConfigError, ConfigErrors};
+use super::grammar::BALANCE;
+use super::model::{Admin, Balance, Command, Config, HealthCheckKind, Source};
+use super::problem::{ConfigError, ConfigErrors, nearest, one_of};
 use super::quantity::Refusal;
-use super::resolve::{check, default_connect, http};
+use super::resolve::{check, check_shell, default_connect, everything, http};
 use super::text;
 
 /// A service with everything at its default; the command is put in its place.
 const TEMPLATE: &str = "[service.web]\nrun = \"true\"\n";
+/// Name of the service that the command becomes.
+const SERVICE: &str = "web";
 /// Most instances, as in the file.
 const INSTANCES_MAXIMUM: u32 = 1000;
 
@@ -25,13 +28,17 @@ pub struct RunOptions {
     pub listen: Vec<String>,
     /// `--admin`: an address of the loopback; `None` means the default, `127.0.0.1:9900`.
     pub admin: Option<String>,
+    /// `--name`: the service's name; `None` means `web`.
+    pub name: Option<String>,
+    /// `--balance`: a policy by name; `None` means that of a config file.
+    pub balance: Option<String>,
     /// `--health`: the path to check; `None` checks that a connection can be made.
     pub health: Option<String>,
     /// The command and its arguments. One word with spaces in it is a shell command.
     pub command: Vec<String>,
 }
 
-/// The configuration that runs one command as the service `web`, which gets every request.
+/// The configuration that runs one command as the only service, which gets every request.
 ///
 /// # Errors
 /// Every option that cannot be used, at once; `key` names the option.
@@ -56,17 +63,46 @@ pub fn for_command(options: &RunOptions) -> Result<Config, ConfigErrors> {
                 .remedy("write -n 3 for three instances"),
         );
     }
+    let name = name(options, &mut errors);
+    let balance = balance(options, &mut errors);
     let command = command(&options.command).map_err(|error| errors.push(error)).ok();
-    if let (Some(command), Some(service)) = (command, config.services.values_mut().next()) {
-        let service = Arc::make_mut(service);
-        service.health = Some(check(kind, defaults::RUN_HEALTH_EVERY));
-        if let Source::Processes(process) = &mut service.source {
+    if let (Some(command), Some((_, mut service))) = (command, config.services.pop_first()) {
+        config.routes = vec![everything(&name)];
+        let settings = Arc::make_mut(&mut service);
+        settings.name.clone_from(&name);
+        settings.balance = balance;
+        settings.health = Some(check(kind, defaults::RUN_HEALTH_EVERY));
+        if let Source::Processes(process) = &mut settings.source {
             process.instances = options.instances;
             process.connect = default_connect(&command);
             process.command = command;
         }
+        config.services.insert(name, service);
     }
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors }) }
+}
+
+fn name(options: &RunOptions, errors: &mut Vec<ConfigError>) -> String {
+    let name = options.name.as_deref().unwrap_or(SERVICE);
+    if let Err(refusal) = text::service_name(name) {
+        errors.push(refused("--name", Some(name), refusal));
+    }
+    name.to_owned()
+}
+
+fn balance(options: &RunOptions, errors: &mut Vec<ConfigError>) -> Balance {
+    let Some(word) = options.balance.as_deref() else { return Balance::RoundRobin };
+    if let Some((_, balance, _)) = BALANCE.0.iter().find(|(known, ..)| *known == word) {
+        return balance.clone();
+    }
+    let words = BALANCE.0.iter().map(|(known, ..)| *known);
+    let error = ConfigError::new("--balance", format!("there is no policy `{word}`"))
+        .allowed(one_of(words.clone()));
+    errors.push(match nearest(word, words) {
+        Some(near) => error.remedy(format!("did you mean {near}?")),
+        None => error.remedy("write one of them"),
+    });
+    Balance::RoundRobin
 }
 
 fn apply_addresses(options: &RunOptions, config: &mut Config, errors: &mut Vec<ConfigError>) {
@@ -112,7 +148,10 @@ fn command(words: &[String]) -> Result<Command, ConfigError> {
             .remedy(format!("put it in single quotes: '{word}$PORT'")));
     }
     match words {
-        [text] if text.trim().contains(char::is_whitespace) => Ok(Command::Shell(text.clone())),
+        [text] if text.trim().contains(char::is_whitespace) => {
+            check_shell(text).map_err(|refusal| refused("COMMAND", Some(text), refusal))?;
+            Ok(Command::Shell(text.clone()))
+        }
         words => Ok(Command::Words(words.to_vec())),
     }
 }

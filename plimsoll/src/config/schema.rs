@@ -1,1 +1,78 @@
+//! The JSON Schema of the configuration file, made from the tables of `grammar`, for editors that
+//! complete and check TOML.
 
+use serde_json::{Map, Value, json};
+
+use super::grammar;
+use super::kind::Shape;
+use super::table::{DefaultDoc, FieldDoc, RawTable, TableDoc};
+
+/// `docs/config.schema.json` (JSON Schema 2020-12).
+pub fn schema() -> Value {
+    let mut schema = table(&grammar::Top::doc());
+    if let Value::Object(schema) = &mut schema {
+        let version = "https://json-schema.org/draft/2020-12/schema";
+        schema.insert("$schema".to_owned(), json!(version));
+        schema.insert("title".to_owned(), json!("Plimsoll configuration"));
+    }
+    schema
+}
+
+fn table(doc: &TableDoc) -> Value {
+    let properties: Map<String, Value> =
+        doc.fields.iter().map(|field| (field.key.to_owned(), property(field))).collect();
+    let required: Vec<&str> = doc
+        .fields
+        .iter()
+        .filter(|field| matches!(field.default, DefaultDoc::Required))
+        .map(|field| field.key)
+        .collect();
+    let mut table = json!({
+        "type": "object",
+        "description": doc.doc,
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        table["required"] = json!(required);
+    }
+    table
+}
+
+fn property(field: &FieldDoc) -> Value {
+    let mut property = shape(&field.shape);
+    let default = match &field.default {
+        DefaultDoc::Value(value) => format!(" Default: {value}."),
+        DefaultDoc::Words(words) => format!(" Default: {words}."),
+        DefaultDoc::Section | DefaultDoc::Required => String::new(),
+    };
+    property["description"] = json!(format!("{}{default}", field.doc));
+    property
+}
+
+/// Numbers and flags may come from a variable: `"${NAME}"`.
+fn or_variable(plain: Value) -> Value {
+    json!({ "anyOf": [plain, { "type": "string", "pattern": "\\$\\{" }] })
+}
+
+fn shape(of: &Shape) -> Value {
+    match of {
+        Shape::False => json!({ "const": false }),
+        Shape::Flag => or_variable(json!({ "type": "boolean" })),
+        Shape::Integer(bounds) => or_variable(
+            json!({ "type": "integer", "minimum": bounds.start(), "maximum": bounds.end() }),
+        ),
+        Shape::Text { pattern: Some(pattern), .. } => {
+            json!({ "type": "string", "pattern": format!("{pattern}|\\$\\{{") })
+        }
+        Shape::Text { pattern: None, .. } => json!({ "type": "string" }),
+        Shape::Choice(words) => {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            json!({ "enum": words })
+        }
+        Shape::List(of) => json!({ "type": "array", "items": shape(of) }),
+        Shape::Map(of) => json!({ "type": "object", "additionalProperties": shape(of) }),
+        Shape::Table(doc) => table(&doc()),
+        Shape::Either(first, second) => json!({ "anyOf": [shape(first), shape(second)] }),
+    }
+}

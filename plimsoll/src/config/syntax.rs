@@ -1,8 +1,8 @@
 //! Text that is not TOML, said kindly.
 //!
-//! The parser's own words name what its grammar expected; people need what to write instead. Only
-//! the first problem is told, since those after it are often its echoes; duplicate keys have no
-//! echoes and are all told.
+//! The parser's own words name what its grammar expected; people need what to write instead. Of
+//! several problems only the first is told, since the others are often its echoes; keys that are
+//! there twice have no echoes and are all told.
 
 use toml::de::DeTable;
 
@@ -11,6 +11,43 @@ use super::quantity;
 
 /// What the parser says about a key that is there twice.
 const DUPLICATE: &str = "duplicate key";
+
+/// What the parser says, by its beginning; what to say instead; what to do.
+const WORDS: [(&str, &str, &str); 13] = [
+    ("invalid basic string", "this text has no closing quote", "close it with \""),
+    ("invalid literal string", "this text has no closing quote", "close it with '"),
+    ("invalid multi-line", "this text has no closing quotes", "close it with three quotes"),
+    ("unclosed array", "this list has no closing bracket", "close it with ]"),
+    (
+        "missing comma between array elements",
+        "this list has no closing bracket, or lacks a comma before this",
+        "close the list with ], or put a comma between its values",
+    ),
+    ("unclosed table", "this [section] has no closing bracket", "close it with ]"),
+    ("unclosed inline table", "this table has no closing brace", "close it with }"),
+    ("missing comma", "a comma is missing before this", "put commas between the keys in { }"),
+    (
+        "invalid unquoted key",
+        "this character cannot stand in a key without quotes",
+        "put the key in quotes; without them it has letters, digits, `-` and `_`",
+    ),
+    (
+        "missing escaped value",
+        "`\\` in text needs a partner",
+        "write \\\\ for the character itself, or put the text in 'single quotes'",
+    ),
+    (
+        "unexpected key or value",
+        "there is something after the value",
+        "put each key on a line of its own",
+    ),
+    ("key with no value", "this key has no value", "write KEY = VALUE"),
+    (
+        "cannot extend value",
+        "this key has a value already, and cannot be a table too",
+        "remove one of the two",
+    ),
+];
 
 /// The problems of a text that is not TOML.
 pub(super) fn errors(source: &Source) -> ConfigErrors {
@@ -35,34 +72,23 @@ fn problem(source: &Source, message: &str, span: &Span) -> ConfigError {
         return duplicate(source, span).at(place);
     }
     let found = source.shown(span);
-    let (what, expected) = match message.split_once(", expected ") {
-        Some((what, expected)) => (what, Some(expected)),
-        None => (message, None),
-    };
-    let mut error = if what == "string values must be quoted" {
+    let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    let words = WORDS.iter().find(|(beginning, ..)| what.starts_with(beginning));
+    let error = if what == "string values must be quoted" {
         unquoted(&found)
-    } else if what == "unexpected key or value" {
-        ConfigError::new("", "there is something after the value")
-            .remedy("put each key on a line of its own; inside { } put commas between them")
-    } else if what == "key with no value" {
-        ConfigError::new("", "this key has no value").remedy("write KEY = VALUE")
-    } else if what.starts_with("unclosed") || what.starts_with("invalid") {
-        ConfigError::new("", format!("this is not TOML: {what}"))
-    } else if what.starts_with("cannot extend value of type") {
-        ConfigError::new("", "this key has a value already, and cannot be a table too")
-            .remedy("remove one of the two")
+    } else if source.text.trim_start().starts_with('{') && span.start <= 1 {
+        ConfigError::new("", "this looks like JSON; the configuration is TOML")
+            .remedy("write [service.web] on a line, and its keys as KEY = VALUE below it")
+    } else if let Some((_, message, remedy)) = words {
+        ConfigError::new("", *message).remedy(*remedy)
     } else {
-        ConfigError::new("", format!("this is not TOML: {what}"))
+        let remedy = match expected {
+            "" => "see https://toml.io for how values are written".to_owned(),
+            expected => format!("expected {expected}"),
+        };
+        ConfigError::new("", format!("this is not TOML: {what}")).remedy(remedy)
     };
-    if let (Some(expected), None) = (expected, &error.remedy) {
-        error = error.remedy(format!("expected {}", expected.replace(", ", " or ")));
-    }
-    if error.remedy.is_none() {
-        error = error.remedy("see https://toml.io for how values are written");
-    }
-    if !found.is_empty() && error.found.is_none() {
-        error = error.found(found);
-    }
+    let error = if found.is_empty() { error } else { error.found(found) };
     error.at(place)
 }
 
@@ -71,74 +97,95 @@ fn unquoted(found: &str) -> ConfigError {
     if found.is_empty() {
         return ConfigError::new("", "the value is missing").remedy("write KEY = VALUE");
     }
-    let quantity = quantity::duration(found).is_ok()
+    let is_quantity = quantity::duration(found).is_ok()
         || quantity::size(found).is_ok()
         || quantity::percent(found).is_ok();
-    let what =
-        if quantity { "a quantity with a unit stands in quotes" } else { "text stands in quotes" };
-    let remedy = match found {
-        "yes" | "on" | "True" | "TRUE" => "write true".to_owned(),
-        "no" | "off" | "False" | "FALSE" | "none" | "null" | "nil" => "write false".to_owned(),
-        other => format!("write \"{}\"", other.replace('\\', "\\\\").replace('"', "\\\"")),
+    let flag = match found {
+        "yes" | "on" | "True" | "TRUE" => Some("true"),
+        "no" | "off" | "False" | "FALSE" | "none" | "null" | "nil" => Some("false"),
+        _ => None,
     };
-    ConfigError::new("", what).remedy(remedy)
+    if let Some(flag) = flag {
+        return ConfigError::new("", "this word is not a value").remedy(format!("write {flag}"));
+    }
+    let what =
+        if is_quantity { "a number with a unit stands in quotes" } else { "text stands in quotes" };
+    ConfigError::new("", what).remedy(format!("write {found:?}"))
 }
 
 /// A key, or a `[section]`, that is there twice.
 fn duplicate(source: &Source, span: &Span) -> ConfigError {
     let text = &source.text;
-    let key = source.shown(span);
-    let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    let header = line.trim_start().starts_with('[');
-    let (message, earlier, remedy) = if header {
-        let header = line.split('#').next().unwrap_or_default().trim();
-        let message = format!("the section {header} is there twice");
-        (
-            message,
-            earlier_line(text, line_start, |line| same_header(line, header)),
-            "put its keys under the first one",
-        )
-    } else {
-        let message = format!("the key `{key}` is there twice");
-        (message, earlier_key(text, line_start, span, &key), "remove one of them")
+    let name = source.shown(span);
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let before: Vec<&str> = text[..start].lines().collect();
+    let (key, message, earlier, remedy) = match header(line) {
+        Some(section) => {
+            let twice = before.iter().rposition(|line| header(line).as_ref() == Some(&section));
+            let message = format!("the section [{section}] is there twice");
+            let remedy = "put its keys under the first one";
+            match twice {
+                Some(earlier) => (section, message, Some(earlier), remedy),
+                None => {
+                    let message = format!("`{name}` is set already, and cannot be a section too");
+                    let remedy = "put everything into the one or the other";
+                    let earlier = set_in_parent(&before, &section);
+                    (section, message, earlier, remedy)
+                }
+            }
+        }
+        None => {
+            let section = before.iter().rfind(|line| header(line).is_some());
+            let section = section.and_then(|line| header(line)).unwrap_or_default();
+            let inline = line.split([',', '{']).take_while(|part| !part.contains(&name)).count();
+            let key = match section.as_str() {
+                // A key within { } is named alone: its table's own key is on the line shown.
+                _ if inline > 0 => name.clone(),
+                "" => name.clone(),
+                section => format!("{section}.{name}"),
+            };
+            let within = &text[start..span.start];
+            let earlier = match within.split([',', '{']).any(|part| sets(part, &name)) {
+                true => Some(before.len()),
+                false => set_in_section(&before, before.len(), &name),
+            };
+            (key, format!("the key `{name}` is there twice"), earlier, "remove one of them")
+        }
     };
-    let error = ConfigError::new(key.clone(), message).remedy(remedy);
+    let error = ConfigError::new(key, message).remedy(remedy);
     match earlier {
-        Some(line) => error.note(format!("first in line {line}")),
+        Some(index) => error.note(format!("first in line {}", index + 1)),
         None => error,
     }
 }
 
-fn same_header(line: &str, header: &str) -> bool {
-    let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-    plain(line.split('#').next().unwrap_or_default()) == plain(header)
+/// The name of a section, if the line begins one.
+fn header(line: &str) -> Option<String> {
+    let line = line.split('#').next().unwrap_or_default().trim();
+    let name = line.strip_prefix('[')?.trim_end_matches(']').trim_start_matches('[');
+    Some(name.chars().filter(|c| !c.is_whitespace()).collect())
 }
 
-/// The number, from 1, of the last line before `end` that `wanted` accepts.
-fn earlier_line(text: &str, end: usize, wanted: impl Fn(&str) -> bool) -> Option<usize> {
-    let lines: Vec<&str> = text[..end].lines().collect();
-    lines.iter().rposition(|line| wanted(line)).map(|index| index + 1)
+/// Whether `part` of a line sets `key`.
+fn sets(part: &str, key: &str) -> bool {
+    let rest = part.trim_start().strip_prefix(key).map(str::trim_start);
+    rest.is_some_and(|rest| rest.starts_with(['=', '.']))
 }
 
-/// The line of the same key earlier in the same line, or in the same section.
-fn earlier_key(text: &str, line_start: usize, span: &Span, key: &str) -> Option<usize> {
-    let number = text[..line_start].matches('\n').count() + 1;
-    let sets = |part: &str| {
-        let part = part.trim_start().trim_start_matches(['{', ',', ' ']);
-        let rest = part.strip_prefix(key).map(str::trim_start);
-        rest.is_some_and(|rest| rest.starts_with(['=', '.']))
+/// The last line before `end` that sets `key` in the same section.
+fn set_in_section(lines: &[&str], end: usize, key: &str) -> Option<usize> {
+    let start = lines[..end].iter().rposition(|line| header(line).is_some()).unwrap_or(0);
+    lines[start..end].iter().rposition(|line| sets(line, key)).map(|index| start + index)
+}
+
+/// The line that sets the last part of `section` in the section above it.
+fn set_in_parent(lines: &[&str], section: &str) -> Option<usize> {
+    let (parent, key) = section.rsplit_once('.').unwrap_or(("", section));
+    let start = match parent {
+        "" => 0,
+        parent => lines.iter().position(|line| header(line).as_deref() == Some(parent))? + 1,
     };
-    if text[line_start..span.start].split([',', '{']).any(sets) {
-        return Some(number);
-    }
-    let lines: Vec<&str> = text[..line_start].lines().collect();
-    let section = lines.iter().rposition(|line| line.trim_start().starts_with('[')).unwrap_or(0);
-    let as_header = |line: &str| {
-        let name = line.trim().trim_matches(['[', ']']);
-        name == key || name.ends_with(&format!(".{key}"))
-    };
-    let in_section =
-        lines[section..].iter().rposition(|line| sets(line)).map(|at| section + at + 1);
-    in_section.or_else(|| lines.iter().rposition(|line| as_header(line)).map(|at| at + 1))
+    let length = lines[start..].iter().take_while(|line| header(line).is_none()).count();
+    set_in_section(&lines[start..start + length], length, key).map(|index| start + index)
 }

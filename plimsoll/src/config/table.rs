@@ -83,6 +83,7 @@ impl<'a> Entries<'a> {
             let mut error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
                 .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
             if let Some(near) = nearest(name, known.iter().copied()) {
+                reader.remember_misspelt(self.at.child(near));
                 error = error.remedy(format!("did you mean `{near}`?"));
             } else if let Some(home) = super::grammar::home_of(name) {
                 error = error.remedy(format!("`{name}` belongs in {home}"));
@@ -115,9 +116,12 @@ pub(super) struct TableDoc {
 }
 
 impl TableDoc {
-    /// `[service.NAME]`, or "the top level".
+    /// `` `service.NAME` ``, or "the top level".
     pub(super) fn title(&self) -> String {
-        if self.path.is_empty() { "the top level".to_owned() } else { format!("`{}`", self.path) }
+        match self.path {
+            "" => "the top level".to_owned(),
+            path => format!("`{path}`"),
+        }
     }
 }
 
@@ -163,7 +167,8 @@ pub(super) trait Presence {
     fn read(
         &self,
         entries: &Entries<'_>,
-        key: &str,
+        key: &'static str,
+        example: &'static str,
         reader: &mut Reader<'_>,
     ) -> Setting<Self::Output>;
 
@@ -188,12 +193,18 @@ pub(super) fn setting<K: Kind>(kind: K, default: impl Into<K::Value>) -> Default
 impl<K: Kind> Presence for Defaulted<K> {
     type Output = K::Value;
 
-    fn read(&self, entries: &Entries<'_>, key: &str, reader: &mut Reader<'_>) -> Setting<K::Value> {
+    fn read(
+        &self,
+        entries: &Entries<'_>,
+        key: &'static str,
+        example: &'static str,
+        reader: &mut Reader<'_>,
+    ) -> Setting<K::Value> {
         let Some(node) = entries.get(key, reader) else {
             let (value, at) = (self.default.clone(), entries.absent_key(key));
             return Setting { value, at, state: State::Absent };
         };
-        match self.kind.read(&node, reader) {
+        match reader.with_example(key, example, |reader| self.kind.read(&node, reader)) {
             Some(value) => Setting { value, at: node.at, state: State::Given },
             None => Setting { value: self.default.clone(), at: node.at, state: State::Refused },
         }
@@ -230,7 +241,8 @@ impl<K: Kind> Presence for Optional<K> {
     fn read(
         &self,
         entries: &Entries<'_>,
-        key: &str,
+        key: &'static str,
+        example: &'static str,
         reader: &mut Reader<'_>,
     ) -> Setting<Self::Output> {
         let Some(node) = entries.get(key, reader) else {
@@ -238,13 +250,15 @@ impl<K: Kind> Presence for Optional<K> {
             if !matches!(self.otherwise, DefaultDoc::Required) {
                 return Setting { value: None, at, state: State::Absent };
             }
-            let error = ConfigError::new(&at.key, format!("`{key}` is missing"))
-                .allowed(self.kind.shape().describe())
-                .remedy(format!("add `{key} = …` here"));
-            reader.refuse(&at, error);
+            if !reader.is_misspelt(&at.key) {
+                let error = ConfigError::new(&at.key, format!("`{key}` is missing"))
+                    .allowed(self.kind.shape().describe())
+                    .remedy(format!("add it here, as in {key} = {example}"));
+                reader.refuse(&at, error);
+            }
             return Setting { value: None, at, state: State::Refused };
         };
-        let value = self.kind.read(&node, reader);
+        let value = reader.with_example(key, example, |reader| self.kind.read(&node, reader));
         let state = if value.is_some() { State::Given } else { State::Refused };
         Setting { value, at: node.at, state }
     }
@@ -269,10 +283,17 @@ pub(super) fn section<T: RawTable>() -> Section<T> {
 impl<T: RawTable> Presence for Section<T> {
     type Output = T;
 
-    fn read(&self, entries: &Entries<'_>, key: &str, reader: &mut Reader<'_>) -> Setting<T> {
+    fn read(
+        &self,
+        entries: &Entries<'_>,
+        key: &'static str,
+        example: &'static str,
+        reader: &mut Reader<'_>,
+    ) -> Setting<T> {
         let kind = super::kind::table::<T>();
         if let Some(node) = entries.get(key, reader) {
-            if let Some(value) = kind.read(&node, reader) {
+            let read = |reader: &mut Reader<'_>| kind.read(&node, reader);
+            if let Some(value) = reader.with_example(key, example, read) {
                 return Setting { value, at: node.at, state: State::Given };
             }
             let value = T::read(&Entries::absent(node.at.clone()), reader);
@@ -306,20 +327,19 @@ macro_rules! raw_table {
     ) => {
         $(#[doc = $table_doc])+
         #[derive(Debug, Clone)]
-        pub(super) struct $name {
+        pub(in crate::config) struct $name {
             $(
                 $(#[doc = $doc])+
-                pub(super) $key: Setting<$type>,
+                pub(in crate::config) $key: Setting<$type>,
             )+
         }
 
         impl RawTable for $name {
             fn read(entries: &Entries<'_>, reader: &mut Reader<'_>) -> Self {
-                let raw = Self {
-                    $($key: Presence::read(&$presence, entries, stringify!($key), reader),)+
-                };
                 entries.refuse_unknown(&Self::doc(), reader);
-                raw
+                Self {
+                    $($key: Presence::read(&$presence, entries, stringify!($key), $example, reader),)+
+                }
             }
 
             fn doc() -> TableDoc {

@@ -78,7 +78,8 @@ fn split_host_port<'a>(text: &'a str, default: &str) -> Result<(&'a str, &'a str
     }
     match text.rsplit_once(':') {
         Some((host, port)) => Ok((host, port)),
-        None if text.is_empty() => Err(Refusal::new("the address is empty")),
+        None if text.is_empty() => Err(Refusal::new("the address is empty")
+            .remedy(format!("write a host and a port, as in \"127.0.0.1:{default}\""))),
         None => {
             Err(Refusal::new("the port is missing").remedy(format!("write \"{text}:{default}\"")))
         }
@@ -382,7 +383,7 @@ pub(super) fn show_log_target(target: &LogTarget) -> String {
 /// A file or directory.
 pub(super) fn file_path(text: &str) -> Result<PathBuf, Refusal> {
     if text.is_empty() || text.contains('\0') {
-        return Err(Refusal::new("the path is empty").remedy("name a file or directory"));
+        return Err(Refusal::new("this is not a path").remedy("name a file or directory"));
     }
     if text.starts_with("~/") {
         return Err(Refusal::new("`~` is not replaced here")

@@ -58,6 +58,10 @@ fn source(named: &Named<grammar::Service>, base: &Path, reader: &mut Reader<'_>)
             None
         }
         (false, false) => {
+            let child = |key| named.at.child(key);
+            if reader.is_misspelt(&child("run")) || reader.is_misspelt(&child("servers")) {
+                return None;
+            }
             let error = ConfigError::new(&named.at.key, format!("service `{name}` has no servers"))
                 .allowed("`run` for a command to start, or `servers` for addresses that exist")
                 .remedy("add run = \"COMMAND\", or servers = [\"HOST:PORT\"]");
