@@ -111,7 +111,9 @@ pub enum RestartError {
         wanted: u32,
     },
     /// A new instance failed; the old ones stay.
-    #[error("restart of {service} rolled back, because {instance} {reason}")]
+    #[error(
+        "restart of {service} is given up and the other instances stay, because {instance} {reason}"
+    )]
     RolledBack {
         /// The service.
         service: String,

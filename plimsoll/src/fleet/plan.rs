@@ -32,7 +32,7 @@ use std::time::Duration;
 use super::backoff;
 use crate::config::model::{ProcessSpec, RestartPolicy};
 
-pub use rollout::{Replacement, Rollout};
+pub use rollout::{Cause, Replacement, Rollout};
 
 /// How long a drained instance must have no request before it is told to stop. Covers workers
 /// that chose it just before they saw that it drains.
@@ -348,9 +348,9 @@ impl Planner {
                     instance.stage = Stage::Ready;
                     instance.was_ready = true;
                     instance.timed_out = false;
-                    step(Action::ReportReady, format!("healthy {lived:?} after its start"));
+                    step(Action::ReportReady, format!("healthy {} after its start", words(lived)));
                 } else if lived >= policy.start_timeout {
-                    let why = format!("not healthy within {:?}", policy.start_timeout);
+                    let why = format!("was not healthy within {}", words(policy.start_timeout));
                     instance.timed_out = true;
                     instance.failure = Some(why.clone());
                     instance.stage = Stage::Stopping { kill_at: now + policy.stop_timeout };
@@ -371,7 +371,7 @@ impl Planner {
                     let in_flight = instance.traffic.map_or(0, |seen| seen.in_flight);
                     let reason = match (settled, in_flight) {
                         (false, 1..) => {
-                            format!("{in_flight} requests still in flight after its time to drain")
+                            format!("requests in flight after its time to drain: {in_flight}")
                         }
                         _ => "drained".to_owned(),
                     };
@@ -415,12 +415,11 @@ impl Planner {
         {
             instance.crash_loop = true;
             let deaths = instance.deaths;
-            let text = format!(
-                "{status}; died {deaths} times in a row, so that it is tried only every {delay:?}"
-            );
+            let text =
+                format!("{status}; deaths in a row: {deaths}; next start in {}", words(delay));
             (Action::DeclareCrashLoop, text)
         } else {
-            (Action::ReportExit, format!("{status}; next start in {delay:?}"))
+            (Action::ReportExit, format!("{status}; next start in {}", words(delay)))
         };
         steps.push(Step { number: Some(number), action, reason });
     }
@@ -448,7 +447,8 @@ impl Planner {
         instance.was_ready = false;
         instance.gone = false;
         instance.memory_bytes = 0;
-        let reason = instance.last_exit.clone().unwrap_or_default();
+        let status = instance.last_exit.clone().unwrap_or_default();
+        let reason = format!("restart {} ({status})", instance.restarts);
         steps.push(Step { number: Some(number), action: Action::Start { generation }, reason });
     }
 
@@ -551,5 +551,18 @@ impl Planner {
             }
         };
         steps.push(Step { number: Some(number), action, reason });
+    }
+}
+
+/// A duration for people.
+fn words(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        return format!("{} ms", duration.as_millis());
+    }
+    // One decimal, and none when it is zero.
+    let tenths = duration.as_millis() / 100;
+    match tenths % 10 {
+        0 => format!("{} s", tenths / 10),
+        tenth => format!("{}.{tenth} s", tenths / 10),
     }
 }

@@ -191,7 +191,6 @@ fn read_output(guard: &mut Child, output: &Arc<Output>) -> Vec<JoinHandle<()>> {
 /// An exit status in words, with the meaning that shells give it.
 fn describe_status(status: i32) -> String {
     let meaning = match status {
-        0 => " (a service has to stay in the foreground)",
         126 => " (command not executable)",
         127 => " (command not found)",
         _ => "",
@@ -202,8 +201,8 @@ fn describe_status(status: i32) -> String {
 /// A signal in words.
 fn describe_signal(signal: i32) -> String {
     match Signal::try_from(signal) {
-        Ok(Signal::SIGKILL) => "killed by SIGKILL".to_owned(),
-        Ok(signal) => format!("ended by {}", signal.as_str()),
-        Err(_) => format!("ended by signal {signal}"),
+        Ok(Signal::SIGKILL) => "was killed by SIGKILL".to_owned(),
+        Ok(signal) => format!("was ended by {}", signal.as_str()),
+        Err(_) => format!("was ended by signal {signal}"),
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::launch::{Hands, Place, launch};
 use super::output::Output;
-use super::plan::{Action, Planned, Planner, Policy, Rollout, Seen, Stage, Step};
+use super::plan::{Action, Cause, Planned, Planner, Policy, Rollout, Seen, Stage, Step};
 use super::process::{News, Process, ProcessId};
 use super::snapshot::{Figures, Instance, Phase, RecentOutput, RolloutProgress};
 use super::{RestartError, RestartReport, Traffic};
@@ -19,6 +19,8 @@ use crate::log;
 
 /// Lines of output that a report about a failure shows.
 const REPORT_LINES: usize = 10;
+/// What is said of a process that ended as if all was well; nobody asked it to.
+const EXITED_WELL: &str = "exited with status 0";
 /// Rounds of planning at one moment; a start that fails at once makes another round.
 const ROUNDS_MAX: usize = 4;
 
@@ -200,6 +202,12 @@ impl ServiceRun {
                 slot.pid = None;
                 slot.figures =
                     Figures { cpu_seconds: slot.figures.cpu_seconds, ..Figures::default() };
+                let how = match self.planner.instances().get(&id.number).map(|one| one.stage) {
+                    Some(Stage::Starting | Stage::Ready) if how == EXITED_WELL => {
+                        format!("{how} (a service has to stay in the foreground)")
+                    }
+                    _ => how,
+                };
                 self.planner.exited(id.number, &how, now);
             }
             News::Gone => {
@@ -286,7 +294,7 @@ impl ServiceRun {
                 log::warn("fleet", format!("{name} did not become ready: {text}"));
             }
             Action::FinishRollout(rollout) => self.finish(&rollout),
-            Action::RollBack(_) => self.roll_back(number, &reason),
+            Action::RollBack(rollout) => self.roll_back(&rollout, number, &reason),
             Action::AbortRollout(_) => {
                 self.answer(Err(RestartError::Stopping { service: self.name.to_string() }));
             }
@@ -339,17 +347,27 @@ impl ServiceRun {
         let names = |(old, new): &(u32, u32)| (self.instance_name(*old), self.instance_name(*new));
         let replaced: Vec<_> = rollout.replaced.iter().map(names).collect();
         let service = self.name.to_string();
-        log::info("fleet", format!("{service}: rolling restart is complete"));
+        let what = match rollout.cause {
+            Cause::Restart => "restart is complete",
+            Cause::Change => "change is complete",
+            Cause::RollBack => "rolled back to what worked before",
+        };
+        log::info("fleet", format!("{service}: {what}"));
         let took = self.waiter.as_ref().map(|waiter| waiter.since.elapsed()).unwrap_or_default();
         self.answer(Ok(RestartReport { service, replaced, took }));
     }
 
     /// What is in force is again what the planner went back to.
-    fn roll_back(&mut self, number: u32, reason: &str) {
+    fn roll_back(&mut self, rollout: &Rollout, number: u32, reason: &str) {
         let service = self.name.to_string();
         let instance = self.instance_name(number);
         let reason = self.with_output(number, reason);
-        log::error("fleet", format!("{service}: restart rolled back, because {instance} {reason}"));
+        let what = match rollout.cause {
+            Cause::Restart => "restart is given up, the other instances stay",
+            Cause::Change => "change is taken back",
+            Cause::RollBack => "going back is given up, instances of both commands stay",
+        };
+        log::error("fleet", format!("{service}: {what}, because {instance} {reason}"));
         if let Some(spec) = self.specs.get(&self.planner.generation()) {
             self.spec = Arc::clone(spec);
             self.planner.set_policy(Policy::from(&*self.spec));

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Planner, Stage, Step};
+use super::{Action, Planned, Planner, Stage, Step};
 
 /// Deaths before its first healthy check that make a replacement a failure. One is forgiven:
 /// another process may have taken its port.
@@ -153,8 +153,8 @@ impl Planner {
         if self.replacement.is_some() || self.rollout.is_none() {
             return;
         }
-        self.renew_what_is_down(now);
-        let current = |one: &&super::Planned| !one.leaving && one.generation == self.generation;
+        self.renew_what_is_down(now, steps);
+        let current = |one: &&Planned| !one.leaving && one.generation == self.generation;
         let failed = self
             .instances
             .iter()
@@ -166,7 +166,7 @@ impl Planner {
         if self.instances.values().filter(current).any(|one| one.stage != Stage::Ready) {
             return;
         }
-        let outdated = |one: &&super::Planned| !one.leaving && self.is_outdated(one.generation);
+        let outdated = |one: &&Planned| !one.leaving && self.is_outdated(one.generation);
         let next = self
             .instances
             .iter()
@@ -202,19 +202,24 @@ impl Planner {
     }
 
     /// Instances that wait for their next start serve nobody: they start at once, anew.
-    fn renew_what_is_down(&mut self, now: Duration) {
+    fn renew_what_is_down(&mut self, now: Duration, steps: &mut Vec<Step>) {
         let generation = self.generation;
-        for (number, instance) in &mut self.instances {
-            let down = matches!(instance.stage, Stage::Backoff { .. });
-            if down && instance.generation != generation {
-                instance.generation = generation;
-                instance.stage = Stage::Backoff { until: now };
-                instance.deaths = 0;
-                instance.timed_out = false;
-                if let Some(rollout) = &mut self.rollout {
-                    rollout.replaced.push((*number, *number));
-                }
+        let is_down = |one: &Planned| {
+            matches!(one.stage, Stage::Backoff { .. }) && one.generation != generation
+        };
+        let down = self.instances.iter().filter(|(_, one)| is_down(one));
+        let down: Vec<u32> = down.map(|(number, _)| *number).collect();
+        for number in down {
+            if let Some(one) = self.instances.get_mut(&number) {
+                one.generation = generation;
+                one.stage = Stage::Backoff { until: now };
+                one.deaths = 0;
+                one.timed_out = false;
             }
+            if let Some(rollout) = &mut self.rollout {
+                rollout.replaced.push((number, number));
+            }
+            self.advance_backoff(number, now, now, steps);
         }
     }
 
