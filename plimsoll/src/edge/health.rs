@@ -93,8 +93,10 @@ pub(crate) struct Transition {
 pub(crate) enum Event {
     /// Its state changed.
     Changed(Transition),
-    /// It did not, but for a reason that somebody should know.
-    Noted(String),
+    /// It did not, although something speaks against the server.
+    Kept(String),
+    /// It did not, but what spoke against the server no longer counts.
+    Cleared(String),
 }
 
 /// What active checks say.
@@ -299,7 +301,7 @@ impl Health {
             let said = self.kept_at.is_some_and(|at| now.saturating_sub(at) < fail_window);
             return (!said).then(|| {
                 self.kept_at = Some(now);
-                Event::Noted(format!("{many}, the last: {what}; kept, no other server is left"))
+                Event::Kept(format!("{many}, the last: {what}; kept, no other server is left"))
             });
         }
         self.ejections_in_a_row = self.ejections_in_a_row.saturating_add(1);
@@ -319,7 +321,7 @@ impl Health {
         }
         (self.probation, self.ejections_in_a_row) = (None, 0);
         let successes = count(successes, "success");
-        Some(Event::Noted(format!("{successes} since its ejection; off probation")))
+        Some(Event::Cleared(format!("{successes} since its ejection; off probation")))
     }
 
     /// When [`Health::tick`] has something to do.

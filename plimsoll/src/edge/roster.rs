@@ -5,6 +5,10 @@
 //! A server whose name and address are unchanged keeps its `Arc`, and with it health, counters
 //! and an operator's drain, over reloads.
 
+mod checks;
+mod member;
+mod metrics;
+mod outcome;
 mod pool;
 mod view;
 
@@ -16,10 +20,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::server::ServerSpec;
-use crate::config::model::{Config, Source};
+use crate::config::model::{Config, Source, StaticServer};
 
-pub(crate) use pool::{FailureKind, Outcome, ServicePool};
-pub(crate) use view::{ServerView, ServiceView};
+pub(crate) use outcome::{FailureKind, Outcome};
+pub(crate) use pool::ServicePool;
+pub(crate) use view::{CheckView, ServerView, ServiceView};
 
 /// Why an operator's command about a server was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +69,7 @@ impl Roster {
             pools: ArcSwap::default(),
             applying: Mutex::default(),
             changes: Arc::new(watch::Sender::new(0)),
-            epoch: Instant::now(),
+            epoch: now(),
         };
         roster.apply(config);
         roster
@@ -85,23 +90,25 @@ impl Roster {
                 None => Arc::new(ServicePool::new(service, self.epoch, &self.changes)),
             };
             if let Source::Servers(servers) = &service.source {
-                pool.set_servers(servers.iter().map(spec).collect());
+                pool.set_servers(&servers.iter().map(spec).collect::<Vec<_>>());
             }
             pools.insert(name.clone(), pool);
         }
         for (name, pool) in old.iter() {
             if !pools.contains_key(name) {
-                pool.set_servers(Vec::new());
+                pool.set_servers(&[]);
             }
         }
         self.pools.store(Arc::new(pools));
+        // Who was told of the servers of a new service before could not see them yet.
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     /// Replaces the instances of a service that runs processes. A service that is no longer
     /// configured is left alone.
     pub(crate) fn set_servers(&self, service: &str, servers: Vec<ServerSpec>) {
         if let Some(pool) = self.service(service) {
-            pool.set_servers(servers);
+            pool.set_servers(&servers);
         }
     }
 
@@ -141,7 +148,12 @@ impl Roster {
     }
 }
 
-fn spec(server: &crate::config::model::StaticServer) -> ServerSpec {
+/// The time now; in tests, that of the paused clock.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn spec(server: &StaticServer) -> ServerSpec {
     ServerSpec {
         name: server.name.clone(),
         address: server.at.clone(),
@@ -156,3 +168,6 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests;

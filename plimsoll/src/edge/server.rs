@@ -9,11 +9,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use super::balance::{Decision, Reason, Tier};
 use super::balance::latency::LatencyAverage;
+use super::balance::{Decision, Reason, Tier};
 use super::hash;
 use crate::config::model::Address;
 
@@ -155,6 +156,12 @@ impl Server {
     /// Called by the roster only.
     pub(super) fn set_state(&self, state: ServerState) {
         self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// Called by the roster when the server gets traffic from `now` on, on its clock.
+    pub(super) fn enters(&self, now: Duration) {
+        // 0 stands for a server that always was there.
+        self.ramp_from.store((now.as_nanos() as u64).max(1), Ordering::Relaxed);
     }
 
     /// Where to connect now; `None` while its host name has no known address.

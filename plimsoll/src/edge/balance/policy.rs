@@ -73,9 +73,7 @@ pub(super) fn choose(
         Balance::RoundRobin => Some((choice.round_robin()?, Reason::Turn)),
         Balance::LeastConn => Some((choice.least_conn()?, Reason::FewestInFlight)),
         Balance::Random => Some((choice.draw(None)?, Reason::Random)),
-        Balance::PowerOfTwo => {
-            Some((choice.lower_of_two(Choice::load)?, Reason::LessLoadedOfTwo))
-        }
+        Balance::PowerOfTwo => Some((choice.lower_of_two(Choice::load)?, Reason::LessLoadedOfTwo)),
         Balance::PeakEwma => {
             Some((choice.lower_of_two(Choice::latency)?, Reason::LowerLatencyOfTwo))
         }

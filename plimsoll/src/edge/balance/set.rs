@@ -105,6 +105,11 @@ impl ServerSet {
         self.census
     }
 
+    /// Whether choosing needs the latency of replies.
+    pub(crate) fn weighs_latency(&self) -> bool {
+        self.balance == Balance::PeakEwma
+    }
+
     /// Why nobody gets traffic; `None` when somebody does.
     pub(crate) fn closed(&self) -> Option<NoServer> {
         match self.verdict {

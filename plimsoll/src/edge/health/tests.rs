@@ -127,7 +127,9 @@ impl Case {
                 Some(Event::Changed(Transition { to, reason, .. })) => {
                     self.log.push_back(format!("{name} is {to}: {reason}"));
                 }
-                Some(Event::Noted(text)) => self.log.push_back(format!("{name}: {text}")),
+                Some(Event::Kept(text) | Event::Cleared(text)) => {
+                    self.log.push_back(format!("{name}: {text}"))
+                }
                 None => {}
             }
         }

@@ -102,11 +102,7 @@ async fn judges_statuses_and_bodies() {
         (None, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", Err("GET /h answered 500")),
         (None, broken, Ok("GET /h answered 200")),
         (Some("^rea+dy$"), OK, Ok("GET /h answered 200 with a body as expected")),
-        (
-            Some("steady"),
-            OK,
-            Err("GET /h answered 200, but its body does not match \"steady\""),
-        ),
+        (Some("steady"), OK, Err("GET /h answered 200, but its body does not match \"steady\"")),
         (Some("ready"), "HTTP/1.1 503 No\r\n\r\nready", Err("GET /h answered 503")),
         (
             Some("steady"),
@@ -121,11 +117,7 @@ async fn judges_statuses_and_bodies() {
             Err("GET /h answered 200, but its body does not match \"ready\""),
         ),
         (None, "SSH-2.0-OpenSSH_9.2\r\n", Err("GET /h failed: the answer is not HTTP")),
-        (
-            None,
-            "",
-            Err("GET /h failed: the connection was closed before the answer was complete"),
-        ),
+        (None, "", Err("GET /h failed: the connection was closed before the answer was complete")),
     ] {
         let got = on(&http("/h", body), reply).await;
         assert_eq!(got.as_deref().map_err(String::as_str), expected, "{:.40}", reply);

@@ -1,4 +1,12 @@
 //! The servers of one service.
+//!
+//! Workers call [`ServicePool::pick`] and [`ServicePool::report`] for every request. A pick reads
+//! one snapshot; a success costs one average where the policy weighs latency and nothing
+//! otherwise; failures, and successes of a server on probation, take the pool's lock for as long
+//! as judging takes. The lock is never held over an await.
+//!
+//! Every change ends in [`ServicePool::publish`], under the lock, so snapshots appear in the
+//! order of the changes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,61 +15,44 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::view::{ServerView, ServiceView};
-use crate::config::model::Service;
+use super::member::Member;
+use super::view::ServiceView;
+use super::{Outcome, now};
+use crate::config::model::{HealthCheck, Service, Source};
 use crate::edge::balance::{NoServer, PickInput, ServerSet};
+use crate::edge::health::{Event, HealthPolicy};
 use crate::edge::server::{InFlight, Server, ServerSpec, ServerState};
 
 /// Choices that may be lost to another worker's request at `max_conns` before giving up.
 const RACES_MAX: usize = 8;
 
-/// How an attempt at a server ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It answered, and the answer counts as one.
-    Success {
-        /// From the request's first byte to the response head.
-        latency: Duration,
-    },
-    /// It did not.
-    Failure {
-        /// What went wrong.
-        kind: FailureKind,
-        /// From the start of the attempt to its failure.
-        latency: Duration,
-    },
-}
-
-/// What went wrong with an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureKind {
-    /// No connection.
-    Connect,
-    /// Too late: to connect or with the response head.
-    Timeout,
-    /// Closed or reset before the response was complete.
-    Closed,
-    /// A response that cannot be framed.
-    InvalidResponse,
-    /// A status that the service counts as a failure.
-    Status(u16),
-}
-
 /// The servers of one service, for all workers.
 #[derive(Debug)]
 pub(crate) struct ServicePool {
     name: Arc<str>,
+    /// Written under the lock of `state`, read by every worker.
     set: ArcSwap<ServerSet>,
+    /// Turns taken. Written by every worker.
     turn: AtomicU64,
     state: Mutex<PoolState>,
+    /// Counts changes of states and servers over all pools.
     changes: Arc<watch::Sender<u64>>,
+    /// Counts changes of this service's configuration, for the checks that sleep.
+    configured: watch::Sender<u64>,
+    /// Start of the roster's clock.
     epoch: Instant,
 }
 
 #[derive(Debug)]
 struct PoolState {
     service: Arc<Service>,
-    servers: Vec<Arc<Server>>,
+    members: Vec<Member>,
+}
+
+impl PoolState {
+    fn member(&mut self, server: &Arc<Server>) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| Arc::ptr_eq(&member.server, server))
+    }
 }
 
 impl ServicePool {
@@ -75,8 +66,9 @@ impl ServicePool {
             name: Arc::from(service.name.as_str()),
             set: ArcSwap::from_pointee(set),
             turn: AtomicU64::new(0),
-            state: Mutex::new(PoolState { service: Arc::clone(service), servers: Vec::new() }),
+            state: Mutex::new(PoolState { service: Arc::clone(service), members: Vec::new() }),
             changes: Arc::clone(changes),
+            configured: watch::Sender::new(0),
             epoch,
         }
     }
@@ -89,7 +81,7 @@ impl ServicePool {
     /// Chooses a server and counts a request on it until the returned guard is dropped.
     pub(crate) fn pick(&self, input: PickInput<'_>) -> Result<InFlight, NoServer> {
         let set = self.set.load();
-        let now_nanos = input.now.saturating_duration_since(self.epoch).as_nanos() as u64;
+        let now_nanos = self.clock(input.now).as_nanos() as u64;
         for _ in 0..RACES_MAX {
             let decision = set.choose(&input, &self.turn, now_nanos)?;
             if let Some(in_flight) = InFlight::try_start(&decision) {
@@ -99,84 +91,182 @@ impl ServicePool {
         Err(NoServer::AllFull)
     }
 
-    /// Tells how an attempt ended. Cheap for a success; a failure may take a short lock.
+    /// Tells how an attempt ended, at `now`. Failures that are the client's are not reported.
     pub(crate) fn report(&self, server: &Arc<Server>, outcome: Outcome, now: Instant) {
-        let now_nanos = now.saturating_duration_since(self.epoch).as_nanos() as u64;
+        let now = self.clock(now);
+        let weighs_latency = self.set.load().weighs_latency();
         match outcome {
-            Outcome::Success { latency } => server.latency.observe(latency, now_nanos),
-            Outcome::Failure { latency, .. } => server.latency.penalise(latency, now_nanos),
-        }
-    }
-
-    pub(super) fn configure(&self, service: &Arc<Service>) {
-        let mut state = self.lock();
-        state.service = Arc::clone(service);
-        self.publish(&state);
-    }
-
-    pub(super) fn set_servers(&self, specs: Vec<ServerSpec>) {
-        let mut state = self.lock();
-        let old = std::mem::take(&mut state.servers);
-        for spec in &specs {
-            let same = |server: &&Arc<Server>| {
-                *server.name == *spec.name
-                    && server.address == spec.address
-                    && server.backup == spec.backup
-            };
-            let wanted = if spec.draining { ServerState::Draining } else { ServerState::Healthy };
-            let server = match old.iter().find(same) {
-                Some(server) => Arc::clone(server),
-                None => Arc::new(Server::new(&self.name, spec, wanted)),
-            };
-            server.weight.store(spec.weight, Ordering::Relaxed);
-            server.max_conns.store(spec.max_conns.unwrap_or(u32::MAX), Ordering::Relaxed);
-            server.set_state(wanted);
-            state.servers.push(server);
-        }
-        for server in old {
-            if !state.servers.iter().any(|kept| Arc::ptr_eq(kept, &server)) {
-                server.set_state(ServerState::Stopped);
+            Outcome::Success { latency } => {
+                if weighs_latency {
+                    server.latency.observe(latency, now.as_nanos() as u64);
+                }
+                if server.probation.load(Ordering::Relaxed) {
+                    self.judge(server, now, |member| member.health.success());
+                }
+            }
+            Outcome::Failure { kind, latency } => {
+                if weighs_latency {
+                    server.latency.penalise(latency, now.as_nanos() as u64);
+                }
+                let other_healthy = |member: &Member| {
+                    !Arc::ptr_eq(&member.server, server)
+                        && member.health.state() == ServerState::Healthy
+                };
+                let mut state = self.lock();
+                let may_eject = state.members.iter().any(other_healthy);
+                self.judge_locked(&mut state, server, now, |member| {
+                    member.health.failure(&kind.to_string(), may_eject, now)
+                });
             }
         }
-        self.publish(&state);
     }
 
-    pub(super) fn set_draining(&self, name: &str, draining: bool) -> Result<(), Vec<String>> {
+    /// Everything about the service and its servers, for status.
+    pub(crate) fn view(&self) -> ServiceView {
         let state = self.lock();
-        let Some(server) = state.servers.iter().find(|server| *server.name == *name) else {
-            return Err(state.servers.iter().map(|server| server.name.to_string()).collect());
-        };
-        server.set_state(if draining { ServerState::Draining } else { ServerState::Healthy });
-        self.publish(&state);
-        Ok(())
-    }
-
-    pub(super) fn view(&self) -> ServiceView {
-        let state = self.lock();
-        let server = |server: &Arc<Server>| ServerView {
-            name: server.name.to_string(),
-            address: server.address.clone(),
-            state: server.state(),
-            reason: "no health check is configured".to_owned(),
-            since: self.epoch,
-            weight: server.weight.load(Ordering::Relaxed),
-            max_conns: Some(server.max_conns.load(Ordering::Relaxed)).filter(|n| *n != u32::MAX),
-            backup: server.backup,
-            in_flight: server.in_flight.load(Ordering::Relaxed),
-            last_check: None,
-            checks_passed: 0,
-            checks_failed: 0,
-            ejections: 0,
-        };
-        let census = self.set.load().census();
+        let set = self.set.load();
+        let (census, min_healthy) = (set.census(), state.service.min_healthy);
         ServiceView {
             name: self.name.to_string(),
             balance: state.service.balance.clone(),
-            min_healthy: state.service.min_healthy,
+            min_healthy,
             census,
-            reaches_minimum: census.reaches(state.service.min_healthy.percent),
-            closed: self.set.load().closed().map(|reason| reason.to_string()),
-            servers: state.servers.iter().map(server).collect(),
+            reaches_minimum: census.reaches(min_healthy.percent),
+            closed: set.closed().map(|reason| reason.to_string()),
+            servers: state.members.iter().map(|member| member.view(self.epoch)).collect(),
+        }
+    }
+
+    /// Takes over a new configuration of the same service.
+    pub(super) fn configure(&self, service: &Arc<Service>) {
+        let mut state = self.lock();
+        let now = self.clock(now());
+        let runs = |source: &Source| matches!(source, Source::Processes(_));
+        let other_owner = runs(&state.service.source) != runs(&service.source);
+        state.service = Arc::clone(service);
+        if other_owner {
+            retire(state.members.drain(..));
+        }
+        let policy = HealthPolicy::of(service);
+        for member in &mut state.members {
+            let event = member.health.configure(policy.clone(), now);
+            member.show(event.as_ref(), now);
+        }
+        self.publish(&state);
+        self.configured.send_modify(|configured| *configured += 1);
+    }
+
+    /// Replaces the servers; those that are the same keep their health and counters.
+    pub(super) fn set_servers(&self, specs: &[ServerSpec]) {
+        let mut state = self.lock();
+        let now = self.clock(now());
+        let policy = HealthPolicy::of(&state.service);
+        let mut old = std::mem::take(&mut state.members);
+        for spec in specs {
+            let same = old.iter().position(|member| member.is(spec));
+            state.members.push(match same.map(|index| old.remove(index)) {
+                Some(mut member) => {
+                    let event = member.update(spec, now);
+                    member.show(event.as_ref(), now);
+                    member
+                }
+                None => Member::new(&self.name, spec, policy.clone(), now),
+            });
+        }
+        retire(old);
+        self.publish(&state);
+    }
+
+    /// An operator's drain; the names of all servers if it is none of them.
+    pub(super) fn set_draining(&self, name: &str, draining: bool) -> Result<(), Vec<String>> {
+        let now = self.clock(now());
+        let mut state = self.lock();
+        let server = state.members.iter().find(|member| *member.server.name == *name);
+        let Some(server) = server.map(|member| Arc::clone(&member.server)) else {
+            return Err(state.members.iter().map(|one| one.server.name.to_string()).collect());
+        };
+        self.judge_locked(&mut state, &server, now, |member| {
+            member.health.drain_by_operator(draining, now)
+        });
+        Ok(())
+    }
+
+    /// Its servers, in the order of their owner.
+    pub(super) fn servers(&self) -> Vec<Arc<Server>> {
+        self.lock().members.iter().map(|member| Arc::clone(&member.server)).collect()
+    }
+
+    /// The active check in force.
+    pub(super) fn check(&self) -> Option<HealthCheck> {
+        self.lock().service.health.clone()
+    }
+
+    /// Time from the start of a check of `server` to the next one; `None` for never.
+    pub(super) fn next_check(&self, server: &Arc<Server>, random: u64) -> Option<Duration> {
+        let now = self.clock(now());
+        self.lock().member(server)?.health.next_check(now, random)
+    }
+
+    /// Rises when the configuration of the service changes.
+    pub(super) fn configured(&self) -> watch::Receiver<u64> {
+        self.configured.subscribe()
+    }
+
+    /// The result of an active check that took `latency`.
+    pub(super) fn checked(
+        &self,
+        server: &Arc<Server>,
+        result: Result<String, String>,
+        latency: Duration,
+    ) {
+        let at = now();
+        let now = self.clock(at);
+        self.judge(server, now, |member| member.checked(result, latency, at, now));
+    }
+
+    /// Whether the host name of `server` has an address.
+    pub(super) fn resolved(&self, server: &Arc<Server>, result: Result<(), &str>) {
+        let now = self.clock(now());
+        self.judge(server, now, |member| member.health.resolved(result, now));
+    }
+
+    /// Ends ejections that are over; says when the next one is.
+    pub(super) fn tick(&self) -> Option<Instant> {
+        let now = self.clock(now());
+        let mut state = self.lock();
+        let mut changed = false;
+        for member in &mut state.members {
+            let event = member.health.tick(now);
+            changed |= member.show(event.as_ref(), now);
+        }
+        if changed {
+            self.publish(&state);
+        }
+        let next = state.members.iter().filter_map(|member| member.health.wakes_at()).min();
+        next.map(|next| self.epoch + next)
+    }
+
+    fn judge(
+        &self,
+        server: &Arc<Server>,
+        now: Duration,
+        judge: impl FnOnce(&mut Member) -> Option<Event>,
+    ) {
+        self.judge_locked(&mut self.lock(), server, now, judge);
+    }
+
+    fn judge_locked(
+        &self,
+        state: &mut PoolState,
+        server: &Arc<Server>,
+        now: Duration,
+        judge: impl FnOnce(&mut Member) -> Option<Event>,
+    ) {
+        // A request may outlive its server's membership.
+        let Some(member) = state.member(server) else { return };
+        let event = judge(member);
+        if member.show(event.as_ref(), now) {
+            self.publish(state);
         }
     }
 
@@ -184,14 +274,21 @@ impl ServicePool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn clock(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.epoch)
+    }
+
     fn publish(&self, state: &PoolState) {
-        let service = &state.service;
-        self.set.store(Arc::new(ServerSet::new(
-            &state.servers,
-            &service.balance,
-            service.min_healthy,
-            service.slow_start,
-        )));
+        let Service { balance, min_healthy, slow_start, .. } = &*state.service;
+        let servers: Vec<_> = state.members.iter().map(|one| Arc::clone(&one.server)).collect();
+        self.set.store(Arc::new(ServerSet::new(&servers, balance, *min_healthy, *slow_start)));
         self.changes.send_modify(|changes| *changes += 1);
+    }
+}
+
+/// Tells whoever still holds them that these servers are gone.
+fn retire(members: impl IntoIterator<Item = Member>) {
+    for member in members {
+        member.server.set_state(ServerState::Stopped);
     }
 }
