@@ -22,6 +22,24 @@
 //! `head.head_length` bytes, and feed what follows to a [`BodyDecoder`] made of `head.framing`.
 //! What remains after the body is the next (pipelined) request.
 //!
+//! ```
+//! use http1::{BodyDecoder, Limits, Parsed, RequestHead, Side, parse_request};
+//!
+//! let limits = Limits::default();
+//! let mut head = RequestHead::new();
+//! let mut buffer = b"POST /orders HTTP/1.1\r\nHost: shop.example\r\n".to_vec();
+//! assert_eq!(parse_request(&buffer, &limits, &mut head)?, Parsed::Partial);
+//!
+//! buffer.extend_from_slice(b"Content-Length: 4\r\n\r\nbook");
+//! assert_eq!(parse_request(&buffer, &limits, &mut head)?, Parsed::Complete);
+//! assert_eq!(head.path.of(&buffer), b"/orders");
+//!
+//! let body = &buffer[head.head_length..];
+//! let decoded = BodyDecoder::new(Side::Request, head.framing, &limits).decode(body)?;
+//! assert_eq!((&body[decoded.data], decoded.finished), (&b"book"[..], true));
+//! # Ok::<(), http1::Reject>(())
+//! ```
+//!
 //! **Left out.** HTTP/0.9, HTTP/2, obsolete line folding, transfer codings other than `chunked`,
 //! `multipart/byteranges` as framing, decoding of percent-encoding, and any opinion on routing.
 

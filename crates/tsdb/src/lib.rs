@@ -2,5 +2,16 @@
 //!
 //! Time is always an argument and there are no sockets here: who serves or stores the text is
 //! another's business.
+//!
+//! ```
+//! use tsdb::exposition::{Exposition, Kind};
+//!
+//! let mut exposition = Exposition::new();
+//! exposition
+//!     .family("plimsoll_server_up", Kind::Gauge, "Whether a server gets traffic.")
+//!     .sample(&[("service", "web"), ("server", "web-1")], 1.0);
+//! let text = exposition.finish();
+//! assert!(text.ends_with("plimsoll_server_up{service=\"web\",server=\"web-1\"} 1\n"));
+//! ```
 
 pub mod exposition;

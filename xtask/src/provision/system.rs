@@ -22,7 +22,8 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq || echo "the package lists could not be renewed; trying with the old ones" >&2
-apt-get install -y -qq --no-install-recommends "$@"
+# What dpkg tells step by step is for nobody; errors come through.
+apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
 "#;
 
 /// Something that a chore cannot do without.

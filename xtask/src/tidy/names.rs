@@ -21,6 +21,12 @@ pub(super) fn check(source: &Source) -> Vec<Finding> {
             "a module opens with `//!`: what it is, why, its invariants, what it leaves out";
         findings.push(Finding::new(source, 1, message));
     }
+    // Beside showing how, it makes the last lines of `cargo test` those of a test that ran.
+    let is_library = source.path.starts_with("crates/") && source.path.ends_with("/src/lib.rs");
+    if is_library && !source.text.lines().any(|line| line == "//! ```") {
+        let message = "a library crate opens with an example that runs";
+        findings.push(Finding::new(source, 1, message));
+    }
     for attribute in &rust.attributes {
         let text = attribute.text.as_str();
         let silences_dead_code =
@@ -61,6 +67,14 @@ mod tests {
             assert!(found[0].contains(":1: a module opens with `//!`"), "{found:?}");
         }
         assert!(messages("plimsoll/src/edge/part/tests.rs", "use super::*;\n").is_empty());
+    }
+
+    #[test]
+    fn libraries_open_with_an_example() {
+        let path = "crates/http1/src/lib.rs";
+        let found = messages(path, "//! HTTP.\n");
+        assert_eq!(found, [format!("{path}:1: a library crate opens with an example that runs")]);
+        assert!(messages(path, "//! HTTP.\n//!\n//! ```\n//! f();\n//! ```\n").is_empty());
     }
 
     #[test]
