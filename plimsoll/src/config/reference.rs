@@ -47,6 +47,8 @@ pub fn reference() -> String {
     for table in &tables {
         write_table(&mut text, table);
     }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
     text
 }
 

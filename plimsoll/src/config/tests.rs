@@ -2,8 +2,11 @@
 //! `NAME.toml` and `NAME.expected` under `tests/fixtures/config`. `UPDATE_EXPECT=1` writes what is
 //! said now into the expectations; read the difference before committing it.
 
+mod environment;
 mod examples;
+mod files;
 mod fixtures;
+mod reload;
 mod values;
 
 use std::path::{Path, PathBuf};

@@ -20,8 +20,8 @@ pub(super) type Facts = BTreeMap<String, Fact>;
 pub(super) enum Fact {
     /// As the file would write it.
     Shown(String),
-    /// A password may be in it: lines say that it changed, not how.
-    Secret(String),
+    /// Lines say that it changed, not how: a password may be in it, or the key says it all.
+    Hidden(String),
 }
 
 /// Most characters of a command that are shown.
@@ -31,8 +31,8 @@ fn put(facts: &mut Facts, key: impl Into<String>, value: impl Display) {
     facts.insert(key.into(), Fact::Shown(value.to_string()));
 }
 
-fn put_secret(facts: &mut Facts, key: String, value: &str) {
-    facts.insert(key, Fact::Secret(value.to_owned()));
+fn put_hidden(facts: &mut Facts, key: String, value: &str) {
+    facts.insert(key, Fact::Hidden(value.to_owned()));
 }
 
 fn put_time(facts: &mut Facts, key: &str, value: Duration) {
@@ -74,7 +74,7 @@ pub(super) fn process(config: &Config) -> Facts {
     } = config;
     let mut facts = Facts::new();
     for listen in listen {
-        put(&mut facts, format!("listen {}", listen.name), listen.bind);
+        put_hidden(&mut facts, format!("listen {}", listen.name), &listen.bind.to_string());
     }
     let log = access_log.as_ref().map(|log| {
         let format = format!("{:?}", log.format).to_lowercase();
@@ -198,7 +198,7 @@ fn put_servers(facts: &mut Facts, servers: &[StaticServer]) {
         if *backup {
             text += ", backup";
         }
-        put(facts, format!("server {name}:"), format!("({text})"));
+        put(facts, format!("server {name}"), format!("({text})"));
     }
 }
 
@@ -228,7 +228,7 @@ fn put_process(facts: &mut Facts, process: &ProcessSpec) {
     put(facts, "run", run);
     put(facts, "instances", instances);
     for (name, value) in environment {
-        put_secret(facts, format!("environment.{name}"), value);
+        put_hidden(facts, format!("environment.{name}"), value);
     }
     let directory = directory.as_ref().map(|directory| directory.display().to_string());
     put(facts, "directory", or_none(directory));
@@ -280,7 +280,7 @@ fn put_health(facts: &mut Facts, health: Option<&HealthCheck>) {
             put(facts, "health", "http");
             put(facts, "health.path", path);
             for (name, value) in headers {
-                put_secret(facts, format!("health.headers.{name}"), value);
+                put_hidden(facts, format!("health.headers.{name}"), value);
             }
             let statuses: Vec<String> = statuses
                 .iter()

@@ -1,1 +1,111 @@
-//! The runnable examples of the repository load without a warning.
+//! The examples of the repository and the generated documents.
+
+use super::{resolve, root};
+
+#[test]
+fn every_example_loads_without_a_warning() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(root("../examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let loaded = super::super::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+            assert_eq!(loaded.warnings, [], "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 8, "only {count} examples");
+}
+
+/// An example of the reference is refused if its key has changed its type.
+#[test]
+fn every_example_of_the_reference_is_accepted() {
+    for table in super::super::grammar::tables() {
+        for field in &table.fields {
+            let (key, value) = (field.key, field.example);
+            let line = format!("{key} = {value}");
+            let text = match table.path {
+                _ if super::super::reference::is_section(value) => continue,
+                "" => format!("{line}\n[service.web]\nrun = \"server\"\n"),
+                "admin" => format!(
+                    "admin.{line}\nadmin.token = \"0123456789abcdef\"\n[service.web]\nrun = \"x\"\n"
+                )
+                .replacen(
+                    "admin.token = \"0123456789abcdef\"\n",
+                    if key == "token" { "" } else { "admin.token = \"0123456789abcdef\"\n" },
+                    1,
+                ),
+                "access_log" if key == "to" => {
+                    format!("access_log.{line}\n[service.web]\nrun = \"x\"\n")
+                }
+                "access_log" => format!(
+                    "access_log.to = \"stdout\"\naccess_log.{line}\n[service.web]\nrun = \"x\"\n"
+                ),
+                "headers" | "limits" | "timeouts" => {
+                    format!("{}.{line}\n[service.web]\nrun = \"x\"\n", table.path)
+                }
+                "service.NAME" if key == "run" || key == "servers" => {
+                    format!("[service.web]\n{line}\n")
+                }
+                "service.NAME" => format!("[service.web]\nrun = \"x\"\n{line}\n"),
+                "service.NAME.servers" => {
+                    let at = if key == "at" { "" } else { "at = \"10.0.0.1:80\", " };
+                    let more = if key == "backup" { ", \"10.0.0.2:80\"" } else { "" };
+                    format!("[service.web]\nservers = [{{ {at}{line} }}{more}]\n")
+                }
+                "service.NAME.balance" => {
+                    let rest = if key == "name" { "hash = \"cookie\"" } else { "name = \"x\"" };
+                    format!("[service.web]\nrun = \"x\"\nbalance = {{ {line}, {rest} }}\n")
+                }
+                "service.NAME.health" => {
+                    let path = if key == "path" { "" } else { "path = \"/\"\n" };
+                    format!("[service.web]\nrun = \"x\"\n[service.web.health]\n{path}{line}\n")
+                }
+                "service.NAME.log" => {
+                    let directory = if key == "directory" { "" } else { "directory = \"log\"\n" };
+                    format!("[service.web]\nrun = \"x\"\n[service.web.log]\n{directory}{line}\n")
+                }
+                "route" => {
+                    let service = if key == "service" { "" } else { "service = \"web\"\n" };
+                    format!("[service.web]\nrun = \"x\"\n[[route]]\n{service}{line}\n")
+                }
+                path => {
+                    let section = path.replace("NAME", "web");
+                    format!("[service.web]\nrun = \"x\"\n[{section}]\n{line}\n")
+                }
+            };
+            // Variables that an example names are set.
+            let text = text.replace("${PLIMSOLL_TOKEN}", "0123456789abcdef");
+            let text = text.replace("${HOME}", "${HOST}");
+            if let Err(errors) = resolve(&text) {
+                panic!("{}.{key}:\n{text}\n{errors}", table.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_generated_documents_are_up_to_date() {
+    let documents = [
+        ("../docs/config.md", super::super::reference()),
+        ("../docs/config.schema.json", format!("{:#}\n", super::super::schema())),
+    ];
+    for (path, made) in documents {
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(root(path), &made).unwrap();
+        }
+        let committed = std::fs::read_to_string(root(path)).unwrap_or_default();
+        assert!(committed == made, "{path} is out of date; run `cargo xtask docs`");
+    }
+}
+
+#[test]
+fn the_schema_describes_every_table_once() {
+    let schema = super::super::schema();
+    let service = &schema["properties"]["service"]["additionalProperties"];
+    assert_eq!(service["additionalProperties"], false);
+    assert_eq!(service["properties"]["instances"]["anyOf"][0]["maximum"], 1000);
+    let health = &service["properties"]["health"]["anyOf"];
+    let health = health.to_string();
+    assert!(health.contains("min_healthy") && health.contains("ms|s|m|h"), "{health}");
+    assert_eq!(schema["properties"]["route"]["items"]["required"][0], "service");
+}

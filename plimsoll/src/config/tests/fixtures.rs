@@ -57,6 +57,9 @@ fn every_mistake_has_its_message() {
         if update {
             std::fs::write(&expected_file, &said).unwrap();
         }
+        for message in said.split("\n\n").filter(|message| message.starts_with("error:")) {
+            assert!(message.contains("remedy:"), "{name}: no remedy\n{message}");
+        }
         let expected = std::fs::read_to_string(&expected_file).unwrap_or_default();
         if said.is_empty() || said != expected {
             writeln!(failures, "--- {name}\n{}", difference(&expected, &said)).unwrap();

@@ -1,0 +1,102 @@
+//! What a configuration needs of the machine, and servers that do not answer.
+
+use std::net::TcpListener;
+
+use super::super::verify_environment;
+use super::resolve;
+
+fn said(text: &str) -> String {
+    match resolve(text).unwrap().verify_environment() {
+        Ok(()) => String::new(),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_named_with_its_line() {
+    let text =
+        said("[service.web]\n# the application\nrun = \"no-such-program-here --port $PORT\"\n");
+    assert!(text.contains("plimsoll.toml:3:7"), "{text}");
+    assert!(text.contains("the command `no-such-program-here` does not exist"), "{text}");
+    assert!(text.contains("service.web.run"), "{text}");
+    assert!(text.contains("PATH"), "{text}");
+}
+
+#[test]
+fn commands_that_exist_pass() {
+    for run in [
+        "\"sh -c 'true'\"",
+        "[\"sh\", \"-c\", \"true\"]",
+        "\"/bin/sh x\"",
+        "\"$PROGRAM x\"",
+        "\"'quoted' x\"",
+        "[\"$PROGRAM\"]",
+    ] {
+        assert_eq!(said(&format!("[service.web]\nrun = {run}\n")), "", "{run}");
+    }
+}
+
+#[test]
+fn the_path_is_that_of_the_instance() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("own-program");
+    std::fs::write(&program, "#!/bin/sh\n").unwrap();
+    let path = directory.path().display();
+    let text =
+        format!("[service.web]\nrun = \"own-program\"\nenvironment = {{ PATH = \"{path}\" }}\n");
+    assert!(said(&text).contains("does not exist"), "not executable yet");
+    let relative = format!("[service.web]\nrun = \"./own-program\"\ndirectory = \"{path}\"\n");
+    assert!(said(&relative).contains("chmod +x"), "{}", said(&relative));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).unwrap();
+    assert_eq!(said(&text), "");
+    assert_eq!(said(&relative), "");
+}
+
+#[test]
+fn directories_and_users_must_exist() {
+    let text = said(
+        "access_log = \"/no/such/place/access.log\"\n[service.web]\nrun = \"sh\"\n\
+         directory = \"/no/such/directory\"\nuser = \"no-such-user\"\nlog = { directory = \"/dev/null/x\" }\n",
+    );
+    for part in [
+        "the directory /no/such/place does not exist",
+        "plimsoll.toml:1:",
+        "the directory /no/such/directory does not exist",
+        "plimsoll.toml:4:",
+        "there is no user `no-such-user`",
+        "plimsoll.toml:5:",
+        "a file is in the way",
+        "plimsoll.toml:6:",
+        "4 errors",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn without_a_file_problems_name_the_key() {
+    let loaded = resolve("[service.web]\nrun = [\"no-such-program-here\"]\n").unwrap();
+    let errors = verify_environment(&loaded.config);
+    assert_eq!(errors.len(), 1);
+    assert_eq!((errors[0].key.as_str(), &errors[0].place), ("service.web.run", &None));
+}
+
+#[test]
+fn servers_that_do_not_answer_are_warnings() {
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listening.local_addr().unwrap();
+    // Bound and closed again, so that nothing listens there.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let loaded = resolve(&format!(
+        "[service.web]\nservers = [\n  \"{open}\",\n  \"{closed}\",\n  {{ at = \"unix:/no/such.sock\" }},\n]\n"
+    ))
+    .unwrap();
+    let warnings = loaded.probe_servers();
+    let text: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(text.len(), 2, "{text:?}");
+    assert!(text[0].contains(&format!("{closed} cannot be reached")), "{}", text[0]);
+    assert!(text[0].contains("connection refused") && text[0].contains("plimsoll.toml:4:3"));
+    assert!(text[1].contains("unix:/no/such.sock") && text[1].contains("plimsoll.toml:5:3"));
+    assert!(text[1].starts_with("warning:"));
+}

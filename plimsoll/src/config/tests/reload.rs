@@ -1,0 +1,115 @@
+//! What a reload says that it changes.
+
+use super::super::{Diff, diff};
+use super::resolve;
+
+const BEFORE: &str = r#"
+listen = ":9999"
+workers = 2
+
+[service.web]
+run = "server"
+instances = 3
+environment = { SECRET = "one", OLD = "x" }
+health = "/health/"
+
+[service.legacy]
+servers = ["10.0.0.1:80", { at = "10.0.0.2:80", weight = 5 }]
+
+[service.gone]
+servers = ["10.0.0.9:80"]
+
+[[route]]
+service = "web"
+
+[[route]]
+path = "/legacy/"
+service = "legacy"
+
+[[route]]
+path = "/gone/"
+service = "gone"
+"#;
+
+const AFTER: &str = r#"
+listen = [":9999", "127.0.0.1:8080"]
+workers = 4
+drain_timeout = "1m"
+
+[service.web]
+run = "server"
+instances = 5
+environment = { SECRET = "two", NEW = "y" }
+health = { path = "/health/", fall = 1 }
+balance = { hash = "cookie", name = "session" }
+
+[service.legacy]
+servers = ["10.0.0.1:80", { at = "10.0.0.2:80", weight = 6 }, "10.0.0.3:80"]
+
+[service.api]
+run = ["node", "api.js"]
+instances = 2
+
+[[route]]
+service = "web"
+access_log = false
+
+[[route]]
+path = "/legacy/"
+service = "api"
+
+[[route]]
+host = "*.example.com"
+service = "api"
+"#;
+
+fn compare(before: &str, after: &str) -> Diff {
+    diff(&resolve(before).unwrap().config, &resolve(after).unwrap().config)
+}
+
+#[test]
+fn the_same_file_changes_nothing() {
+    assert!(compare(BEFORE, BEFORE).is_empty());
+    assert!(compare(AFTER, &AFTER.replace("\"1m\"", "\"60s\"")).is_empty());
+}
+
+#[test]
+fn every_change_has_its_line() {
+    let diff = compare(BEFORE, AFTER);
+    assert_eq!(diff.restart_needed, ["workers 2 → 4: needs a restart of Plimsoll"]);
+    assert_eq!(
+        diff.changes,
+        [
+            "drain_timeout 30s → 1m",
+            "listen 127.0.0.1:8080 added",
+            "service api added: 2 instances of `node api.js`",
+            "service legacy: server 10.0.0.2:80 (weight 5) → (weight 6)",
+            "service legacy: server 10.0.0.3:80 (weight 1) added",
+            "service web: balance round-robin → hash of cookie session",
+            "service web: environment.NEW added",
+            "service web: environment.OLD removed",
+            "service web: environment.SECRET changed",
+            "service web: health.fall 3 → 1",
+            "service web: instances 3 → 5",
+            "service gone removed",
+            "route *.example.com/ → api added",
+            "route /: access_log true → false",
+            "route /legacy/: service legacy → api",
+            "route /gone/ → gone removed",
+        ]
+    );
+}
+
+#[test]
+fn the_admin_server_cannot_be_changed() {
+    let with = |admin: &str| format!("{admin}\n[service.web]\nrun = \"x\"\n");
+    let token = |token: &str| with(&format!("admin = {{ token = \"{token}\" }}"));
+    let moved = compare(&with(""), &with("admin = \"127.0.0.1:9901\""));
+    let line = "admin 127.0.0.1:9900 → 127.0.0.1:9901: needs a restart of Plimsoll";
+    assert_eq!(moved.restart_needed, [line]);
+    let off = compare(&with(""), &with("admin = false"));
+    assert_eq!(off.restart_needed, ["admin 127.0.0.1:9900 → none: needs a restart of Plimsoll"]);
+    let changed = compare(&token("0123456789abcdef"), &token("fedcba9876543210"));
+    assert_eq!(changed.restart_needed, ["admin.token changed: needs a restart of Plimsoll"]);
+    assert!(changed.changes.is_empty());
+}
