@@ -122,7 +122,7 @@ fn rate_of_load(
     backends: &[Backend],
 ) -> anyhow::Result<Report> {
     let proxy = lab.start(peer, cores, backends, false)?;
-    let path = "/load?iterations=20000";
+    let path = "/load?iterations=500000";
     let load = Load { port: proxy.port, path, connections: 24, duration: lab.duration, cores };
     load.run(lab.folder.path())
 }
