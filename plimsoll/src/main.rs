@@ -10,13 +10,51 @@ mod log;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use cli::arguments::{Arguments, ClinicArguments, Command};
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "guard") {
         return fleet::guard::main(words);
     }
-    let _ = cli::arguments::Arguments::parse();
-    ExitCode::SUCCESS
+    match Arguments::parse().command {
+        Command::Check(arguments) => cli::prepare::check(&arguments),
+        Command::Config(arguments) => cli::prepare::document(&arguments),
+        Command::Client(command) => cli::commands::run(&command),
+        Command::Clinic(arguments) => clinic(arguments),
+        Command::Run(arguments) => match cli::prepare::run(&arguments) {
+            Ok(_config) => ExitCode::SUCCESS,
+            Err(code) => code,
+        },
+        Command::Up(arguments) => match cli::prepare::up(&arguments) {
+            Ok(_config) => ExitCode::SUCCESS,
+            Err(code) => code,
+        },
+        Command::Demo(_arguments) => ExitCode::SUCCESS,
+    }
+}
+
+/// Runs one clinic server until it is told to stop.
+fn clinic(arguments: ClinicArguments) -> ExitCode {
+    let latency = arguments.latency.parse().unwrap_or_else(|error| {
+        let message = format!("invalid value for '--latency <TIME>': {error}");
+        Arguments::command().error(ErrorKind::ValueValidation, message).exit()
+    });
+    let done = demo::run(demo::Options {
+        name: arguments.name,
+        database: arguments.database,
+        health_failure_chance: arguments.health_failure_chance,
+        latency,
+        threads: usize::from(arguments.threads),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -7,7 +7,7 @@
 mod access;
 pub mod api;
 mod assets;
-pub mod bind;
+mod bind;
 mod holder;
 mod login;
 mod markup;
@@ -20,6 +20,9 @@ pub mod units;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+pub use access::CUSTOM_HEADER;
+pub use bind::{Admin, BindError};
+pub use server::serve;
 use status::Status;
 
 /// Commands waiting for the app; beyond it the admin server answers 503 at once.

@@ -54,32 +54,29 @@ pub(super) struct Shared {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-impl Admin {
-    /// Answers requests until dropped. `token` is what they must carry, see `access`; without one
-    /// the address must be loopback, which the config sees to.
-    ///
-    /// # Errors
-    /// Only if the listener cannot be watched by the runtime.
-    pub async fn serve(
-        self,
-        token: Option<String>,
-        commands: mpsc::Sender<Command>,
-    ) -> std::io::Result<()> {
-        let listener = TcpListener::from_std(self.listener)?;
-        let access = Access { token, bound: self.address };
-        let shared = Arc::new(Shared { access, sessions: Sessions::default(), commands });
-        let service = TowerToHyperService::new(router(shared));
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        loop {
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return Ok(()) };
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    tokio::spawn(connection(stream, peer, service.clone(), permit));
-                }
-                Err(error) => {
-                    crate::log::warn("admin", format_args!("cannot accept: {error}"));
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+/// Answers requests until dropped. `token` is what they must carry, see `access`; without one the
+/// address must be loopback, which the config sees to.
+pub async fn serve(admin: Admin, token: Option<String>, commands: mpsc::Sender<Command>) {
+    let listener = match TcpListener::from_std(admin.listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            return crate::log::error("admin", format_args!("cannot watch its address: {error}"));
+        }
+    };
+    let access = Access { token, bound: admin.address };
+    let shared = Arc::new(Shared { access, sessions: Sessions::default(), commands });
+    let service = TowerToHyperService::new(router(shared));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // The semaphore is never closed, so that this always succeeds.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                tokio::spawn(connection(stream, peer, service.clone(), permit));
+            }
+            Err(error) => {
+                crate::log::warn("admin", format_args!("cannot accept: {error}"));
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }

@@ -4,7 +4,6 @@
 //! the config and the running Plimsoll to say.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -83,7 +82,7 @@ pub enum Command {
     /// Start a fleet of the built-in clinic service, to see Plimsoll work.
     ///
     /// Balanced on http://127.0.0.1:9999 with its status on http://127.0.0.1:9900. Needs nothing
-    /// else on the machine; its data is gone when it stops.
+    /// else on the machine.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArguments),
 
@@ -134,7 +133,8 @@ that your shell leaves it for Plimsoll to fill in.
 Examples:
   plimsoll run -n 3 -- gunicorn app:wsgi --bind '127.0.0.1:$PORT'
   plimsoll run -n 2 --health /health/ -- python3 manage.py runserver --noreload '127.0.0.1:$PORT'
-  plimsoll run -n 4 --listen 127.0.0.1:8080 -- node server.js";
+  plimsoll run -n 4 --listen 127.0.0.1:8080 -- node server.js
+  plimsoll run -- 'cd site && exec python3 -m http.server $PORT'        one word: a shell command";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -163,12 +163,12 @@ pub struct RunArguments {
     #[arg(long, value_name = "ADDRESS", default_value = ":9999", help_heading = "Traffic")]
     pub listen: Vec<String>,
 
-    /// Path that answers 200 when an instance is healthy [default: only whether it can be
-    /// connected to]
+    /// Path that a healthy instance answers with a status of 200 to 399 [default: it is enough
+    /// that it can be connected to]
     #[arg(long, value_name = "PATH", help_heading = "Traffic")]
     pub health: Option<String>,
 
-    /// How an instance is chosen for a request [default: that of a config file]
+    /// How an instance is chosen for a request [default: round-robin]
     #[arg(long, value_name = "POLICY", help_heading = "Traffic")]
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(BALANCE_POLICIES))]
     pub balance: Option<String>,
@@ -242,33 +242,29 @@ pub struct DemoArguments {
 /// `plimsoll clinic`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ClinicArguments {
-    /// Name that its answers carry.
-    #[arg(long, env = "INSTANCE", default_value = "clinic")]
-    pub name: String,
+    /// Name that its answers carry [default: $INSTANCE, else clinic]
+    #[arg(long)]
+    pub name: Option<String>,
 
-    /// Where variables, measurements and alarms are kept: a `postgres://` URL or the path of a
-    /// SQLite file [default: in memory]
-    #[arg(long, value_name = "URL", env = "DATABASE_URL")]
+    /// Where its records are kept: a `postgres://` URL or the path of a SQLite file [default:
+    /// $DATABASE_URL, else clinic.db]
+    #[arg(long, value_name = "URL")]
     pub database: Option<String>,
 
-    /// Chance that a health check fails, 0 to 1.
+    /// Computations it does at once, 1 to 256.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: u16,
+
+    /// Chance that a health check fails: 0 to 1, or 0% to 100%.
     #[arg(long, value_name = "CHANCE", default_value = "0", value_parser = values::chance)]
     #[arg(help_heading = "Illness")]
     pub health_failure_chance: f64,
 
     /// Time added to each answer, as `50ms`, or from a range at random, as `10ms..50ms`.
-    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = values::latency)]
+    #[arg(long, value_name = "TIME", default_value = "0")]
     #[arg(help_heading = "Illness")]
-    pub latency: Latency,
-}
-
-/// Artificial latency, drawn evenly from `least..=most`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Latency {
-    /// Never less.
-    pub least: Duration,
-    /// Never more; not below `least`.
-    pub most: Duration,
+    pub latency: String,
 }
 
 /// `plimsoll status`.

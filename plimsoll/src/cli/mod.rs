@@ -1,4 +1,12 @@
-//! The command line: what may be typed, and the commands that ask a running Plimsoll.
+//! The command line: what may be typed, and the commands that need no running parts of their own.
+//!
+//! It starts nothing: `run`, `up`, `demo` and `clinic` are carried out by `main` with the parts
+//! above this one; here they are read, and turned into a configuration that holds (`prepare`).
 
 pub mod arguments;
+mod client;
+pub mod commands;
+pub mod prepare;
+mod report;
+mod table;
 mod values;

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::status::samples;
-use super::super::{Drained, Refusal, RefusalKind, Reloaded, Restarted};
+use super::super::{Drained, Refusal, RefusalKind, Restarted};
 use super::*;
 
 /// Answers as a running Plimsoll would; only the service `web` with the server `a/b` exists.
@@ -47,7 +47,7 @@ fn start(token: Option<&str>) -> SocketAddr {
     let address = admin.address();
     let (commands, receiver) = mpsc::channel(4);
     tokio::spawn(app(receiver));
-    tokio::spawn(admin.serve(token.map(str::to_owned), commands));
+    tokio::spawn(serve(admin, token.map(str::to_owned), commands));
     address
 }
 
@@ -182,7 +182,7 @@ async fn a_stopping_app_is_told() {
     let address = admin.address();
     let (commands, receiver) = mpsc::channel(4);
     drop(receiver);
-    tokio::spawn(admin.serve(None, commands));
+    tokio::spawn(serve(admin, None, commands));
     for (request, expected) in [
         ("GET / | Host: localhost", "<!doctype html>"),
         ("GET /api/status | Host: localhost", "{\"error\":\"Plimsoll is stopping\""),
@@ -200,7 +200,7 @@ async fn commands_are_bounded() {
     let (commands, _never_read) = mpsc::channel(1);
     let (reply, _answer) = tokio::sync::oneshot::channel();
     commands.try_send(Command::Metrics(reply)).unwrap();
-    tokio::spawn(admin.serve(None, commands));
+    tokio::spawn(serve(admin, None, commands));
     let answer = ask(address, "GET /api/status | Host: localhost").await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("too many commands are waiting"), "{answer}");

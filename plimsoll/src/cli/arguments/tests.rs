@@ -46,7 +46,7 @@ fn mistakes_are_explained() {
         ("plimsoll stats", "a similar subcommand exists: 'status'"),
         ("plimsoll status --json --watch", "cannot be used with"),
         ("plimsoll drain", "<SERVER>"),
-        ("plimsoll clinic --latency 50", "write a number and its unit: 20ms, 1.5s"),
+        ("plimsoll clinic --health-failure-chance 2", "a chance is a number from 0 to 1"),
         ("plimsoll config grammar", "possible values: reference, schema"),
     ] {
         let message = parse(line).expect_err(line);

@@ -1,0 +1,248 @@
+//! A status as text for a terminal: what `plimsoll status` prints.
+
+use crate::admin::status::{
+    EventLevel, InstanceStatus, Phase, ServerStatus, ServiceStatus, State, Status, Traffic,
+};
+use crate::admin::units;
+
+use super::table::{Align, Cell, Colour, Painter, Table, harmless};
+
+/// Events shown; `--json` has them all.
+const EVENTS_SHOWN: usize = 5;
+/// Between two facts on a line.
+const GAP: &str = "  ";
+
+/// The whole report, ending in a line feed.
+pub fn report(status: &Status, painter: Painter) -> String {
+    let mut out = head(status, painter);
+    for one in &status.services {
+        out.push('\n');
+        out.push_str(&service(status, one, painter));
+    }
+    if status.services.is_empty() {
+        out.push_str("\nThere is no service.\n");
+    }
+    if !status.events.is_empty() {
+        out.push_str(&format!("\n{}\n", painter.paint(Some(Colour::Bold), "Latest events")));
+        out.push_str(&events(status, painter));
+    }
+    out
+}
+
+fn head(status: &Status, painter: Painter) -> String {
+    let phase = match status.phase {
+        Phase::Running => painter.paint(Some(Colour::Green), "running"),
+        Phase::Draining => painter.paint(Some(Colour::Yellow), "draining"),
+    };
+    let loaded = units::age(status.seconds_since(status.config_loaded_at));
+    let config = match &status.config_path {
+        Some(path) => format!("{} (loaded {loaded} ago)", harmless(path)),
+        None => "no config file".to_owned(),
+    };
+    let first = [
+        painter.paint(Some(Colour::Bold), &format!("Plimsoll {}", status.version)),
+        phase,
+        format!("up {}", units::duration(status.seconds_since(status.started_at))),
+        format!("pid {}", status.pid),
+        config,
+    ];
+    let addresses: Vec<String> =
+        status.listeners.iter().map(|one| harmless(&one.address)).collect();
+    let connections = units::count(status.connections_open);
+    let second = [
+        format!("on {}", addresses.join(", ")),
+        format!("{connections} connections"),
+        traffic(&status.traffic, painter),
+    ];
+    let mut out = format!("{}\n{}\n", first.join(GAP), second.join(GAP));
+    if let Some(failure) = &status.reload_failure {
+        let warning = painter.paint(Some(Colour::Red), "The last reload was refused:");
+        out.push_str(&format!("{warning} {}\n", failure.trim_end()));
+    }
+    out
+}
+
+/// Rates and latencies on one line.
+fn traffic(traffic: &Traffic, painter: Painter) -> String {
+    let mut facts = vec![units::rate(traffic.requests_per_second)];
+    if let Some(share) = traffic.error_share {
+        let colour = (share > 0.0).then_some(Colour::Red);
+        facts.push(painter.paint(colour, &format!("{} errors", units::share(Some(share)))));
+    }
+    if traffic.latency_p50_seconds.is_some() {
+        facts.push(format!("p50 {}", units::latency(traffic.latency_p50_seconds)));
+        facts.push(format!("p90 {}", units::latency(traffic.latency_p90_seconds)));
+        facts.push(format!("p99 {}", units::latency(traffic.latency_p99_seconds)));
+    }
+    facts.push(format!("{} in flight", units::count(traffic.in_flight)));
+    facts.join(GAP)
+}
+
+fn service(status: &Status, service: &ServiceStatus, painter: Painter) -> String {
+    let (healthy, all) = (service.healthy_count(), service.servers.len());
+    let colour = match healthy {
+        0 => Colour::Red,
+        _ if service.below_min_healthy => Colour::Red,
+        some if some < all => Colour::Yellow,
+        _ => Colour::Green,
+    };
+    let title = [
+        painter.paint(Some(Colour::Bold), &service.name),
+        painter.paint(Some(colour), &format!("{healthy} of {all} healthy")),
+        harmless(&service.balance),
+        painter.paint(Some(Colour::Dim), &service.source),
+    ];
+    let mut out = format!("{}\n{}\n", title.join(GAP), traffic(&service.traffic, painter));
+    if service.below_min_healthy {
+        let text = format!(
+            "Fewer than {} % of its servers are healthy; until more are: {}.",
+            service.min_healthy_percent, service.when_below_min_healthy
+        );
+        out.push_str(&format!("{}\n", painter.paint(Some(Colour::Red), &text)));
+    }
+    if !service.servers.is_empty() {
+        out.push_str(&servers(status, service).render(painter));
+    }
+    for server in service.servers.iter().filter(|server| !server.reason.is_empty()) {
+        let text = format!("{} is {}: {}", server.name, server.state.as_str(), server.reason);
+        out.push_str(&format!("{}\n", harmless(&text)));
+    }
+    out
+}
+
+fn servers(status: &Status, service: &ServiceStatus) -> Table {
+    let all = &service.servers;
+    let mut table = Table::default();
+    let mut column = |heading, align, cell: &dyn Fn(&ServerStatus) -> Cell| {
+        table.column(heading, align, all.iter().map(cell));
+    };
+    let text = |text: String| Cell::plain(text);
+    column("SERVER", Align::Left, &|one| text(one.name.clone()));
+    if all.iter().any(|one| one.name != one.address) {
+        column("ADDRESS", Align::Left, &|one| text(one.address.clone()));
+    }
+    column("STATE", Align::Left, &|one| state(one.state));
+    column("FOR", Align::Right, &|one| text(units::age(status.seconds_since(one.since))));
+    if all.iter().any(|one| one.weight != 1 || one.backup) {
+        column("WEIGHT", Align::Right, &|one| text(weight(one)));
+    }
+    column("IN-FLIGHT", Align::Right, &|one| in_flight(one));
+    column("REQUESTS", Align::Right, &|one| text(units::rate(one.traffic.requests_per_second)));
+    column("ERRORS", Align::Right, &|one| errors(one));
+    column("P50", Align::Right, &|one| text(units::latency(one.traffic.latency_p50_seconds)));
+    column("P99", Align::Right, &|one| text(units::latency(one.traffic.latency_p99_seconds)));
+    column("SERVED", Align::Right, &|one| text(units::count(one.traffic.requests_total)));
+    if all.iter().any(|one| one.instance.is_some()) {
+        column("CPU", Align::Right, &|one| of_instance(one, |it| units::percent(it.cpu_percent)));
+        column("MEMORY", Align::Right, &|one| of_instance(one, |it| units::bytes(it.memory_bytes)));
+        column("RESTARTS", Align::Right, &|one| of_instance(one, |it| it.restarts.to_string()));
+        column("PID", Align::Right, &|one| of_instance(one, process));
+    }
+    table
+}
+
+fn state(state: State) -> Cell {
+    let (colour, shape) = match state {
+        State::Healthy => (Colour::Green, '●'),
+        State::Unhealthy => (Colour::Red, '✕'),
+        State::Ejected => (Colour::Red, '▲'),
+        State::Draining => (Colour::Yellow, '◐'),
+        State::Starting => (Colour::Yellow, '○'),
+        State::Stopped => (Colour::Dim, '■'),
+    };
+    Cell::coloured(colour, format!("{shape} {}", state.as_str()))
+}
+
+fn weight(server: &ServerStatus) -> String {
+    format!("{}{}", server.weight, if server.backup { " backup" } else { "" })
+}
+
+fn in_flight(server: &ServerStatus) -> Cell {
+    let now = server.traffic.in_flight;
+    match server.max_conns {
+        Some(most) if now >= u64::from(most) => {
+            Cell::coloured(Colour::Yellow, format!("{now} of {most}"))
+        }
+        Some(most) => Cell::plain(format!("{now} of {most}")),
+        None => Cell::plain(units::count(now)),
+    }
+}
+
+fn errors(server: &ServerStatus) -> Cell {
+    let text = units::share(server.traffic.error_share);
+    match server.traffic.error_share {
+        Some(share) if share > 0.0 => Cell::coloured(Colour::Red, text),
+        _ => Cell::plain(text),
+    }
+}
+
+fn of_instance(server: &ServerStatus, figure: impl Fn(&InstanceStatus) -> String) -> Cell {
+    Cell::plain(server.instance.as_ref().map_or(units::NONE.to_owned(), figure))
+}
+
+/// Its pid, or why it has none.
+fn process(instance: &InstanceStatus) -> String {
+    instance.pid.map_or_else(|| instance.phase.clone(), |pid| pid.to_string())
+}
+
+fn events(status: &Status, painter: Painter) -> String {
+    let shown = &status.events[..status.events.len().min(EVENTS_SHOWN)];
+    let mut table = Table::default();
+    let ago = |at| format!("{} ago", units::age(status.seconds_since(at)));
+    table.column("WHEN", Align::Right, shown.iter().map(|event| Cell::plain(ago(event.at))));
+    table.column("ABOUT", Align::Left, shown.iter().map(|event| Cell::plain(&event.subject)));
+    table.column(
+        "WHAT",
+        Align::Left,
+        shown.iter().map(|event| match event.level {
+            EventLevel::Info => Cell::plain(&event.text),
+            EventLevel::Warn => Cell::coloured(Colour::Yellow, &event.text),
+            EventLevel::Error => Cell::coloured(Colour::Red, &event.text),
+        }),
+    );
+    table.render(painter)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::status::samples;
+
+    use super::*;
+
+    fn told(status: &Status) -> String {
+        report(status, Painter { colours: false })
+    }
+
+    #[test]
+    fn a_fleet_in_trouble() {
+        assert_eq!(told(&samples::troubled()), include_str!("report/troubled.txt"));
+    }
+
+    #[test]
+    fn a_fleet_that_is_well() {
+        assert_eq!(told(&samples::well()), include_str!("report/well.txt"));
+    }
+
+    #[test]
+    fn no_service_and_a_refused_reload() {
+        let mut status = samples::well();
+        status.services.clear();
+        status.phase = Phase::Draining;
+        status.reload_failure = Some("plimsoll.toml:3: unknown key `lisen`".to_owned());
+        let expected = "\
+Plimsoll 0.1.0  draining  up 3 h 12 m  pid 4200  no config file
+on 0.0.0.0:9999  128 connections  2.1 k/s  0.6 % errors  p50 8.9 ms  p90 22 ms  p99 62 ms  99 in flight
+The last reload was refused: plimsoll.toml:3: unknown key `lisen`
+
+There is no service.
+";
+        assert_eq!(told(&status), expected);
+    }
+
+    #[test]
+    fn colours_only_where_wanted() {
+        let with = report(&samples::troubled(), Painter { colours: true });
+        assert!(with.contains("\x1b[31m✕ unhealthy\x1b[0m"));
+        assert!(!report(&samples::troubled(), Painter { colours: false }).contains('\x1b'));
+    }
+}
