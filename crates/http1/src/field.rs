@@ -1,0 +1,1 @@
+//! One header or trailer line.
