@@ -1,6 +1,8 @@
 //! Writing the chunked transfer coding (RFC 9112 §7.1).
 
-use crate::write::Unsafe;
+use crate::framing::FORBIDDEN_IN_TRAILERS;
+use crate::name::HeaderName;
+use crate::write::{Unsafe, append_header, check_header};
 
 /// What follows the data of each chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
@@ -80,7 +82,66 @@ impl ChunkEncoder {
     /// # Errors
     /// [`Unsafe`] if a name or value cannot be written or may not be a trailer; `out` is then as before.
     pub fn finish_with(self, trailers: &[(&str, &[u8])], out: &mut Vec<u8>) -> Result<(), Unsafe> {
-        let _ = (trailers, out);
-        Err(Unsafe::HeaderName)
+        for (name, value) in trailers {
+            check_header(name, &[value])?;
+            if FORBIDDEN_IN_TRAILERS.contains(HeaderName::from_bytes(name.as_bytes())) {
+                return Err(Unsafe::ForbiddenTrailer);
+            }
+        }
+        out.extend_from_slice(b"0\r\n");
+        for (name, value) in trailers {
+            append_header(out, name, &[value]);
+        }
+        out.extend_from_slice(CHUNK_END);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_hexadecimal_without_leading_zeros() {
+        for (size, line) in [
+            (1, "1\r\n"),
+            (0xf, "f\r\n"),
+            (0x10, "10\r\n"),
+            (0x1234_abcd, "1234abcd\r\n"),
+            (usize::MAX, "ffffffffffffffff\r\n"),
+        ] {
+            let header = ChunkHeader::new(size).unwrap();
+            assert_eq!(std::str::from_utf8(header.as_bytes()).unwrap(), line);
+        }
+        assert!(ChunkHeader::new(0).is_none());
+    }
+
+    #[test]
+    fn empty_data_does_not_end_the_body() {
+        let mut out = Vec::new();
+        let mut encoder = ChunkEncoder::new();
+        encoder.chunk(b"hello", &mut out);
+        encoder.chunk(b"", &mut out);
+        encoder.chunk(b" world", &mut out);
+        encoder.finish(&mut out);
+        assert_eq!(out, b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    }
+
+    #[test]
+    fn trailers_are_checked_before_anything_is_written() {
+        let mut out = Vec::new();
+        ChunkEncoder::new().finish_with(&[("X-Sum", b"1"), ("X-Empty", b"")], &mut out).unwrap();
+        assert_eq!(out, b"0\r\nX-Sum: 1\r\nX-Empty: \r\n\r\n");
+        for (name, value, fault) in [
+            ("content-length", &b"1"[..], Unsafe::ForbiddenTrailer),
+            ("Host", b"a", Unsafe::ForbiddenTrailer),
+            ("X Sum", b"1", Unsafe::HeaderName),
+            ("X-Sum", b"1\r\nHost: b", Unsafe::HeaderValue),
+        ] {
+            let mut out = Vec::new();
+            let trailers = [("X-Good", &b"1"[..]), (name, value)];
+            assert_eq!(ChunkEncoder::new().finish_with(&trailers, &mut out), Err(fault));
+            assert!(out.is_empty());
+        }
     }
 }

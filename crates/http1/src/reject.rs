@@ -144,8 +144,8 @@ pub enum RejectReason {
     /// `Transfer-Encoding` is anything but one single `chunked`.
     #[error("Transfer-Encoding is not exactly \"chunked\"")]
     InvalidTransferEncoding,
-    /// `Connection` names a field that the message cannot be routed or framed without.
-    #[error("Connection names Host, Content-Length or Transfer-Encoding as its option")]
+    /// `Connection` names `Host` or `Content-Length`, which would make every hop drop it.
+    #[error("Connection names Host or Content-Length as its option")]
     ConnectionNamesFraming,
     /// More options than [`crate::Limits::connection_options`].
     #[error("there are too many Connection options")]
