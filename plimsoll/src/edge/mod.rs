@@ -1,3 +1,6 @@
 //! The edge: accepts client connections and forwards their requests to healthy servers.
 
-pub mod server;
+pub(crate) mod balance;
+pub(crate) mod hash;
+pub(crate) mod roster;
+pub(crate) mod server;
