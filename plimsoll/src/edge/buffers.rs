@@ -9,12 +9,12 @@
 
 use std::cell::RefCell;
 
-use http1::{RequestHead, ResponseHead};
+use http1::{BodyDecoder, BodyFraming, Limits, RequestHead, ResponseHead, Side};
 
 /// First size of a read buffer: a head and a small body in one read.
-pub const READ_BYTES: usize = 16 * 1024;
+pub(crate) const READ_BYTES: usize = 16 * 1024;
 /// Size of a read buffer that relays a large body: fewer calls for the same bytes.
-pub const RELAY_BYTES: usize = 64 * 1024;
+pub(crate) const RELAY_BYTES: usize = 64 * 1024;
 /// Largest vector that is kept for the next request.
 const KEPT_BYTES: usize = 64 * 1024;
 /// Most scratches kept by a worker for reuse.
@@ -22,7 +22,7 @@ const POOLED: usize = 128;
 
 /// Bytes that were read and not yet used, in one flat allocation.
 #[derive(Debug)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -33,46 +33,55 @@ impl Buffer {
         Self { bytes: vec![0; READ_BYTES], start: 0, end: 0 }
     }
 
+    /// A buffer that holds `bytes`.
+    pub(crate) fn with(bytes: &[u8]) -> Self {
+        let mut buffer = Self::new();
+        buffer.reserve(bytes.len());
+        buffer.bytes[..bytes.len()].copy_from_slice(bytes);
+        buffer.end = bytes.len();
+        buffer
+    }
+
     /// The bytes not used yet.
     #[inline]
-    pub fn filled(&self) -> &[u8] {
+    pub(crate) fn filled(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
     /// Everything from the start of the allocation: where a head that was consumed still lies,
     /// as long as nothing but [`Buffer::rewind`] to its end moved the bytes.
     #[inline]
-    pub fn from_origin(&self) -> &[u8] {
+    pub(crate) fn from_origin(&self) -> &[u8] {
         &self.bytes[..self.end]
     }
 
     /// Whether all is used.
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// Room for the next read; may be empty.
     #[inline]
-    pub fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         &mut self.bytes[self.end..]
     }
 
     /// Counts bytes that were read into [`Buffer::space`].
     #[inline]
-    pub fn filled_by(&mut self, count: usize) {
+    pub(crate) fn filled_by(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
     }
 
     /// Counts bytes as used.
     #[inline]
-    pub fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
     }
 
     /// If all is used, makes the room after `origin` free again; bytes before it stay.
     #[inline]
-    pub fn rewind(&mut self, origin: usize) {
+    pub(crate) fn rewind(&mut self, origin: usize) {
         if self.start == self.end {
             self.start = origin.min(self.end);
             self.end = self.start;
@@ -80,7 +89,7 @@ impl Buffer {
     }
 
     /// Moves the unused bytes to the origin.
-    pub fn compact(&mut self) {
+    pub(crate) fn compact(&mut self) {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -89,20 +98,20 @@ impl Buffer {
     }
 
     /// Makes the allocation at least `size` bytes long.
-    pub fn reserve(&mut self, size: usize) {
+    pub(crate) fn reserve(&mut self, size: usize) {
         if self.bytes.len() < size {
             self.bytes.resize(size, 0);
         }
     }
 
     /// Bytes that it can hold.
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.bytes.len()
     }
 
     /// Forgets everything.
     #[inline]
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
     }
@@ -110,24 +119,26 @@ impl Buffer {
 
 /// What one request in progress needs beyond its sockets.
 #[derive(Debug)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     /// The request's head.
-    pub request: RequestHead,
+    pub(crate) request: RequestHead,
     /// The response's head.
-    pub response: ResponseHead,
+    pub(crate) response: ResponseHead,
     /// Bytes from the client. While a request is in progress its head lies at the origin.
-    pub input: Buffer,
+    pub(crate) input: Buffer,
     /// Bytes from the server.
-    pub answer: Buffer,
-    /// Bytes for the server: head, re-framed body.
-    pub to_server: Vec<u8>,
+    pub(crate) answer: Buffer,
+    /// Bytes for the server: head, re-framed body. Kept after they were sent as long as the request
+    /// may be repeated.
+    pub(crate) to_server: Vec<u8>,
     /// Bytes for the client: head, re-framed body.
-    pub to_client: Vec<u8>,
-    /// The request body as sent so far, for another attempt; bounded by the service's
-    /// `body_buffer_bytes`.
-    pub replay: Vec<u8>,
-    /// The id of the request, at most [`super::identity::LONGEST`] bytes.
-    pub request_id: Vec<u8>,
+    pub(crate) to_client: Vec<u8>,
+    /// The body on its way to the server.
+    pub(crate) upload: BodyDecoder,
+    /// The body on its way to the client.
+    pub(crate) download: BodyDecoder,
+    /// The id of the request, at most [`super::identity::LONGEST_ID`] bytes.
+    pub(crate) request_id: Vec<u8>,
 }
 
 impl Scratch {
@@ -139,15 +150,14 @@ impl Scratch {
             answer: Buffer::new(),
             to_server: Vec::with_capacity(2 * 1024),
             to_client: Vec::with_capacity(4 * 1024),
-            replay: Vec::new(),
+            upload: BodyDecoder::new(Side::Request, BodyFraming::None, &Limits::default()),
+            download: BodyDecoder::new(Side::Response, BodyFraming::None, &Limits::default()),
             request_id: Vec::with_capacity(32),
         })
     }
 
     fn is_worth_keeping(&self) -> bool {
-        [&self.to_server, &self.to_client, &self.replay]
-            .iter()
-            .all(|vector| vector.capacity() <= KEPT_BYTES)
+        [&self.to_server, &self.to_client].iter().all(|vector| vector.capacity() <= KEPT_BYTES)
     }
 
     fn clear(&mut self) {
@@ -161,7 +171,6 @@ impl Scratch {
         }
         self.to_server.clear();
         self.to_client.clear();
-        self.replay.clear();
         self.request_id.clear();
     }
 }
@@ -170,16 +179,16 @@ impl Scratch {
 #[derive(Debug, Default)]
 // The boxes are what is passed around: connections hold one pointer.
 #[expect(clippy::vec_box)]
-pub struct Scratches(RefCell<Vec<Box<Scratch>>>);
+pub(crate) struct Scratches(RefCell<Vec<Box<Scratch>>>);
 
 impl Scratches {
     /// An empty scratch.
-    pub fn take(&self) -> Box<Scratch> {
+    pub(crate) fn take(&self) -> Box<Scratch> {
         self.0.borrow_mut().pop().unwrap_or_else(Scratch::new)
     }
 
     /// Takes one back.
-    pub fn put(&self, mut scratch: Box<Scratch>) {
+    pub(crate) fn put(&self, mut scratch: Box<Scratch>) {
         let mut pool = self.0.borrow_mut();
         if pool.len() < POOLED && scratch.is_worth_keeping() {
             scratch.clear();

@@ -28,7 +28,7 @@ const NEVER: u64 = u64::MAX;
 
 /// All deadlines of a worker.
 #[derive(Debug)]
-pub struct Deadlines {
+pub(crate) struct Deadlines {
     /// Nanoseconds are counted from here.
     start: Instant,
     entries: RefCell<Vec<Entry>>,
@@ -49,7 +49,7 @@ struct Entry {
 
 impl Deadlines {
     /// No deadlines yet; [`Deadlines::run`] must be running for any to fire.
-    pub fn new() -> Rc<Self> {
+    pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
             start: Instant::now(),
             entries: RefCell::default(),
@@ -60,7 +60,7 @@ impl Deadlines {
     }
 
     /// A new deadline that is not set.
-    pub fn add(self: &Rc<Self>) -> Deadline {
+    pub(crate) fn add(self: &Rc<Self>) -> Deadline {
         let mut entries = self.entries.borrow_mut();
         let entry = Entry { at: NEVER, waker: None };
         let slot = match self.free.borrow_mut().pop() {
@@ -77,7 +77,7 @@ impl Deadlines {
     }
 
     /// The timer: never ends.
-    pub async fn run(self: Rc<Self>) {
+    pub(crate) async fn run(self: Rc<Self>) {
         loop {
             let alarm = self.alarm.get();
             if alarm == NEVER {
@@ -152,25 +152,25 @@ impl Deadlines {
 
 /// One deadline; removed when dropped.
 #[derive(Debug)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     all: Rc<Deadlines>,
     slot: u32,
 }
 
 impl Deadline {
     /// Fires at `now + after` instead of whenever it would have.
-    pub fn set(&self, now: Instant, after: Duration) {
+    pub(crate) fn set(&self, now: Instant, after: Duration) {
         let at = self.all.nanos(now).saturating_add(after.as_nanos().min(u64::MAX as u128) as u64);
         self.all.set(self.slot, at.clamp(1, NEVER - 1));
     }
 
     /// Does not fire.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.all.entries.borrow_mut()[self.slot as usize].at = NEVER;
     }
 
     /// Ready once the time has come; the calling task is woken then.
-    pub fn poll(&self, context: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let entry = &mut self.all.entries.borrow_mut()[self.slot as usize];
         if entry.at == 0 {
             return Poll::Ready(());

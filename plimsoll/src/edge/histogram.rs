@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the exposed buckets, in seconds; `+Inf` follows.
-pub const BOUNDS_SECONDS: [f64; 13] =
+pub(crate) const BOUNDS_SECONDS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The same bounds in microseconds.
@@ -24,17 +24,17 @@ const PER_OCTAVE: usize = 1 << PRECISION_BITS;
 /// Powers of two that are told apart beyond the linear part.
 const OCTAVES: usize = 23;
 /// Buckets in all; the last takes what is longer.
-pub const FINE_BUCKETS: usize = PER_OCTAVE * (OCTAVES + 1);
+pub(crate) const FINE_BUCKETS: usize = PER_OCTAVE * (OCTAVES + 1);
 
 /// Adds to a counter that only the calling thread writes: no locked instruction.
 #[inline]
-pub fn add(counter: &AtomicU64, amount: u64) {
+pub(crate) fn add(counter: &AtomicU64, amount: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
 }
 
 /// Counts of latencies, written by one worker.
 #[derive(Debug)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     fine: [AtomicU64; FINE_BUCKETS],
     exposed: [AtomicU64; BOUNDS_SECONDS.len() + 1],
     sum_micros: AtomicU64,
@@ -53,7 +53,7 @@ impl Default for Histogram {
 impl Histogram {
     /// Counts one latency. For the owning worker only.
     #[inline]
-    pub fn record(&self, latency: Duration) {
+    pub(crate) fn record(&self, latency: Duration) {
         let micros = latency.as_micros().min(u128::from(u64::MAX)) as u64;
         add(&self.fine[bucket(micros)], 1);
         let exposed = BOUNDS_MICROS.iter().position(|&bound| micros <= bound);
@@ -62,7 +62,7 @@ impl Histogram {
     }
 
     /// Adds the counts to a sum over workers.
-    pub fn add_to(&self, total: &mut Counts) {
+    pub(crate) fn add_to(&self, total: &mut Counts) {
         for (sum, count) in total.fine.iter_mut().zip(&self.fine) {
             *sum += count.load(Ordering::Relaxed);
         }
@@ -75,7 +75,7 @@ impl Histogram {
 
 /// The counts of a histogram, or of several together, at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     fine: [u64; FINE_BUCKETS],
     exposed: [u64; BOUNDS_SECONDS.len() + 1],
     sum_micros: u64,
@@ -89,17 +89,17 @@ impl Default for Counts {
 
 impl Counts {
     /// How many latencies were recorded.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.exposed.iter().sum()
     }
 
     /// Their sum.
-    pub fn sum(&self) -> Duration {
+    pub(crate) fn sum(&self) -> Duration {
         Duration::from_micros(self.sum_micros)
     }
 
     /// Bounds in seconds with the number of latencies up to each, without `+Inf`.
-    pub fn cumulative(&self) -> Vec<(f64, u64)> {
+    pub(crate) fn cumulative(&self) -> Vec<(f64, u64)> {
         let mut sum = 0;
         BOUNDS_SECONDS
             .iter()
@@ -112,12 +112,12 @@ impl Counts {
     }
 
     /// The fine counts, for windows of time.
-    pub fn fine(&self) -> &[u64; FINE_BUCKETS] {
+    pub(crate) fn fine(&self) -> &[u64; FINE_BUCKETS] {
         &self.fine
     }
 
     /// Adds other counts.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (sum, count) in self.fine.iter_mut().zip(&other.fine) {
             *sum += count;
         }
@@ -131,7 +131,7 @@ impl Counts {
 /// The latency that a share of the counts does not exceed; `None` without counts.
 ///
 /// `counts` are fine buckets; `share` is 0.0 to 1.0.
-pub fn quantile(counts: &[u64], share: f64) -> Option<Duration> {
+pub(crate) fn quantile(counts: &[u64], share: f64) -> Option<Duration> {
     let total: u64 = counts.iter().sum();
     if total == 0 {
         return None;

@@ -31,7 +31,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 ///
 /// # Errors
 /// When the kernel gives no event descriptor.
-pub fn run<F: Future>(main: F) -> io::Result<F::Output> {
+pub(crate) fn run<F: Future>(main: F) -> io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -40,30 +40,30 @@ pub fn run<F: Future>(main: F) -> io::Result<F::Output> {
 }
 
 /// Starts a task on this thread. Must be called from within [`run`].
-pub fn spawn(task: impl Future<Output = ()> + 'static) {
+pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     tokio::task::spawn_local(task);
 }
 
 /// Waits until `at`, to the granularity of a millisecond.
-pub async fn sleep_until(at: Instant) {
+pub(crate) async fn sleep_until(at: Instant) {
     tokio::time::sleep_until(at.into()).await;
 }
 
 /// Lets the other tasks of this thread and the event queue have a turn.
-pub async fn yield_now() {
+pub(crate) async fn yield_now() {
     tokio::task::yield_now().await;
 }
 
 /// A listening TCP socket of one worker.
 #[derive(Debug)]
-pub struct Listener(TcpListener);
+pub(crate) struct Listener(TcpListener);
 
 impl Listener {
     /// Takes over a listening socket; it is made non-blocking.
     ///
     /// # Errors
     /// When the socket cannot be registered with the event loop.
-    pub fn new(listener: std::net::TcpListener) -> io::Result<Self> {
+    pub(crate) fn new(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self(TcpListener::from_std(listener)?))
     }
@@ -73,7 +73,7 @@ impl Listener {
     ///
     /// # Errors
     /// As `accept(2)`; exhaustion of descriptors is `EMFILE` or `ENFILE`.
-    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         let (stream, peer) = self.0.accept().await?;
         Ok((Stream(RefCell::new(Socket::Tcp(stream))), peer))
     }
@@ -81,7 +81,7 @@ impl Listener {
 
 /// A connected stream socket, TCP or Unix.
 #[derive(Debug)]
-pub struct Stream(RefCell<Socket>);
+pub(crate) struct Stream(RefCell<Socket>);
 
 #[derive(Debug)]
 enum Socket {
@@ -105,7 +105,7 @@ impl Stream {
     ///
     /// # Errors
     /// As `connect(2)`.
-    pub async fn connect_tcp(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn connect_tcp(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_nodelay(true)?;
         let stream = socket.connect(address).await?;
@@ -116,17 +116,17 @@ impl Stream {
     ///
     /// # Errors
     /// As `connect(2)`.
-    pub async fn connect_unix(path: &Path) -> io::Result<Self> {
+    pub(crate) async fn connect_unix(path: &Path) -> io::Result<Self> {
         Ok(Self(RefCell::new(Socket::Unix(UnixStream::connect(path).await?))))
     }
 
     /// Waits until a read would not block: bytes, the end, or an error are there.
-    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         with_socket!(self, socket => socket.poll_read_ready(context))
     }
 
     /// Reads into `buffer`; 0 bytes mean that the peer will send no more.
-    pub fn poll_read(
+    pub(crate) fn poll_read(
         &self,
         context: &mut Context<'_>,
         buffer: &mut [u8],
@@ -137,12 +137,16 @@ impl Stream {
     }
 
     /// Writes what fits into the socket's buffer.
-    pub fn poll_write(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         with_socket!(self, socket => Pin::new(socket).poll_write(context, bytes))
     }
 
     /// Writes what fits of several pieces, in one call.
-    pub fn poll_write_vectored(
+    pub(crate) fn poll_write_vectored(
         &self,
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
@@ -152,14 +156,14 @@ impl Stream {
 
     /// Whether nothing has happened on a connection that should be silent: no byte, no end, no
     /// error has been reported by the event loop. Costs no call to the kernel.
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         self.poll_readable(&mut context).is_pending()
     }
 
     /// Asks the kernel itself whether a silent connection is still open: for requests that must
     /// not be sent twice.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
         let peeked = with_socket!(self, socket => {
             SockRef::from(&*socket).peek(&mut byte)
@@ -168,7 +172,7 @@ impl Stream {
     }
 
     /// Sends the end of the stream; reading goes on.
-    pub fn shutdown_write(&self) {
+    pub(crate) fn shutdown_write(&self) {
         // The peer may be gone already: then there is nothing left to tell it.
         let _ = with_socket!(self, socket => {
             SockRef::from(&*socket).shutdown(std::net::Shutdown::Write)
@@ -176,7 +180,7 @@ impl Stream {
     }
 
     /// Reads what has arrived, then the end: wakes the task that waits for this stream.
-    pub fn shutdown_read(&self) {
+    pub(crate) fn shutdown_read(&self) {
         let _ = with_socket!(self, socket => {
             SockRef::from(&*socket).shutdown(std::net::Shutdown::Read)
         });
@@ -184,7 +188,7 @@ impl Stream {
 
     /// Makes the drop of this stream reset the connection, so that the peer cannot take what it
     /// got for complete.
-    pub fn reset_on_close(&self) {
+    pub(crate) fn reset_on_close(&self) {
         let _ = with_socket!(self, socket => {
             SockRef::from(&*socket).set_linger(Some(std::time::Duration::ZERO))
         });

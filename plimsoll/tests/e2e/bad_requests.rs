@@ -8,8 +8,14 @@ const BODY: &str = "GET /smuggled HTTP/1.1\r\nHost: evil\r\n\r\n";
 
 /// Heads (and what follows) with the status they must get.
 const REFUSED: &[(&str, u16)] = &[
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd", 400),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4, 4\r\n\r\nabcd", 400),
@@ -154,9 +160,8 @@ fn pipelined_requests_are_answered_in_order() {
     let server = Upstream::answering(|request| ok(request.path()));
     let plimsoll = Plimsoll::up(&service(&[&server], ""));
     let mut connection = Connection::open(plimsoll.traffic);
-    let requests: String = (0..50)
-        .map(|number| format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n"))
-        .collect();
+    let requests: String =
+        (0..50).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
     connection.send(requests);
     for number in 0..50 {
         assert_eq!(connection.response("GET").unwrap().text(), format!("/{number}"));

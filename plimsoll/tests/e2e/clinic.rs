@@ -28,7 +28,8 @@ fn works(plimsoll: &Plimsoll) {
     );
 
     for value in [30.0, 60.0, 90.0, 150.0] {
-        let reply = send(plimsoll, "POST", "/measurements/", json!({"variable": 1, "value": value}));
+        let reply =
+            send(plimsoll, "POST", "/measurements/", json!({"variable": 1, "value": value}));
         assert_eq!(reply.status, 201, "{}", reply.text());
     }
     let orphan = send(plimsoll, "POST", "/measurements/", json!({"variable": 99, "value": 1}));
@@ -46,7 +47,8 @@ fn works(plimsoll: &Plimsoll) {
     assert_eq!(page["next"], json!(null));
     assert_eq!(plimsoll.get("/measurements/?colour=red").status, 400);
 
-    let patched = send(plimsoll, "PATCH", "/measurements/2/", json!({"value": 500, "place": "ward"}));
+    let patched =
+        send(plimsoll, "PATCH", "/measurements/2/", json!({"value": 500, "place": "ward"}));
     assert_eq!((patched.status, &patched.json()["place"]), (200, &json!("ward")));
     assert_eq!(plimsoll.get("/alarms/?kind=above").json()["count"], 2);
     let acknowledged = send(plimsoll, "PATCH", "/alarms/1/", json!({"acknowledged": true}));

@@ -289,8 +289,7 @@ fn running_out_of_descriptors_is_survived_and_said() {
     command.args(["-c", "ulimit -n 100; exec \"$0\" up -c plimsoll.toml"]).arg(harness::binary());
     let plimsoll = Plimsoll::start(directory, command);
     let address = plimsoll.traffic;
-    let crowd: Vec<_> =
-        (0..200).filter_map(|_| Connection::try_open(address).ok()).collect();
+    let crowd: Vec<_> = (0..200).filter_map(|_| Connection::try_open(address).ok()).collect();
     plimsoll.wait_log("descriptors");
     drop(crowd);
     harness::eventually("service after the crowd left", || {
@@ -309,9 +308,8 @@ fn a_post_whose_server_dies_is_not_repeated() {
     });
     let good = Upstream::text("good");
     let plimsoll = Plimsoll::up(&service(&[&dying, &good], ""));
-    let statuses: Vec<_> = (0..6)
-        .map(|_| http::request(plimsoll.traffic, "POST", "/", &[], b"x").status)
-        .collect();
+    let statuses: Vec<_> =
+        (0..6).map(|_| http::request(plimsoll.traffic, "POST", "/", &[], b"x").status).collect();
     assert!(statuses.contains(&502), "{statuses:?}");
     for _ in 0..6 {
         assert_eq!(plimsoll.get("/").status, 200);

@@ -84,11 +84,7 @@ impl Plimsoll {
     }
 
     /// The same in a directory that holds files already, with more environment.
-    pub fn up_in(
-        directory: tempfile::TempDir,
-        config: &str,
-        environment: &[(&str, &str)],
-    ) -> Self {
+    pub fn up_in(directory: tempfile::TempDir, config: &str, environment: &[(&str, &str)]) -> Self {
         write_config(directory.path(), config);
         let mut command = Command::new(binary());
         command.args(["up", "-c", "plimsoll.toml"]);
@@ -242,7 +238,10 @@ impl Plimsoll {
         let services = status["services"].as_array().unwrap();
         let service = services.iter().find(|entry| entry["name"] == service).unwrap();
         let servers = service["servers"].as_array().unwrap().iter();
-        servers.filter_map(|server| server["instance"]["pid"].as_u64()).map(|pid| pid as u32).collect()
+        servers
+            .filter_map(|server| server["instance"]["pid"].as_u64())
+            .map(|pid| pid as u32)
+            .collect()
     }
 }
 

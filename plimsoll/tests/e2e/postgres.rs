@@ -63,10 +63,8 @@ impl Postgres {
                 let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
                 listener.local_addr().unwrap().port()
             };
-            let options = format!(
-                "-p {port} -k {} -h 127.0.0.1 -c fsync=off",
-                directory.path().display()
-            );
+            let options =
+                format!("-p {port} -k {} -h 127.0.0.1 -c fsync=off", directory.path().display());
             let mut start = command("pg_ctl");
             start.arg("-D").arg(&data).args(["-o", &options, "-w", "-l"]);
             start.arg(directory.path().join("log")).arg("start");

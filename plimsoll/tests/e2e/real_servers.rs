@@ -21,17 +21,26 @@ fn gunicorn(application: &str) -> Plimsoll {
     Plimsoll::run(
         tempfile::tempdir().unwrap(),
         &[
-            "-n", "3", "--health", "/health/", "--", &python("gunicorn"), application,
-            "--bind", "127.0.0.1:$PORT", "--chdir", chdir.to_str().unwrap(), "--workers", "2",
+            "-n",
+            "3",
+            "--health",
+            "/health/",
+            "--",
+            &python("gunicorn"),
+            application,
+            "--bind",
+            "127.0.0.1:$PORT",
+            "--chdir",
+            chdir.to_str().unwrap(),
+            "--workers",
+            "2",
         ],
     )
 }
 
 /// Names of the instances that answer 12 requests.
 fn instances(plimsoll: &Plimsoll) -> BTreeSet<String> {
-    (0..12)
-        .map(|_| plimsoll.get("/").json()["instance"].as_str().unwrap().to_owned())
-        .collect()
+    (0..12).map(|_| plimsoll.get("/").json()["instance"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -61,8 +70,7 @@ fn django_under_gunicorn_knows_the_address_that_the_client_used() {
 fn pythons_own_file_server() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("hello.txt"), "hello").unwrap();
-    let words =
-        ["-n", "3", "--", "python3", "-m", "http.server", "--bind", "127.0.0.1", "$PORT"];
+    let words = ["-n", "3", "--", "python3", "-m", "http.server", "--bind", "127.0.0.1", "$PORT"];
     let plimsoll = Plimsoll::run(directory, &words);
     plimsoll.wait_healthy("web", 3);
     let served: BTreeSet<_> = (0..9)
