@@ -1,6 +1,7 @@
 //! Plimsoll: arguments in, exit code out.
 
 mod admin;
+mod app;
 mod cli;
 mod config;
 mod demo;
@@ -26,14 +27,19 @@ fn main() -> ExitCode {
         Command::Client(command) => cli::commands::run(&command),
         Command::Clinic(arguments) => clinic(arguments),
         Command::Run(arguments) => match cli::prepare::run(&arguments) {
-            Ok(_config) => ExitCode::SUCCESS,
+            Ok(config) => app::run(app::Plan { config, path: None, demo: None }),
             Err(code) => code,
         },
         Command::Up(arguments) => match cli::prepare::up(&arguments) {
-            Ok(_config) => ExitCode::SUCCESS,
+            Ok(config) => app::run(app::Plan { config, path: Some(arguments.config), demo: None }),
             Err(code) => code,
         },
-        Command::Demo(_arguments) => ExitCode::SUCCESS,
+        Command::Demo(arguments) => app::run_demo(app::DemoOptions {
+            instances: arguments.instances,
+            listen: arguments.listen,
+            admin: arguments.admin,
+            demo: app::Demo { traffic: arguments.traffic, chaos: arguments.chaos },
+        }),
     }
 }
 

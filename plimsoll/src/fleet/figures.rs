@@ -37,6 +37,7 @@ fn tree(table: &ProcessTable, guard: i32) -> Option<Figures> {
     let pages: u64 = live.iter().map(|process| process.resident_pages).sum();
     Some(Figures {
         cpu_seconds: ticks as f64 / system(SysconfVar::CLK_TCK, DEFAULT_TICKS) as f64,
+        cpu_percent: 0.0,
         resident_bytes: pages * system(SysconfVar::PAGE_SIZE, DEFAULT_PAGE),
         descriptors: live.iter().map(|process| descriptors(process.pid)).sum(),
         threads: live.iter().map(|process| process.threads).sum(),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
@@ -42,6 +42,8 @@ struct Slot {
     pid: Option<u32>,
     started_at: Option<SystemTime>,
     figures: Figures,
+    /// When the figures were taken; `None` before the first.
+    weighed_at: Option<Duration>,
     /// The last line of the process before, for whoever asks why it ended.
     last_line: Option<String>,
 }
@@ -179,12 +181,20 @@ impl ServiceRun {
     }
 
     /// Takes figures, unless they are of a former process.
-    pub fn weigh(&mut self, id: &ProcessId, figures: Figures) {
+    pub fn weigh(&mut self, id: &ProcessId, figures: Figures, now: Duration) {
         if let Some(slot) = self.slots.get_mut(&id.number).filter(|slot| slot.start == id.start) {
             // Time of children that nobody waited for is lost to the kernel; a counter must not
             // go back.
             let before = slot.figures.cpu_seconds;
-            slot.figures = Figures { cpu_seconds: figures.cpu_seconds.max(before), ..figures };
+            let cpu_seconds = figures.cpu_seconds.max(before);
+            let passed = slot.weighed_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
+            let cpu_percent = if passed.is_zero() {
+                0.0
+            } else {
+                (cpu_seconds - before) / passed.as_secs_f64() * 100.0
+            };
+            slot.weighed_at = Some(now);
+            slot.figures = Figures { cpu_seconds, cpu_percent, ..figures };
             self.planner.weigh(id.number, figures.resident_bytes);
         }
     }
@@ -314,10 +324,12 @@ impl ServiceRun {
             pid: None,
             started_at: None,
             figures: Figures::default(),
+            weighed_at: None,
             last_line: None,
         });
         slot.start = start;
         slot.figures = Figures::default();
+        slot.weighed_at = None;
         slot.output.clear_recent();
         slot.output.set_log(self.spec.log.as_ref());
         let output = Arc::clone(&slot.output);

@@ -65,6 +65,8 @@ impl Phase {
 pub struct Figures {
     /// User and system time since its start, in seconds, ended children included.
     pub cpu_seconds: f64,
+    /// Of one core, between the last two looks; 250 is two and a half cores.
+    pub cpu_percent: f64,
     /// Resident memory. Pages that processes share count once for each.
     pub resident_bytes: u64,
     /// Open file descriptors.

@@ -215,7 +215,7 @@ impl Supervisor {
     fn weigh(&mut self, figures: Vec<(ProcessId, Figures)>) {
         for (id, figures) in figures {
             if let Some(run) = self.services.get_mut(&*id.service) {
-                run.weigh(&id, figures);
+                run.weigh(&id, figures, self.hands.now());
             }
         }
     }

@@ -196,6 +196,13 @@ impl ServicePool {
         self.lock().members.iter().map(|member| Arc::clone(&member.server)).collect()
     }
 
+    /// One of its servers.
+    pub(crate) fn server(&self, name: &str) -> Option<Arc<Server>> {
+        let state = self.lock();
+        let found = state.members.iter().find(|member| *member.server.name == *name);
+        found.map(|member| Arc::clone(&member.server))
+    }
+
     /// The active check in force.
     pub(super) fn check(&self) -> Option<HealthCheck> {
         self.lock().service.health.clone()

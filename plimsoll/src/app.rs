@@ -1,0 +1,273 @@
+//! Builds the parts, wires them, runs, drains.
+//!
+//! The parts do not know each other. Here instances of the fleet become servers of the edge, health
+//! of the edge becomes readiness for the fleet, and the admin server's commands reach both:
+//!
+//! ```text
+//!            changes                set_servers
+//!   fleet ───────────▶  app  ─────────────────────▶ roster ◀── edge
+//!     ▲                  ▲                            │
+//!     └── traffic ───────│────────────────────────────┘
+//!                        │ commands, signals
+//!                      admin
+//! ```
+//!
+//! Invariants: everything that can be refused is refused before anything is started (addresses are
+//! bound, the config is checked); a reload that is refused changes nothing; a stop ends in bounded
+//! time.
+
+mod demo;
+mod operate;
+mod status;
+mod stop;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::admin::{self, Command, status::Phase};
+use crate::config::{self, model::Config};
+use crate::edge::roster::Roster;
+use crate::edge::server::ServerSpec;
+use crate::edge::{Edge, server::ServerState};
+use crate::fleet::{Fleet, FleetSnapshot, InstanceTraffic};
+use crate::log;
+
+pub use demo::{Demo, DemoOptions, run_demo};
+
+/// Threads for everything but the data path: checks, supervision, admin.
+const CONTROL_THREADS: usize = 2;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// Validated.
+    pub config: Config,
+    /// The file that a reload reads again; `None` when there is none.
+    pub path: Option<PathBuf>,
+    /// What the demonstration adds.
+    pub demo: Option<Demo>,
+}
+
+/// The running parts, shared by the tasks that answer commands.
+struct App {
+    edge: Arc<Edge>,
+    roster: Arc<Roster>,
+    fleet: Fleet,
+    path: Option<PathBuf>,
+    started_at: Timestamp,
+    /// Written by reloads and the stop, read by status.
+    state: Mutex<State>,
+    /// Held over a whole reload, so that two do not mix.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+/// What changes while the app runs.
+struct State {
+    config: Arc<Config>,
+    loaded_at: Timestamp,
+    reload_failure: Option<String>,
+    phase: Phase,
+}
+
+impl App {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.state().config)
+    }
+}
+
+/// Runs until SIGTERM, SIGINT, or a failure to start. Exit code 0 after a stop, 1 where something
+/// was cut by it, 2 where nothing could be started.
+pub fn run(plan: Plan) -> ExitCode {
+    let problems = config::verify_environment(&plan.config);
+    if !problems.is_empty() {
+        for problem in problems {
+            eprintln!("{problem}");
+        }
+        return ExitCode::from(2);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(plan));
+            // Tasks that still wait for something are of no use any more.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            eprintln!("plimsoll: cannot start its threads: {error}; look at `ulimit -u`");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The signals that Plimsoll obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal means.
+enum Told {
+    Stop(&'static str),
+    Reload,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Told::Stop("SIGINT"),
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+}
+
+async fn serve(plan: Plan) -> ExitCode {
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return refused(format_args!("cannot listen for signals: {error}")),
+    };
+    let listeners = match Edge::bind(&plan.config) {
+        Ok(listeners) => listeners,
+        Err(error) => return refused(error),
+    };
+    let bound = match plan.config.admin.as_ref().map(|admin| admin::Admin::bind(admin.bind)) {
+        Some(Ok(bound)) => Some(bound),
+        Some(Err(error)) => return refused(error),
+        None => None,
+    };
+    let config = Arc::new(plan.config);
+    let roster = Arc::new(Roster::new(&config));
+    let edge = match Edge::start(listeners, Arc::clone(&config), Arc::clone(&roster)) {
+        Ok(edge) => edge,
+        Err(error) => return refused(error),
+    };
+    tokio::spawn(Arc::clone(&roster).run());
+    let edge = Arc::new(edge);
+    let fleet = Fleet::start(&config, traffic(&edge, &roster));
+    let app = Arc::new(App {
+        edge,
+        roster,
+        fleet,
+        path: plan.path,
+        started_at: Timestamp::now(),
+        state: Mutex::new(State {
+            config: Arc::clone(&config),
+            loaded_at: Timestamp::now(),
+            reload_failure: None,
+            phase: Phase::Running,
+        }),
+        reloading: tokio::sync::Mutex::default(),
+    });
+    tokio::spawn(follow_fleet(Arc::clone(&app)));
+    let (sender, commands) = mpsc::channel(admin::COMMANDS_MAX);
+    if let Some(bound) = bound {
+        let token = config.admin.as_ref().and_then(|admin| admin.token.clone());
+        log::info("app", format_args!("status and metrics on http://{}", bound.address()));
+        tokio::spawn(admin::serve(bound, token, sender));
+    }
+    let addresses: Vec<_> = app.edge.listeners().into_iter().map(|(_, at)| at).collect();
+    for address in &addresses {
+        log::info("app", format_args!("serving on http://{address}"));
+    }
+    let _demo = plan.demo.map(|demo| demo.start(&app, &addresses));
+    obey(app, commands, signals).await
+}
+
+fn refused(error: impl std::fmt::Display) -> ExitCode {
+    eprintln!("plimsoll: {error}");
+    ExitCode::from(2)
+}
+
+/// What the fleet may know of an instance's traffic.
+fn traffic(edge: &Arc<Edge>, roster: &Arc<Roster>) -> crate::fleet::Traffic {
+    let (edge, roster) = (Arc::clone(edge), Arc::clone(roster));
+    Arc::new(move |service, instance| {
+        let server = roster.service(service)?.server(instance)?;
+        let state = server.state();
+        Some(InstanceTraffic {
+            healthy: state == ServerState::Healthy,
+            draining: state == ServerState::Draining,
+            in_flight: server.in_flight.load(Ordering::Relaxed),
+            requests_total: edge.requests_total(&server),
+        })
+    })
+}
+
+/// Tells the edge of the fleet's instances, whenever they change.
+async fn follow_fleet(app: Arc<App>) {
+    let mut changes = app.fleet.changes();
+    loop {
+        let snapshot = Arc::clone(&changes.borrow_and_update());
+        for (service, servers) in servers(&snapshot) {
+            app.roster.set_servers(&service, servers);
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn servers(snapshot: &FleetSnapshot) -> Vec<(String, Vec<ServerSpec>)> {
+    let specs = |instances: &[crate::fleet::Instance]| {
+        instances
+            .iter()
+            .filter(|instance| instance.is_served())
+            .map(|instance| ServerSpec {
+                name: instance.name.clone(),
+                address: instance.address.clone(),
+                weight: instance.weight,
+                max_conns: instance.max_conns,
+                backup: false,
+                draining: instance.draining,
+            })
+            .collect()
+    };
+    snapshot.services.iter().map(|(name, all)| (name.clone(), specs(all))).collect()
+}
+
+/// Carries out commands and signals until a stop.
+async fn obey(
+    app: Arc<App>,
+    mut commands: mpsc::Receiver<Command>,
+    mut signals: Signals,
+) -> ExitCode {
+    loop {
+        tokio::select! {
+            Some(command) = commands.recv() => {
+                tokio::spawn(operate::carry_out(Arc::clone(&app), command));
+            }
+            told = signals.next() => match told {
+                // The outcome is in the log.
+                Told::Reload => drop(tokio::spawn({
+                    let app = Arc::clone(&app);
+                    async move { drop(operate::reload(&app).await) }
+                })),
+                Told::Stop(name) => return stop::stop(app, commands, signals, name).await,
+            },
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The demonstration: a gentle load and a little chaos for the built-in clinic service.
+//!
+//! The load is a client like any other: it comes in through the listening address. What it asks is
+//! bounded by [`REQUESTS_A_SECOND`]; an answer that does not come is left behind.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use super::{App, Plan};
+use crate::{config, log};
+
+/// The gentle load.
+const REQUESTS_A_SECOND: u32 = 20;
+/// Requests of the load in flight; beyond it a turn is left out.
+const IN_FLIGHT_MAX: usize = 50;
+/// An answer that takes longer counts as none.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two killed instances.
+const CHAOS_INTERVAL: Duration = Duration::from_secs(20);
+
+/// What the demonstration adds to a fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct Demo {
+    /// Send a gentle load.
+    pub traffic: bool,
+    /// Kill an instance now and then.
+    pub chaos: bool,
+}
+
+/// The demonstration's tasks; they end when it is dropped.
+pub struct RunningDemo(#[expect(dead_code, reason = "held for its drop")] JoinSet<()>);
+
+/// Where and how large the demonstration is.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// Clinic servers.
+    pub instances: u32,
+    /// Address for clients.
+    pub listen: String,
+    /// Address of the admin server.
+    pub admin: String,
+    /// What is added.
+    pub demo: Demo,
+}
+
+/// Runs the demonstration until it is stopped; its data goes with it.
+pub fn run_demo(options: DemoOptions) -> ExitCode {
+    let refuse = |error: &dyn std::fmt::Display| {
+        eprintln!("plimsoll: {error}");
+        ExitCode::from(2)
+    };
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return refuse(&format_args!("cannot find its own program: {error}")),
+    };
+    let directory = match tempfile::Builder::new().prefix("plimsoll-demo-").tempdir() {
+        Ok(directory) => directory,
+        Err(error) => return refuse(&format_args!("cannot make a directory for data: {error}")),
+    };
+    let text = config_text(&options, &program, directory.path());
+    match config::parse("the demonstration's config", &text) {
+        Ok(loaded) => {
+            super::run(Plan { config: loaded.config, path: None, demo: Some(options.demo) })
+        }
+        Err(errors) => refuse(&errors),
+    }
+}
+
+/// A fleet of clinic servers that share a store in `directory`.
+fn config_text(options: &DemoOptions, program: &Path, directory: &Path) -> String {
+    format!(
+        "listen = [{listen:?}]\n\
+         admin = {admin:?}\n\
+         drain_timeout = \"5s\"\n\
+         [service.clinic]\n\
+         run = [{program:?}, \"clinic\"]\n\
+         instances = {instances}\n\
+         connect = \"socket\"\n\
+         environment = {{ DATABASE_URL = {database:?} }}\n\
+         balance = \"least-conn\"\n\
+         health = {{ path = \"/health/\", every = \"1s\", timeout = \"1s\", fall = 2 }}\n",
+        listen = options.listen,
+        admin = options.admin,
+        instances = options.instances,
+        database = directory.join("clinic.db"),
+    )
+}
+
+impl Demo {
+    /// Says where to look, and starts what was asked for.
+    pub fn start(self, app: &Arc<App>, addresses: &[SocketAddr]) -> RunningDemo {
+        let mut tasks = JoinSet::new();
+        let Some(address) = addresses.first().copied() else { return RunningDemo(tasks) };
+        let admin = app.config().admin.as_ref().map(|admin| admin.bind.to_string());
+        println!("{}", self.welcome(&address.to_string(), &admin.unwrap_or_default()));
+        if self.traffic {
+            tasks.spawn(load(address));
+        }
+        if self.chaos {
+            tasks.spawn(chaos(Arc::clone(app)));
+        }
+        RunningDemo(tasks)
+    }
+
+    fn welcome(self, traffic: &str, admin: &str) -> String {
+        let mut text = format!(
+            "\n  The clinic, three times over and balanced:   http://{traffic}\n  \
+             Its fleet, live:                             http://{admin}\n\n  \
+             Try, in another terminal:\n    \
+             curl http://{traffic}/                           which instance answers?\n    \
+             curl 'http://{traffic}/load?ms=500'              keep one busy\n    \
+             curl http://{traffic}/variables/                 a REST API on a shared store\n    \
+             plimsoll status                                    the fleet as a table\n    \
+             plimsoll drain clinic-2                            take one out of traffic\n    \
+             plimsoll restart clinic                            replace all, losing no request\n\n"
+        );
+        if !self.traffic {
+            text.push_str("  With --traffic there is a gentle load to watch.\n");
+        }
+        if !self.chaos {
+            text.push_str("  With --chaos an instance is killed every 20 seconds.\n");
+        }
+        text.push_str("  Ctrl-C stops everything.\n");
+        text
+    }
+}
+
+async fn load(address: SocketAddr) {
+    let mut tasks = JoinSet::new();
+    let pulse = r#"{"name":"pulse","unit":"1/min","lower":50,"upper":120}"#;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / REQUESTS_A_SECOND);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut seeded = false;
+    for turn in 0_u64.. {
+        ticks.tick().await;
+        while tasks.try_join_next().is_some() {}
+        if tasks.len() >= IN_FLIGHT_MAX {
+            continue;
+        }
+        if !seeded {
+            // Until the first instance is up there is nobody to ask.
+            let answer = send(address, "POST", "/variables/", pulse.to_owned()).await;
+            seeded = answer.is_some_and(|status| status < 500);
+            continue;
+        }
+        let (method, path, body) = match turn % 20 {
+            0..=9 => ("GET", "/", String::new()),
+            10..=13 => ("GET", "/measurements/?page_size=5", String::new()),
+            14 => ("GET", "/alarms/?page_size=5", String::new()),
+            15 | 16 => ("GET", "/load?ms=20", String::new()),
+            _ => {
+                let value = 80.0 + 50.0 * (fastrand::f64() - 0.5) * 2.0;
+                ("POST", "/measurements/", format!("{{\"variable\":1,\"value\":{value:.1}}}"))
+            }
+        };
+        tasks.spawn(async move { drop(send(address, method, path, body).await) });
+    }
+}
+
+/// The status of one request on a connection of its own.
+async fn send(address: SocketAddr, method: &str, path: &str, body: String) -> Option<u16> {
+    let answer = async {
+        let stream = TcpStream::connect(address).await.ok()?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+        let connection = tokio::spawn(connection);
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", address.to_string())
+            .header("user-agent", "plimsoll-demo")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .ok()?;
+        let response = sender.send_request(request).await.ok()?;
+        let status = response.status().as_u16();
+        let _ = response.into_body().collect().await;
+        connection.abort();
+        Some(status)
+    };
+    tokio::time::timeout(PATIENCE, answer).await.ok()?
+}
+
+async fn chaos(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(CHAOS_INTERVAL);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let snapshot = Arc::clone(&app.fleet.changes().borrow());
+        let running: Vec<_> = snapshot
+            .services
+            .values()
+            .flatten()
+            .filter_map(|instance| Some((instance.name.clone(), instance.pid?)))
+            .collect();
+        if running.is_empty() {
+            continue;
+        }
+        let (name, pid) = &running[fastrand::usize(..running.len())];
+        let Ok(process) = i32::try_from(*pid) else { continue };
+        log::warn("chaos", format_args!("kill -9 {pid}, which is {name}"));
+        let process = nix::unistd::Pid::from_raw(process);
+        if let Err(error) = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL) {
+            log::warn("chaos", format_args!("it was gone already: {error}"));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The operator's commands: status, metrics, reload, restart, drain.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tsdb::exposition::Exposition;
+
+use super::{App, status};
+use crate::admin::{Command, Drained, Refusal, RefusalKind, Reloaded, Restarted};
+use crate::config::model::Source;
+use crate::edge::server::ServerState;
+use crate::{config, log};
+
+/// Carries out one command. A reply that nobody waits for any more is dropped.
+pub async fn carry_out(app: Arc<App>, command: Command) {
+    match command {
+        Command::Status(reply) => {
+            let _ = reply.send(status::status(&app));
+        }
+        Command::Metrics(reply) => {
+            let _ = reply.send(metrics(&app));
+        }
+        Command::Reload(reply) => {
+            let _ = reply.send(reload(&app).await);
+        }
+        Command::Restart { service, reply } => {
+            let _ = reply.send(restart(&app, service).await);
+        }
+        Command::Drain { service, server, undo, reply } => {
+            let _ = reply.send(drain(&app, service, server, undo));
+        }
+    }
+}
+
+fn metrics(app: &App) -> String {
+    let mut exposition = Exposition::new();
+    app.edge.expose(&mut exposition);
+    app.roster.expose(&mut exposition);
+    app.fleet.expose(&mut exposition);
+    status::expose(app, &mut exposition);
+    exposition.finish()
+}
+
+/// Reads the config file again and applies it, or changes nothing and says why.
+pub async fn reload(app: &App) -> Result<Reloaded, Refusal> {
+    let _reloading = app.reloading.lock().await;
+    let outcome = try_reload(app).await;
+    match &outcome {
+        Ok(reloaded) if reloaded.changes.is_empty() => {
+            log::info("reload", "nothing has changed in the config file");
+        }
+        Ok(reloaded) => {
+            for change in &reloaded.changes {
+                log::info("reload", change);
+            }
+        }
+        Err(refusal) => {
+            log::error("reload", format_args!("refused: {}", refusal.error));
+            for detail in &refusal.details {
+                log::error("reload", detail);
+            }
+        }
+    }
+    app.state().reload_failure = outcome.as_ref().err().map(|refusal| refusal.error.clone());
+    outcome
+}
+
+async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
+    let Some(path) = app.path.clone() else {
+        return Err(Refusal {
+            kind: RefusalKind::Conflict,
+            error: "there is no config file to reload: this Plimsoll was started by `run`".into(),
+            remedy: "write a config file and start it with `plimsoll up -c FILE`".into(),
+            details: Vec::new(),
+        });
+    };
+    let invalid = |details: Vec<String>| Refusal {
+        kind: RefusalKind::Invalid,
+        error: format!("{} is not right; what was in force stays in force", path.display()),
+        remedy: "mend it, see that `plimsoll check` is content, and reload again".into(),
+        details,
+    };
+    // Reading a file and looking up users and commands may block.
+    let reading = path.clone();
+    let loaded = tokio::task::spawn_blocking(move || {
+        let loaded = config::load(&reading).map_err(|errors| vec![errors.to_string()])?;
+        let problems = config::verify_environment(&loaded.config);
+        if problems.is_empty() {
+            Ok(loaded)
+        } else {
+            Err(problems.iter().map(ToString::to_string).collect())
+        }
+    })
+    .await
+    .map_err(|error| invalid(vec![error.to_string()]))?
+    .map_err(invalid)?;
+    let old = app.config();
+    let diff = config::diff(&old, &loaded.config);
+    if !diff.restart_needed.is_empty() {
+        return Err(Refusal {
+            kind: RefusalKind::Conflict,
+            error: "the file changes what a running Plimsoll cannot change; nothing was applied"
+                .into(),
+            remedy: "take these changes back, or stop Plimsoll and start it again".into(),
+            details: diff.restart_needed,
+        });
+    }
+    let new = Arc::new(loaded.config);
+    app.edge.apply(Arc::clone(&new)).map_err(|error| Refusal {
+        kind: RefusalKind::Conflict,
+        error: error.to_string(),
+        remedy: "free the address or name another; nothing was applied".into(),
+        details: Vec::new(),
+    })?;
+    app.fleet.apply(&new).await;
+    let mut state = app.state();
+    state.config = new;
+    state.loaded_at = Timestamp::now();
+    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+    Ok(Reloaded { changes: diff.changes, warnings })
+}
+
+async fn restart(app: &App, service: String) -> Result<Restarted, Refusal> {
+    let config = app.config();
+    match config.services.get(&service).map(|service| &service.source) {
+        None => {
+            let known: Vec<_> = config.services.keys().map(String::as_str).collect();
+            return Err(Refusal {
+                kind: RefusalKind::NotFound,
+                error: format!("there is no service {service:?}"),
+                remedy: format!("services are: {}", known.join(", ")),
+                details: Vec::new(),
+            });
+        }
+        Some(Source::Servers(_)) => {
+            return Err(Refusal {
+                kind: RefusalKind::Conflict,
+                error: format!("the servers of {service} are not run by Plimsoll"),
+                remedy: "restart them where they run; `plimsoll drain` takes one out meanwhile"
+                    .into(),
+                details: Vec::new(),
+            });
+        }
+        Some(Source::Processes(_)) => {}
+    }
+    let began = Instant::now();
+    match app.fleet.restart(&service).await {
+        Ok(report) => Ok(Restarted {
+            service,
+            steps: report
+                .replaced
+                .into_iter()
+                .map(|(old, new)| {
+                    if old == new {
+                        format!("{old} started anew")
+                    } else {
+                        format!("{old} → {new}")
+                    }
+                })
+                .collect(),
+            took_seconds: began.elapsed().as_secs_f64(),
+        }),
+        Err(error) => Err(Refusal {
+            kind: RefusalKind::Failed,
+            error: error.to_string(),
+            remedy: "the old instances serve on; see the log of the new one".into(),
+            details: Vec::new(),
+        }),
+    }
+}
+
+fn drain(app: &App, service: String, server: String, undo: bool) -> Result<Drained, Refusal> {
+    app.roster.set_draining(&service, &server, !undo).map_err(|error| Refusal {
+        kind: RefusalKind::NotFound,
+        error: error.to_string(),
+        remedy: "`plimsoll status` lists them".into(),
+        details: Vec::new(),
+    })?;
+    let word = if undo { "given back to traffic" } else { "draining" };
+    log::info(&format!("{service}/{server}"), format_args!("{word} by an operator's command"));
+    let views = app.roster.views();
+    let view = views.iter().find(|view| view.name == service);
+    let servers = view.map_or(&[][..], |view| view.servers.as_slice());
+    let in_flight = servers.iter().find(|known| known.name == server);
+    let others = servers.iter().any(|known| known.state == ServerState::Healthy);
+    let mut warnings = Vec::new();
+    if !undo && !others {
+        warnings.push(format!("no other server of {service} is healthy: its requests get 503"));
+    }
+    Ok(Drained {
+        in_flight: in_flight.map_or(0, |known| u64::from(known.in_flight)),
+        service,
+        server,
+        draining: !undo,
+        warnings,
+    })
+}

@@ -1,0 +1,288 @@
+//! The status of the whole, put together from what the parts say of themselves.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+use tsdb::exposition::{Exposition, Kind};
+
+use super::{App, Phase};
+use crate::admin::status::{
+    CheckStatus, Event, EventLevel, InstanceStatus, ListenerStatus, ServerStatus, ServiceStatus,
+    State, Status, Traffic,
+};
+use crate::config::model::{
+    Address, Balance, BelowMinHealthy, Command, HashKey, MinHealthy, Service, Source,
+};
+use crate::edge::roster::{ServerView, ServiceView};
+use crate::edge::server::ServerState;
+use crate::edge::{Rates, ServerTraffic, ServiceTraffic};
+use crate::fleet::{FleetSnapshot, Instance};
+use crate::log;
+
+/// Everything at this moment.
+pub fn status(app: &App) -> Status {
+    let (config, loaded_at, reload_failure, phase) = {
+        let state = app.state();
+        (state.config.clone(), state.loaded_at, state.reload_failure.clone(), state.phase)
+    };
+    let moment = Moment { instant: Instant::now(), now: Timestamp::now() };
+    let edge = app.edge.snapshot();
+    let fleet = app.fleet.changes().borrow().clone();
+    let services = app
+        .roster
+        .views()
+        .into_iter()
+        .filter_map(|view| {
+            let service = config.services.get(&view.name)?;
+            let traffic = edge.services.get(&view.name).cloned().unwrap_or_default();
+            Some(service_status(&moment, service, view, &traffic, &fleet))
+        })
+        .collect();
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        now: moment.now,
+        started_at: app.started_at,
+        phase,
+        config_path: app.path.as_ref().map(|path| path.display().to_string()),
+        config_loaded_at: loaded_at,
+        reload_failure,
+        listeners: app
+            .edge
+            .listeners()
+            .into_iter()
+            .map(|(name, address)| ListenerStatus { name, address: address.to_string() })
+            .collect(),
+        connections_open: edge.connections as u64,
+        connections_total: edge.connections_total,
+        traffic: traffic(
+            edge.requests_total,
+            edge.services.values().map(|service| u64::from(service.in_flight)).sum(),
+            &edge.recent,
+        ),
+        services,
+        events: log::recent().into_iter().map(event).collect(),
+    }
+}
+
+/// One moment by both clocks.
+struct Moment {
+    instant: Instant,
+    now: Timestamp,
+}
+
+impl Moment {
+    /// The wall-clock time of an instant.
+    fn at(&self, instant: Instant) -> Timestamp {
+        let ago = SignedDuration::try_from(self.instant.saturating_duration_since(instant));
+        self.now.saturating_sub(ago.unwrap_or_default()).unwrap_or(self.now)
+    }
+}
+
+fn service_status(
+    moment: &Moment,
+    service: &Service,
+    view: ServiceView,
+    figures: &ServiceTraffic,
+    fleet: &FleetSnapshot,
+) -> ServiceStatus {
+    let instances = fleet.services.get(&view.name).map_or(&[][..], Vec::as_slice);
+    let mut by_name: BTreeMap<&str, &Instance> =
+        instances.iter().map(|instance| (instance.name.as_str(), instance)).collect();
+    let mut servers: Vec<ServerStatus> = view
+        .servers
+        .into_iter()
+        .map(|server| {
+            let traffic = figures.servers.get(&server.name).cloned().unwrap_or_default();
+            let instance = by_name.remove(server.name.as_str());
+            server_status(moment, server, &traffic, instance)
+        })
+        .collect();
+    servers.extend(by_name.into_values().map(|instance| waiting(moment, instance)));
+    if !instances.is_empty() {
+        let place = |name: &str| instances.iter().position(|instance| instance.name == name);
+        servers.sort_by_key(|server| place(&server.name));
+    }
+    ServiceStatus {
+        source: source(&service.source),
+        balance: balance(&view.balance),
+        min_healthy_percent: view.min_healthy.percent,
+        below_min_healthy: !view.reaches_minimum,
+        when_below_min_healthy: below(view.min_healthy),
+        traffic: traffic(figures.requests_total, u64::from(figures.in_flight), &figures.recent),
+        servers,
+        name: view.name,
+    }
+}
+
+fn server_status(
+    moment: &Moment,
+    view: ServerView,
+    figures: &ServerTraffic,
+    instance: Option<&Instance>,
+) -> ServerStatus {
+    ServerStatus {
+        address: address(&view.address),
+        state: match view.state {
+            ServerState::Starting => State::Starting,
+            ServerState::Healthy => State::Healthy,
+            ServerState::Unhealthy => State::Unhealthy,
+            ServerState::Ejected => State::Ejected,
+            ServerState::Draining => State::Draining,
+            ServerState::Stopped => State::Stopped,
+        },
+        since: moment.at(view.since),
+        last_check: view.last_check.map(|check| CheckStatus {
+            at: moment.at(check.at),
+            passed: check.result.is_ok(),
+            text: match check.result {
+                Ok(text) => format!("{text} in {:.1} ms", check.latency.as_secs_f64() * 1000.0),
+                Err(text) => text,
+            },
+        }),
+        name: view.name,
+        reason: view.reason,
+        weight: view.weight,
+        max_conns: view.max_conns,
+        backup: view.backup,
+        traffic: traffic(figures.requests_total, u64::from(view.in_flight), &figures.recent),
+        instance: instance.map(instance_status),
+    }
+}
+
+/// An instance that is down: the balancer does not know it.
+fn waiting(moment: &Moment, instance: &Instance) -> ServerStatus {
+    ServerStatus {
+        name: instance.name.clone(),
+        address: address(&instance.address),
+        state: State::Stopped,
+        reason: instance.last_exit.clone().unwrap_or_default(),
+        since: moment.now,
+        weight: instance.weight,
+        max_conns: instance.max_conns,
+        backup: false,
+        traffic: Traffic::default(),
+        last_check: None,
+        instance: Some(instance_status(instance)),
+    }
+}
+
+fn instance_status(instance: &Instance) -> InstanceStatus {
+    let running = instance.pid.is_some();
+    let phase = if instance.crash_loop { "crash-loop" } else { instance.phase.as_str() };
+    InstanceStatus {
+        pid: instance.pid,
+        phase: phase.to_owned(),
+        started_at: instance.started_at.and_then(|at| Timestamp::try_from(at).ok()),
+        restarts: instance.restarts,
+        cpu_percent: running.then_some(instance.figures.cpu_percent),
+        memory_bytes: running.then_some(instance.figures.resident_bytes),
+        descriptors: running.then_some(instance.figures.descriptors),
+        last_exit: instance.last_exit.clone(),
+    }
+}
+
+fn traffic(requests_total: u64, in_flight: u64, rates: &Rates) -> Traffic {
+    let any = rates.p50.is_some();
+    Traffic {
+        requests_total,
+        requests_per_second: rates.requests_per_second,
+        error_share: any.then_some(rates.error_share),
+        in_flight,
+        latency_p50_seconds: rates.p50.map(|latency| latency.as_secs_f64()),
+        latency_p90_seconds: rates.p90.map(|latency| latency.as_secs_f64()),
+        latency_p99_seconds: rates.p99.map(|latency| latency.as_secs_f64()),
+    }
+}
+
+fn event(line: log::Line) -> Event {
+    Event {
+        at: line.at,
+        level: match line.level {
+            log::Level::Info => EventLevel::Info,
+            log::Level::Warn => EventLevel::Warn,
+            log::Level::Error => EventLevel::Error,
+        },
+        subject: line.part,
+        text: line.text,
+    }
+}
+
+fn source(source: &Source) -> String {
+    match source {
+        Source::Servers(servers) if servers.len() == 1 => "1 listed server".to_owned(),
+        Source::Servers(servers) => format!("{} listed servers", servers.len()),
+        Source::Processes(spec) => {
+            let command = match &spec.command {
+                Command::Shell(text) => text.clone(),
+                Command::Words(words) => words.join(" "),
+            };
+            format!("{} × {command}", spec.instances)
+        }
+    }
+}
+
+fn balance(balance: &Balance) -> String {
+    match balance {
+        Balance::RoundRobin => "round-robin".to_owned(),
+        Balance::LeastConn => "least-conn".to_owned(),
+        Balance::Random => "random".to_owned(),
+        Balance::PowerOfTwo => "power-of-two".to_owned(),
+        Balance::PeakEwma => "peak-ewma".to_owned(),
+        Balance::IpHash => "ip-hash".to_owned(),
+        Balance::Hash(HashKey::Header(name)) => format!("hash of header {name}"),
+        Balance::Hash(HashKey::Cookie(name)) => format!("hash of cookie {name}"),
+        Balance::Hash(HashKey::Uri) => "hash of URI".to_owned(),
+    }
+}
+
+fn below(min_healthy: MinHealthy) -> String {
+    match min_healthy.below {
+        BelowMinHealthy::Fail => "503 at once".to_owned(),
+        BelowMinHealthy::Spread => "spread over all servers".to_owned(),
+    }
+}
+
+fn address(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => address.to_string(),
+        Address::Host(host, port) => format!("{host}:{port}"),
+        Address::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+/// What is true of the process as a whole.
+pub fn expose(app: &App, exposition: &mut Exposition) {
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    let help = "1, labelled with the version.";
+    exposition.family("plimsoll_build_info", Kind::Gauge, help).sample(&version, 1.0);
+    let (loaded_at, failed, phase) = {
+        let state = app.state();
+        (state.loaded_at, state.reload_failure.is_some(), state.phase)
+    };
+    let mut gauge = |name: &str, help: &str, value: f64| {
+        exposition.family(name, Kind::Gauge, help).sample(&[], value);
+    };
+    let seconds = |at: Timestamp| at.as_millisecond() as f64 / 1000.0;
+    gauge(
+        "plimsoll_start_time_seconds",
+        "When Plimsoll started, in seconds since 1970.",
+        seconds(app.started_at),
+    );
+    gauge(
+        "plimsoll_config_last_reload_success_timestamp_seconds",
+        "When the configuration in force was loaded, in seconds since 1970.",
+        seconds(loaded_at),
+    );
+    gauge(
+        "plimsoll_config_last_reload_successful",
+        "Whether the last reload was applied.",
+        f64::from(!failed),
+    );
+    gauge(
+        "plimsoll_draining",
+        "Whether Plimsoll is stopping.",
+        f64::from(phase == Phase::Draining),
+    );
+}

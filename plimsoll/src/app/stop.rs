@@ -1,0 +1,90 @@
+//! The end: no new connections, open requests finished or cut at the deadline, instances stopped.
+//!
+//! A second signal ends the waiting at once. Status and metrics stay readable while it drains.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::{App, Signals, Told, operate};
+use crate::admin::{Command, status::Phase, units::plural};
+use crate::log;
+
+/// Drains and stops everything. The exit code says whether something was cut.
+pub async fn stop(
+    app: Arc<App>,
+    mut commands: mpsc::Receiver<Command>,
+    mut signals: Signals,
+    signal: &str,
+) -> ExitCode {
+    let config = app.config();
+    app.state().phase = Phase::Draining;
+    log::info(
+        "app",
+        format_args!(
+            "{signal}: draining; open requests have {} s, a second signal ends them at once",
+            config.drain_timeout.as_secs_f64()
+        ),
+    );
+    // Instances get their time to obey TERM after the last request has ended.
+    let deadline = Instant::now() + config.drain_timeout;
+    let hurry = tokio::sync::watch::Sender::new(false);
+    let end = end(&app, deadline, hurry.subscribe());
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            code = &mut end => return code,
+            Some(command) = commands.recv() => match command {
+                Command::Status(_) | Command::Metrics(_) => {
+                    tokio::spawn(operate::carry_out(Arc::clone(&app), command));
+                }
+                // Dropping the reply says that Plimsoll is stopping.
+                _ => {}
+            },
+            told = signals.next() => if let Told::Stop(_) = told {
+                let _ = hurry.send(true);
+            },
+        }
+    }
+}
+
+async fn end(
+    app: &App,
+    deadline: Instant,
+    mut hurry: tokio::sync::watch::Receiver<bool>,
+) -> ExitCode {
+    let hurried = async {
+        // The sender lives as long as this future.
+        let _ = hurry.wait_for(|hurry| *hurry).await;
+    };
+    tokio::pin!(hurried);
+    let drained = tokio::select! {
+        report = app.edge.drain(deadline.saturating_duration_since(Instant::now())) => report,
+        () = &mut hurried => app.edge.drain(Duration::ZERO).await,
+    };
+    let stopped = tokio::select! {
+        report = app.fleet.stop(deadline) => report,
+        () = &mut hurried => app.fleet.stop(Instant::now()).await,
+    };
+    let mut cut = Vec::new();
+    if drained.requests > 0 {
+        cut.push(plural(drained.requests, "request"));
+    }
+    if drained.tunnels > 0 {
+        cut.push(plural(drained.tunnels, "tunnel"));
+    }
+    for killed in stopped.killed {
+        cut.push(format!("killed {killed}"));
+    }
+    for left in stopped.left {
+        cut.push(format!("{left} did not even obey KILL in time"));
+    }
+    if cut.is_empty() {
+        log::info("app", "stopped; nothing was cut");
+        return ExitCode::SUCCESS;
+    }
+    log::warn("app", format_args!("stopped; cut: {}", cut.join(", ")));
+    ExitCode::FAILURE
+}
