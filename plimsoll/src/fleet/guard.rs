@@ -22,8 +22,6 @@
 
 mod arguments;
 mod fork;
-#[cfg(test)]
-mod test_entry;
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
@@ -345,9 +343,17 @@ fn become_instance(arguments: &Arguments, guard: u32) -> Result<Infallible, Stri
         })?;
     }
     let (program, words) = arguments.command.split_first().ok_or("the command is empty")?;
-    // Sets the signal mask and SIGPIPE back to their defaults.
+    // Last, so that no signal ends this process before it can say what failed.
+    SigSet::empty()
+        .thread_set_mask()
+        .map_err(|error| format!("cannot unblock signals: {}", error.desc()))?;
     let error = Command::new(program).args(words).stdin(Stdio::null()).exec();
-    Err(format!("cannot run {}: {error}", program.display()))
+    let hint = match error.kind() {
+        // execve(2): a script or program that is there may name another that is not.
+        io::ErrorKind::NotFound => " (the command, or the interpreter that its first line names)",
+        _ => "",
+    };
+    Err(format!("cannot run {}: {error}{hint}", program.display()))
 }
 
 fn become_user(name: &str) -> Result<(), String> {

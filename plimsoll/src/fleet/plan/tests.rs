@@ -10,6 +10,8 @@
 //! main process), `gone N` (all of it), `dies N TEXT` (both), `memory N BYTES`, `want N`,
 //! `restart`, `change`, `policy KEY=VALUE…`, `stop DURATION`. Jitter is none.
 
+mod world;
+
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Lets the test binary stand in for `plimsoll guard`. This file holds the entry and nothing else.
+//! Lets the test binary stand in for Plimsoll's own. This file holds the entry and nothing else.
 //!
 //! Guards are started by running the own binary again. In unit tests that is the test harness,
 //! whose `main` cannot be changed, so the words are looked at before `main` is reached.
@@ -14,9 +14,13 @@ use std::process::ExitCode;
 static ENTRY: extern "C" fn() = enter;
 
 extern "C" fn enter() {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|word| word == "guard") {
-        let failed = super::main(arguments) != ExitCode::SUCCESS;
+    let mut words = std::env::args_os().skip(1);
+    let word = words.next().unwrap_or_default();
+    if word == "guard" {
+        let failed = crate::fleet::guard::main(words) != ExitCode::SUCCESS;
         std::process::exit(i32::from(failed));
+    }
+    if word == super::orphans::HOST {
+        super::orphans::host(words);
     }
 }
