@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 pub use access::CUSTOM_HEADER;
-pub use bind::{Admin, BindError};
+pub use bind::Admin;
 pub use server::serve;
 use status::Status;
 

@@ -7,7 +7,7 @@
 mod service;
 
 use super::markup::Markup;
-use super::status::{Event, EventLevel, Phase, State, Status, Traffic};
+use super::status::{Event, EventLevel, Phase, RATE_WINDOW_SECONDS, State, Status, Traffic};
 use super::units;
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -168,7 +168,9 @@ fn footer(page: &mut Markup, status: &Status, signed_in: bool) {
         None => page.raw("no config file"),
     };
     page.raw(", loaded <time title=\"").text(&clock(status.config_loaded_at)).raw(" UTC\">");
-    page.text(&units::age(status.seconds_since(status.config_loaded_at))).raw(" ago</time></p><p>");
+    page.text(&units::age(status.seconds_since(status.config_loaded_at))).raw(" ago</time>");
+    page.raw(" · rates and latencies over the last ").text(&RATE_WINDOW_SECONDS.to_string());
+    page.raw(" s</p><p>");
     page.raw("<a href=\"/metrics\">metrics</a> <a href=\"/api/status\">status as JSON</a>");
     if status.config_path.is_some() {
         action(page, "Reload config", "POST", "/api/reload", "");

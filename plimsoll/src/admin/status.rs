@@ -12,9 +12,6 @@ use serde::{Deserialize, Serialize};
 /// The window of rates, error shares and latencies, in seconds.
 pub const RATE_WINDOW_SECONDS: u32 = 10;
 
-/// Most events in [`Status::events`]; the oldest goes first.
-pub const EVENTS_MAX: usize = 100;
-
 /// One Plimsoll at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -45,7 +42,7 @@ pub struct Status {
     pub traffic: Traffic,
     /// Services by name.
     pub services: Vec<ServiceStatus>,
-    /// The latest changes of state, newest first, at most [`EVENTS_MAX`].
+    /// The latest changes of state, newest first; as many as Plimsoll's log keeps.
     pub events: Vec<Event>,
 }
 

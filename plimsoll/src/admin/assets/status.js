@@ -71,7 +71,7 @@ async function command(button) {
     const answer = await fetch(path, { method, headers: { "X-Plimsoll": "1" } });
     const body = await answer.json();
     if (answer.ok) say(button.textContent + ": done. " + (body.warnings || []).join(" "), false);
-    else say([body.error + ".", body.remedy + ".", ...(body.details || [])].join(" "), true);
+    else say([body.error, ...(body.details || []), "→ " + body.remedy].join("\n"), true);
   } catch (_) {
     say("No answer from Plimsoll.", true);
   }
