@@ -90,6 +90,8 @@ mod tests {
         assert!(close(average.nanos(100 * SECOND), 10.0 * MILLI));
         average.observe(Duration::from_millis(500), 101 * SECOND);
         assert!(close(average.nanos(101 * SECOND), 500.0 * MILLI));
+        average.observe(Duration::from_millis(400), 101 * SECOND);
+        assert!(close(average.nanos(101 * SECOND), 500.0 * MILLI), "a faster one does not");
         // Ten seconds later the peak weighs 1/e of it.
         average.observe(Duration::from_millis(10), 111 * SECOND);
         assert!(close(average.nanos(111 * SECOND), (10.0 + 490.0 / 1f32.exp()) * MILLI));

@@ -294,7 +294,7 @@ const POLICIES: [&str; 7] =
     ["round-robin", "least-conn", "random", "power-of-two", "peak-ewma", "ip-hash", "hash"];
 
 #[derive(Debug, Clone)]
-struct Some1 {
+struct AnyServer {
     weight: u32,
     max_conns: Option<u32>,
     in_flight: u32,
@@ -304,11 +304,11 @@ struct Some1 {
     since: u64,
 }
 
-fn any_server() -> impl Strategy<Value = Some1> {
+fn any_server() -> impl Strategy<Value = AnyServer> {
     let state = prop::sample::select(ServerState::ALL.to_vec());
     let state = prop_oneof![2 => Just(ServerState::Healthy), 1 => state];
     (1u32..20, prop::option::of(0u32..4), 0u32..5, any::<bool>(), state, any::<bool>(), 0u64..20)
-        .prop_map(|(weight, max_conns, in_flight, backup, state, tried, since)| Some1 {
+        .prop_map(|(weight, max_conns, in_flight, backup, state, tried, since)| AnyServer {
             weight,
             max_conns,
             in_flight,
@@ -338,7 +338,7 @@ proptest! {
         bench.slow_start = Duration::from_secs(slow_start);
         bench.now = Duration::from_secs(20);
         for (index, server) in servers.iter().enumerate() {
-            let Some1 { weight, in_flight, state, since, .. } = server;
+            let AnyServer { weight, in_flight, state, since, .. } = server;
             let backup = if server.backup { "backup" } else { "" };
             let max_conns = server.max_conns.map_or(String::new(), |n| format!("max_conns={n}"));
             bench.server(&format!(
@@ -357,7 +357,7 @@ proptest! {
         let decision = set.choose(&input, &bench.turn, bench.now.as_nanos() as u64);
 
         let reached = census.reaches(percent);
-        let may = |some: &Some1| {
+        let may = |some: &AnyServer| {
             let room = some.max_conns.is_none_or(|limit| some.in_flight < limit);
             let state = match some.state {
                 ServerState::Healthy => true,

@@ -170,7 +170,6 @@ impl Case {
             assert!(self.log.is_empty(), "there is a log: {:?}", self.log);
         } else if let Some(text) = line.strip_prefix("log ") {
             assert_eq!(self.log.pop_front().as_deref(), Some(text));
-            return;
         } else if let Some(names) = line.strip_prefix("traffic ") {
             assert_eq!(self.traffic(), names);
         } else if let Some(rest) = line.strip_prefix("next ") {

@@ -131,6 +131,28 @@ async fn an_endless_head_is_cut() {
     assert_eq!(got.unwrap_err(), "GET /h failed: the head of the answer is larger than 64 KiB");
 }
 
+#[tokio::test]
+async fn an_endless_body_is_left() {
+    for (body, expected) in [
+        (None, Ok("GET /h answered 200")),
+        (Some("ready"), Err("GET /h answered 200, but its body does not match \"ready\"")),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            // Until the check hangs up.
+            while sent.is_ok() {
+                sent = stream.write_all(&[b'x'; 4096]);
+            }
+        });
+        let got = verdict(&http("/h", body), address).await;
+        assert_eq!(got.as_deref().map_err(String::as_str), expected);
+        server.join().unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_costs_the_timeout() {
     // The kernel accepts; nobody ever answers. The paused clock jumps to the deadline.
