@@ -165,7 +165,7 @@ pub enum Source {
     /// A fixed list.
     Servers(Vec<StaticServer>),
     /// Local processes that Plimsoll starts and supervises.
-    Processes(ProcessSpec),
+    Processes(Box<ProcessSpec>),
 }
 
 /// A server that something else runs.

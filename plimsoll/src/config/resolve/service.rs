@@ -68,7 +68,9 @@ fn source(named: &Named<grammar::Service>, base: &Path, reader: &mut Reader<'_>)
             reader.refuse(&named.at, error);
             None
         }
-        (true, false) => process::process(raw, base, reader).map(Source::Processes),
+        (true, false) => {
+            process::process(raw, base, reader).map(|process| Source::Processes(Box::new(process)))
+        }
         (false, true) => {
             process::refuse_process_keys(raw, reader);
             let items = raw.servers.value.as_ref()?;
