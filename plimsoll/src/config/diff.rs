@@ -20,13 +20,6 @@ pub struct Diff {
     pub restart_needed: Vec<String>,
 }
 
-impl Diff {
-    /// Whether the two say the same.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.restart_needed.is_empty()
-    }
-}
-
 /// Compares what is in force with what is to come.
 pub fn diff(old: &Config, new: &Config) -> Diff {
     let mut diff = Diff::default();

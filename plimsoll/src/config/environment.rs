@@ -12,6 +12,13 @@ use nix::unistd::{Uid, User};
 use super::model::{Command, Config, LogTarget, ProcessSpec, Source};
 use super::problem::ConfigError;
 
+/// Words with which a shell command may begin that are no programs: builtins and keywords of
+/// POSIX (XCU 2.4 and 2.14).
+const SHELL_WORDS: [&str; 32] = [
+    ":", ".", "!", "{", "(", "alias", "break", "case", "cd", "command", "continue", "eval", "exec",
+    "exit", "export", "for", "if", "local", "read", "readonly", "return", "set", "shift", "source",
+    "times", "trap", "type", "ulimit", "umask", "unset", "until", "while",
+];
 /// Characters that make a word more than a name.
 const SHELL_CHARACTERS: &str = "$`\"'\\*?[]{}()~=;&|<>#!";
 
@@ -103,7 +110,8 @@ fn program(command: &Command) -> Option<&str> {
         }
         Command::Shell(text) => {
             let word = text.split_whitespace().next()?;
-            (!word.contains(|c| SHELL_CHARACTERS.contains(c))).then_some(word)
+            let is_plain = !word.contains(|c| SHELL_CHARACTERS.contains(c));
+            (is_plain && !SHELL_WORDS.contains(&word)).then_some(word)
         }
     }
 }

@@ -42,9 +42,8 @@ impl Loaded {
         Err(ConfigErrors { errors: errors.into_iter().map(locate).collect() })
     }
 
-    /// Tries to reach every server in the file, as [`probe_servers`] does, and names the lines.
-    ///
-    /// [`probe_servers`]: super::probe_servers
+    /// Tries to reach every server in the file; a warning for each that does not answer now.
+    /// Blocks for 3 s or so at most.
     pub fn probe_servers(&self) -> Vec<Warning> {
         let locate = |Warning(error): Warning| {
             let place = self.places.find(&error.key);
@@ -67,10 +66,11 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     resolve(&name, &text, &base, &|variable| std::env::var(variable).ok())
 }
 
-/// Resolves a text. `name` is the file's name in messages; relative paths begin at its directory.
+/// Resolves a text, for tests of other parts. `name` is the file's name in messages; relative paths begin at its directory.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once; if it is not TOML, that alone.
+#[cfg(test)]
 pub fn parse(name: &str, text: &str) -> Result<Loaded, ConfigErrors> {
     let base = Path::new(name).parent().map(Path::to_owned).unwrap_or_default();
     resolve(name, text, &base, &|variable| std::env::var(variable).ok())

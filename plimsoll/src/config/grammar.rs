@@ -67,7 +67,7 @@ raw_table! {
         limits: Limits = section::<Limits>(), r#"{ body = "10MiB" }"#;
         /// Deadlines on the client's side.
         timeouts: ClientTimeouts = section::<ClientTimeouts>(), r#"{ idle = "30s" }"#;
-        /// The services, each under its name: `[service.web]`.
+        /// The services, each under its name: `[service.web]`. There must be at least one.
         service: Vec<Named<Service>> = setting(Map(table::<Service>()), []), "[service.web]";
         /// The routes, each under `[[route]]`. The most specific host wins, then the longest path.
         /// Without any, the only service gets every request.

@@ -265,8 +265,15 @@ impl<T: Clone + TryFrom<u64> + ToString> Kind for Integer<T> {
                 i128::from_str_radix(digits, integer.radix())
                     .unwrap_or(if digits.starts_with('-') { i128::MIN } else { i128::MAX })
             }
-            _ => match replaced(node, reader)?.and_then(|text| text.trim().parse().ok()) {
-                Some(number) => number,
+            _ => match replaced(node, reader)? {
+                Some(text) => match text.trim().parse() {
+                    Ok(number) => number,
+                    Err(_) => {
+                        let refusal = Refusal::new("this is not a whole number");
+                        refuse_text(refusal, Some(&text), &self.shape(), node, reader);
+                        return None;
+                    }
+                },
                 None => {
                     refuse_type(&self.shape(), node, reader);
                     return None;

@@ -6,7 +6,7 @@
 //!
 //! Reading touches nothing but the file and the environment's variables. Whether a command, a user
 //! or a directory exists is asked by [`verify_environment`], whether servers answer by
-//! [`probe_servers`]: both are for those who are about to start, not for those who read.
+//! [`Loaded::probe_servers`]: both are for those who are about to start, not for those who read.
 
 mod defaults;
 mod diff;
@@ -29,11 +29,12 @@ mod table;
 mod tests;
 mod text;
 
-pub use diff::{Diff, diff};
+pub use diff::diff;
 pub use environment::verify_environment;
-pub use file::{Loaded, load, parse};
-pub use probe::probe_servers;
-pub use problem::{ConfigError, ConfigErrors, Place, Warning};
+#[cfg(test)]
+pub use file::parse;
+pub use file::{Loaded, load};
+pub use problem::{ConfigErrors, Warning};
 pub use reference::reference;
 pub use run::{RunOptions, for_command};
 pub use schema::schema;

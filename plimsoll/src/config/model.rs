@@ -165,7 +165,7 @@ pub enum Source {
     /// A fixed list.
     Servers(Vec<StaticServer>),
     /// Local processes that Plimsoll starts and supervises.
-    Processes(ProcessSpec),
+    Processes(Box<ProcessSpec>),
 }
 
 /// A server that something else runs.
@@ -197,8 +197,9 @@ pub enum Address {
 /// How the instances of a service are run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProcessSpec {
-    /// The command. A `run = "text"` goes to `/bin/sh -c 'exec text'`; a list runs as it is, with
-    /// `$PORT`, `$SOCKET` and `$INSTANCE` replaced in each word.
+    /// The command. A `run = "text"` goes to `/bin/sh -c`, which steps aside (`exec`) for a simple
+    /// command; a list runs as it is, with `$PORT`, `$SOCKET` and `$INSTANCE` replaced in each
+    /// word.
     pub command: Command,
     /// How many. 1 to 1000. Default 1.
     pub instances: u32,

@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
             Ok(text) => Some(Text { text, replaced: raw.contains("${") }),
             Err(error) => {
                 let found = self.shown(&node.at);
-                let error = ConfigError { key: node.at.key.clone(), ..error };
+                let error = ConfigError { key: node.at.key.clone(), ..*error };
                 self.refuse(&node.at, error.found(found));
                 None
             }
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Replaces `${NAME}` and `${NAME:-default}`; `$${` stands for `${` itself.
-fn substitute(raw: &str, environment: Environment<'_>) -> Result<String, ConfigError> {
+fn substitute(raw: &str, environment: Environment<'_>) -> Result<String, Box<ConfigError>> {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(start) = rest.find("${") {
@@ -183,8 +183,9 @@ fn substitute(raw: &str, environment: Environment<'_>) -> Result<String, ConfigE
         }
         text.push_str(before);
         let Some(end) = after.find('}') else {
-            return Err(ConfigError::new("", "`${` has no closing `}`")
-                .remedy("close it, or write `$${` for the characters themselves"));
+            let error = ConfigError::new("", "`${` has no closing `}`")
+                .remedy("close it, or write `$${` for the characters themselves");
+            return Err(Box::new(error));
         };
         let inside = &after[..end];
         let (name, default) = match inside.split_once(":-") {
@@ -193,20 +194,19 @@ fn substitute(raw: &str, environment: Environment<'_>) -> Result<String, ConfigE
         };
         let named = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || !name.chars().all(named) {
-            return Err(ConfigError::new("", format!("`${{{inside}}}` names no variable"))
+            let error = ConfigError::new("", format!("`${{{inside}}}` names no variable"))
                 .allowed("`${NAME}` or `${NAME:-default}`, with letters, digits and `_`")
-                .remedy("correct the name, or write `$${` for the characters themselves"));
+                .remedy("correct the name, or write `$${` for the characters themselves");
+            return Err(Box::new(error));
         }
         match (environment(name), default) {
             (Some(value), None) => text.push_str(&value),
             (Some(value), Some(_)) if !value.is_empty() => text.push_str(&value),
             (_, Some(default)) => text.push_str(default),
             (None, None) => {
-                return Err(ConfigError::new(
-                    "",
-                    format!("the environment variable {name} is not set"),
-                )
-                .remedy(format!("set {name}, or give a default: `${{{name}:-default}}`")));
+                let message = format!("the environment variable {name} is not set");
+                let remedy = format!("set {name}, or give a default: `${{{name}:-default}}`");
+                return Err(Box::new(ConfigError::new("", message).remedy(remedy)));
             }
         }
         rest = &after[end + 1..];

@@ -61,11 +61,11 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 fn write_table(text: &mut String, table: &TableDoc) {
     match table.path {
         "" => line(text, format_args!("## Top level\n")),
-        "route" => line(text, format_args!("## `[[route]]`\n")),
+        "route" => line(text, format_args!("## Section `[[route]]`\n")),
         "service.NAME.servers" => {
             line(text, format_args!("## A server in `service.NAME.servers`\n"))
         }
-        path => line(text, format_args!("## `[{path}]`\n")),
+        path => line(text, format_args!("## Section `[{path}]`\n")),
     }
     line(text, format_args!("{}\n", table.doc));
     for field in &table.fields {
@@ -128,10 +128,9 @@ fn shape_text(shape: &Shape) -> String {
     }
 }
 
-/// The anchor that Markdown renderers give the heading of a table.
+/// The anchor that Markdown renderers give the heading of a table. A key of the same name has a
+/// heading too, hence the word before.
 fn anchor(path: &str) -> String {
-    path.chars()
-        .filter(|c| c.is_alphanumeric() || *c == '_' || *c == '-')
-        .collect::<String>()
-        .to_lowercase()
+    let kept = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '-';
+    format!("section-{}", path.chars().filter(kept).collect::<String>().to_lowercase())
 }

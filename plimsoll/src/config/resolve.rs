@@ -26,7 +26,7 @@ use super::problem::ConfigError;
 use super::reader::{Reader, Where};
 use super::table::Setting;
 
-pub(super) use process::{check_shell, default_connect};
+pub(super) use process::default_connect;
 pub(super) use route::everything;
 pub(super) use service::{check, http};
 

@@ -9,7 +9,7 @@ use super::grammar::BALANCE;
 use super::model::{Admin, Balance, Command, Config, HealthCheckKind, Source};
 use super::problem::{ConfigError, ConfigErrors, nearest, one_of};
 use super::quantity::Refusal;
-use super::resolve::{check, check_shell, default_connect, everything, http};
+use super::resolve::{check, default_connect, everything, http};
 use super::text;
 
 /// A service with everything at its default; the command is put in its place.
@@ -65,7 +65,7 @@ pub fn for_command(options: &RunOptions) -> Result<Config, ConfigErrors> {
     }
     let name = name(options, &mut errors);
     let balance = balance(options, &mut errors);
-    let command = command(&options.command).map_err(|error| errors.push(error)).ok();
+    let command = command(&options.command).map_err(|error| errors.push(*error)).ok();
     if let (Some(command), Some((_, mut service))) = (command, config.services.pop_first()) {
         config.routes = vec![everything(&name)];
         let settings = Arc::make_mut(&mut service);
@@ -134,24 +134,22 @@ fn refused(option: &str, found: Option<&str>, refusal: Refusal) -> ConfigError {
     ConfigError { remedy: refusal.remedy.map(|remedy| remedy.replace('"', "")), ..error }
 }
 
-fn command(words: &[String]) -> Result<Command, ConfigError> {
+fn command(words: &[String]) -> Result<Command, Box<ConfigError>> {
     let program = words.first().map(|word| word.trim());
     if program.is_none_or(str::is_empty) {
-        return Err(ConfigError::new("COMMAND", "there is no command to run").remedy(
-            "put it after two dashes: plimsoll run -n 3 -- python3 -m http.server '$PORT'",
-        ));
+        let error = ConfigError::new("COMMAND", "there is no command to run")
+            .remedy("put it after two dashes: plimsoll run -n 3 -- python3 -m http.server '$PORT'");
+        return Err(Box::new(error));
     }
     if let Some(word) = words.iter().find(|word| lost_its_port(word)) {
         let message = format!("`{word}` ends where a port belongs");
-        return Err(ConfigError::new("COMMAND", message)
+        let error = ConfigError::new("COMMAND", message)
             .note("your shell replaces $PORT before Plimsoll sees it")
-            .remedy(format!("put it in single quotes: '{word}$PORT'")));
+            .remedy(format!("put it in single quotes: '{word}$PORT'"));
+        return Err(Box::new(error));
     }
     match words {
-        [text] if text.trim().contains(char::is_whitespace) => {
-            check_shell(text).map_err(|refusal| refused("COMMAND", Some(text), refusal))?;
-            Ok(Command::Shell(text.clone()))
-        }
+        [text] if text.trim().contains(char::is_whitespace) => Ok(Command::Shell(text.clone())),
         words => Ok(Command::Words(words.to_vec())),
     }
 }

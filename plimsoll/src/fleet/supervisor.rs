@@ -48,7 +48,7 @@ pub fn specs(config: &Config) -> Specs {
     let services = config.services.values();
     services
         .filter_map(|service| match &service.source {
-            Source::Processes(spec) => Some((service.name.clone(), spec.clone())),
+            Source::Processes(spec) => Some((service.name.clone(), (**spec).clone())),
             Source::Servers(_) => None,
         })
         .collect()

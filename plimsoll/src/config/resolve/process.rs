@@ -7,20 +7,12 @@ use super::super::grammar;
 use super::super::kind::{Item, Named, OneOf};
 use super::super::model::{Command, InstanceAddress, InstanceLog, ProcessSpec, RestartPolicy};
 use super::super::problem::ConfigError;
-use super::super::quantity::{Refusal, show_duration};
+use super::super::quantity::show_duration;
 use super::super::reader::{Reader, Where};
 use super::path;
 
 /// Variables that Plimsoll sets for each instance.
 const OWN_VARIABLES: [&str; 3] = ["PORT", "SOCKET", "INSTANCE"];
-
-/// Words with which a shell command may begin that are no programs: builtins and keywords of
-/// POSIX (XCU 2.4 and 2.14).
-const SHELL_WORDS: [&str; 30] = [
-    ":", ".", "!", "{", "(", "alias", "break", "case", "cd", "continue", "eval", "exec", "exit",
-    "export", "for", "if", "read", "readonly", "return", "set", "shift", "source", "times", "trap",
-    "ulimit", "umask", "unalias", "unset", "until", "while",
-];
 
 /// The resolved form of a service with `run`; `None` if the command is missing.
 pub(super) fn process(
@@ -77,37 +69,9 @@ pub(in crate::config) fn default_connect(command: &Command) -> InstanceAddress {
     if names("SOCKET") && !names("PORT") { InstanceAddress::Socket } else { InstanceAddress::Port }
 }
 
-/// Refuses a text that `exec` cannot start: it must begin with a program.
-pub(in crate::config) fn check_shell(text: &str) -> Result<(), Refusal> {
-    let word = text.split_whitespace().next().unwrap_or_default();
-    let variable = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if word.split_once('=').is_some_and(|(name, _)| name.chars().all(variable)) {
-        return Err(Refusal::new(format!("the command begins with a variable: `{word}`"))
-            .remedy("set it in `environment`, or write the command after `env`"));
-    }
-    if !SHELL_WORDS.contains(&word) {
-        return Ok(());
-    }
-    let remedy = match word {
-        "exec" => "remove `exec`; Plimsoll adds it",
-        "cd" => "set `directory` instead",
-        "export" => "set `environment` instead",
-        _ => "put it into a script, or write sh -c '…'",
-    };
-    Err(Refusal::new(format!("the command begins with `{word}`, which is no program"))
-        .remedy(remedy))
-}
-
 fn command(raw: &grammar::Service, reader: &mut Reader<'_>) -> Option<Command> {
     match raw.run.value.as_ref()? {
-        OneOf::First(text) => {
-            if let Err(refusal) = check_shell(text) {
-                let error = ConfigError::new(&raw.run.at.key, refusal.message)
-                    .found(reader.shown(&raw.run.at));
-                reader.refuse(&raw.run.at, ConfigError { remedy: refusal.remedy, ..error });
-            }
-            Some(Command::Shell(text.clone()))
-        }
+        OneOf::First(text) => Some(Command::Shell(text.clone())),
         OneOf::Second(words) => {
             let program = words.first().map(|word| word.value.trim());
             if program.is_none_or(str::is_empty) {

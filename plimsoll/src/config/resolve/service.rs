@@ -29,7 +29,7 @@ pub(super) fn service(
     }
     let source = source(named, base, reader);
     let (health, min_healthy) = health(raw.health.value.as_ref(), reader);
-    let service = Service {
+    Some(Service {
         name: named.name.clone(),
         source: source?,
         balance: balance(&raw.balance, reader),
@@ -40,9 +40,7 @@ pub(super) fn service(
         timeouts: server_timeouts(&raw.timeouts.value),
         keepalive: keepalive(&raw.keepalive.value),
         slow_start: raw.slow_start.value,
-    };
-    warn_about_spread_hash(&service, raw, reader);
-    Some(service)
+    })
 }
 
 fn source(named: &Named<grammar::Service>, base: &Path, reader: &mut Reader<'_>) -> Option<Source> {
@@ -68,7 +66,9 @@ fn source(named: &Named<grammar::Service>, base: &Path, reader: &mut Reader<'_>)
             reader.refuse(&named.at, error);
             None
         }
-        (true, false) => process::process(raw, base, reader).map(Source::Processes),
+        (true, false) => {
+            process::process(raw, base, reader).map(|process| Source::Processes(Box::new(process)))
+        }
         (false, true) => {
             process::refuse_process_keys(raw, reader);
             let items = raw.servers.value.as_ref()?;
@@ -196,18 +196,6 @@ fn balance(setting: &Setting<OneOf<Balance, grammar::Hash>>, reader: &mut Reader
         },
         Balance::Hash,
     )
-}
-
-/// A hash sends a client to the same server; few servers that all count as backups defeat it.
-fn warn_about_spread_hash(service: &Service, raw: &grammar::Service, reader: &mut Reader<'_>) {
-    let hashed = matches!(service.balance, Balance::Hash(_) | Balance::IpHash);
-    if hashed && !service.slow_start.is_zero() && raw.slow_start.is_sound() {
-        let error =
-            ConfigError::new(&raw.slow_start.at.key, "`slow_start` has no effect on a hash")
-                .note("a hash gives each key its server, whatever the weight of the moment")
-                .remedy("remove `slow_start`, or choose another `balance`");
-        reader.warn(&raw.slow_start.at, error);
-    }
 }
 
 type RawHealth = OffOr<String, grammar::Health>;

@@ -31,6 +31,9 @@ fn commands_that_exist_pass() {
         "\"$PROGRAM x\"",
         "\"'quoted' x\"",
         "[\"$PROGRAM\"]",
+        "\"cd /tmp && exec no-such-program-here\"",
+        "\"DEBUG=1 no-such-program-here\"",
+        "\"if true; then no-such-program-here; fi\"",
     ] {
         assert_eq!(said(&format!("[service.web]\nrun = {run}\n")), "", "{run}");
     }

@@ -52,7 +52,7 @@ fn relative_paths_begin_at_the_file() {
     std::fs::write(&path, text).unwrap();
     let config = load(&path).unwrap().config;
     let process = |name: &str| match &config.services[name].source {
-        Source::Processes(process) => process.clone(),
+        Source::Processes(process) => (**process).clone(),
         Source::Servers(_) => panic!("{name}"),
     };
     assert_eq!(process("a").directory.as_deref(), Some(directory.path()));

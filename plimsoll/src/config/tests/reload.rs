@@ -1,6 +1,7 @@
 //! What a reload says that it changes.
 
-use super::super::{Diff, diff};
+use super::super::diff;
+use super::super::diff::Diff;
 use super::resolve;
 
 const BEFORE: &str = r#"
@@ -69,8 +70,8 @@ fn compare(before: &str, after: &str) -> Diff {
 
 #[test]
 fn the_same_file_changes_nothing() {
-    assert!(compare(BEFORE, BEFORE).is_empty());
-    assert!(compare(AFTER, &AFTER.replace("\"1m\"", "\"60s\"")).is_empty());
+    assert_eq!(compare(BEFORE, BEFORE), Diff::default());
+    assert_eq!(compare(AFTER, &AFTER.replace("\"1m\"", "\"60s\"")), Diff::default());
 }
 
 #[test]
