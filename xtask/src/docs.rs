@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::command;
@@ -30,6 +30,9 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> anyhow::Result<Exi
     let mut stale = Vec::new();
     for (document, word) in DOCUMENTS {
         let printed = command::output(Command::new(&program).args(["config", word]))?;
+        if printed.trim().is_empty() {
+            bail!("`plimsoll config {word}` printed nothing");
+        }
         let file = workspace.root.join(document);
         let current = fs::read_to_string(&file).unwrap_or_default();
         if current == printed {
