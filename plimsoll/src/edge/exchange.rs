@@ -393,7 +393,9 @@ impl<'a> Exchange<'a> {
     fn count(&mut self) {
         let worker = &self.client.worker;
         let request = &self.scratch.request;
-        let labels = RequestLabels::new(request.method, request.version, self.status);
+        let was_read = request.head_length > 0;
+        let method = if was_read { request.method } else { Method::Other };
+        let labels = RequestLabels::new(method, request.version, self.status);
         let duration = self.now.saturating_duration_since(self.begun);
         let (bytes_in, bytes_out) = (self.transfer.upload_bytes, self.transfer.download_bytes);
         self.client.entrypoint.of(worker.index).request(labels, duration, bytes_in, bytes_out);
@@ -411,7 +413,6 @@ impl<'a> Exchange<'a> {
         }
         let buffer = self.head_bytes();
         let known = |header| self.header_value(request.headers.find(header));
-        let was_read = request.head_length > 0;
         worker.log.push(
             log,
             &worker.clock,

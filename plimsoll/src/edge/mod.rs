@@ -302,3 +302,6 @@ fn open_log(
             .map_err(|error| EdgeError::AccessLog { target: wanted.to.clone(), error }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ impl Exchange<'_> {
         if self.scratch.response.tunnel {
             return Box::pin(self.tunnel(service, connection)).await;
         }
-        let keep_alive = self.write_response_head(service);
+        let keep_alive = self.write_response_head();
         self.transfer.moved = true;
         let result = poll_fn(|context| self.poll_body(context, service, &connection)).await;
         if let Err(broken) = result {
@@ -46,10 +46,12 @@ impl Exchange<'_> {
         }
         let complete = self.scratch.upload.is_finished() && self.transfer.upload_over;
         let response = &self.scratch.response;
-        if complete && response.keep_alive && self.scratch.answer.is_empty() {
-            if let Some((_, upstream)) = &self.current {
-                upstream.keep(connection, &service.config.keepalive, self.now);
-            }
+        if complete
+            && response.keep_alive
+            && self.scratch.answer.is_empty()
+            && let Some((_, upstream)) = &self.current
+        {
+            upstream.keep(connection, &service.config.keepalive, self.now);
         }
         match (keep_alive && complete, complete && self.scratch.input.is_empty()) {
             (true, _) => Fate::KeepAlive,
@@ -59,7 +61,7 @@ impl Exchange<'_> {
     }
 
     /// Writes the head for the client; says whether the connection is kept.
-    fn write_response_head(&mut self, service: &ServiceRuntime) -> bool {
+    fn write_response_head(&mut self) -> bool {
         let scratch = &mut *self.scratch;
         let response = &scratch.response;
         let client = scratch.request.version;
@@ -101,7 +103,6 @@ impl Exchange<'_> {
         scratch.download = BodyDecoder::new(Side::Response, response.framing, &self.routing.limits);
         scratch.answer.consume(response.head_length);
         self.transfer.download_chunked = chunked;
-        let _ = service;
         keep_alive
     }
 
@@ -179,7 +180,7 @@ impl Exchange<'_> {
 
     /// Passes on a 101 and then everything, both ways.
     async fn tunnel(&mut self, service: &ServiceRuntime, connection: Connection) -> Fate {
-        self.write_response_head(service);
+        self.write_response_head();
         let client = self.client.stream();
         self.client.deadline.set(self.now, self.routing.config.timeouts.write);
         let sent = poll_fn(|context| {
@@ -208,7 +209,7 @@ impl Exchange<'_> {
         let end = tunnel::run(client, &connection.stream, &mut up, &mut down, deadline, idle).await;
         self.transfer.upload_bytes += up.bytes;
         self.transfer.download_bytes += down.bytes;
-        self.now = Instant::now();
+        // The duration that is counted is that of the upgrade: an open WebSocket is not latency.
         match end {
             TunnelEnd::Closed => Fate::Close,
             TunnelEnd::Broken => Fate::Reset,

@@ -35,6 +35,10 @@ impl Exchange<'_> {
     ) -> Result<Connection, Problem> {
         self.attempts += 1;
         self.attempt_begun = self.now;
+        if self.scratch.to_server.is_empty() {
+            self.write_head(service);
+            self.transfer.gather_upload(self.scratch).map_err(|problem| self.of_client(problem))?;
+        }
         let mut connection = match self.idle_connection(fresh) {
             Some(connection) => connection,
             // Boxed: rare, and its state would be carried by every idle client connection.
@@ -45,13 +49,14 @@ impl Exchange<'_> {
         self.scratch.answer.clear();
         self.scratch.response.reset();
         self.transfer.restart_upload();
-        if self.scratch.to_server.is_empty() {
-            self.write_head(service);
-            self.transfer.gather_upload(self.scratch).map_err(|problem| self.of_client(problem))?;
-        }
-        // The first wait needs a deadline, too.
+        // The first wait needs a deadline, too; the time was looked at a moment ago.
         self.transfer.moved = true;
-        let answered = poll_fn(|context| self.poll_head(context, service, &connection)).await;
+        let mut now = Some(self.now);
+        let answered = poll_fn(|context| {
+            let now = now.take();
+            self.poll_head(context, service, &connection, now)
+        })
+        .await;
         self.now = Instant::now();
         match answered {
             Ok(()) => Ok(connection),
@@ -121,7 +126,7 @@ impl Exchange<'_> {
         Err(Problem::Server(ServerProblem { failure, sent: false, reused: false, refusal }))
     }
 
-    /// Writes the head that servers get; the same for each attempt.
+    /// Writes the head that servers get; the same for each attempt, so written once.
     fn write_head(&mut self, service: &ServiceRuntime) {
         let worker = &self.client.worker;
         let trusted = self.trusts_peer();
@@ -144,12 +149,13 @@ impl Exchange<'_> {
         debug_assert_eq!(written, Ok(()));
     }
 
-    /// Moves the request and looks for the head of its response.
+    /// Moves the request and looks for the head of its response. `now` spares a look at the clock.
     fn poll_head(
         &mut self,
         context: &mut Context<'_>,
         service: &ServiceRuntime,
         connection: &Connection,
+        now: Option<Instant>,
     ) -> Poll<Result<(), Unanswered>> {
         let client = self.client.stream();
         let server = &connection.stream;
@@ -168,7 +174,7 @@ impl Exchange<'_> {
                 }
             }
         }
-        if let Poll::Ready(result) = self.poll_response(context, service, connection) {
+        if let Poll::Ready(result) = self.poll_response(context, connection) {
             return Poll::Ready(result);
         }
         if self.is_overdue(context) {
@@ -182,8 +188,7 @@ impl Exchange<'_> {
             } else {
                 service.config.timeouts.header
             };
-            let now = if self.attempts == 1 { self.now } else { Instant::now() };
-            self.client.deadline.set(now, time);
+            self.client.deadline.set(now.unwrap_or_else(Instant::now), time);
         }
         self.client.deadline.poll(context).map(|()| {
             Err(if waits_for_body {
@@ -200,7 +205,6 @@ impl Exchange<'_> {
     fn poll_response(
         &mut self,
         context: &mut Context<'_>,
-        service: &ServiceRuntime,
         connection: &Connection,
     ) -> Poll<Result<(), Unanswered>> {
         let request = RequestContext {
@@ -215,7 +219,7 @@ impl Exchange<'_> {
                 Poll::Pending => return Poll::Pending,
             }
             self.transfer.moved = true;
-            if let Some(result) = self.parse(service, request) {
+            if let Some(result) = self.parse(request) {
                 return Poll::Ready(result);
             }
             if let Poll::Ready(Err(_)) =
@@ -227,11 +231,7 @@ impl Exchange<'_> {
     }
 
     /// Parses what was read; `None` if more is needed.
-    fn parse(
-        &mut self,
-        _service: &ServiceRuntime,
-        request: RequestContext,
-    ) -> Option<Result<(), Unanswered>> {
+    fn parse(&mut self, request: RequestContext) -> Option<Result<(), Unanswered>> {
         let limits = &self.routing.limits;
         loop {
             let scratch = &mut *self.scratch;
