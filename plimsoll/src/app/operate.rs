@@ -177,8 +177,6 @@ fn drain(app: &App, service: String, server: String, undo: bool) -> Result<Drain
         remedy: "`plimsoll status` lists them".into(),
         details: Vec::new(),
     })?;
-    let word = if undo { "given back to traffic" } else { "draining" };
-    log::info(&format!("{service}/{server}"), format_args!("{word} by an operator's command"));
     let views = app.roster.views();
     let view = views.iter().find(|view| view.name == service);
     let servers = view.map_or(&[][..], |view| view.servers.as_slice());

@@ -70,7 +70,6 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
 ///
 /// # Errors
 /// Everything that is wrong with it, at once; if it is not TOML, that alone.
-#[cfg(test)]
 pub fn parse(name: &str, text: &str) -> Result<Loaded, ConfigErrors> {
     let base = Path::new(name).parent().map(Path::to_owned).unwrap_or_default();
     resolve(name, text, &base, &|variable| std::env::var(variable).ok())

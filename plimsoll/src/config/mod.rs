@@ -31,9 +31,7 @@ mod text;
 
 pub use diff::diff;
 pub use environment::verify_environment;
-#[cfg(test)]
-pub use file::parse;
-pub use file::{Loaded, load};
+pub use file::{Loaded, load, parse};
 pub use problem::{ConfigErrors, Warning};
 pub use reference::reference;
 pub use run::{RunOptions, for_command};

@@ -24,7 +24,7 @@ use crate::config::model::{Config, Source, StaticServer};
 
 pub(crate) use outcome::{FailureKind, Outcome};
 pub(crate) use pool::ServicePool;
-pub(crate) use view::{CheckView, ServerView, ServiceView};
+pub(crate) use view::{ServerView, ServiceView};
 
 /// Why an operator's command about a server was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
