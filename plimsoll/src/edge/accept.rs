@@ -58,7 +58,7 @@ async fn accept(
             }
             Err(Err(error)) if is_of_the_peer(&error) => {}
             Err(Err(error)) => {
-                complain(&worker, || format!("cannot accept on {name}: {error}; trying on"));
+                complain(&worker, || lack(&name, &error));
                 if either(&mut stop, net::sleep_until(Instant::now() + PAUSE)).await.is_ok() {
                     return;
                 }
@@ -86,6 +86,19 @@ fn is_of_the_peer(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
+}
+
+/// What an error of `accept` that is about us means, and what to do.
+fn lack(name: &str, error: &io::Error) -> String {
+    let remedy = match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            "Plimsoll has no file descriptors left; raise its limit (`ulimit -n`, LimitNOFILE=) or \
+             lower `limits.connections`; "
+        }
+        Some(libc::ENFILE) => "the machine has no file descriptors left; see fs.file-max; ",
+        _ => "",
+    };
+    format!("cannot accept on {name}: {error}; {remedy}new clients wait until it works again")
 }
 
 fn complain(worker: &Worker, text: impl FnOnce() -> String) {
