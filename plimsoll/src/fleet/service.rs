@@ -12,7 +12,7 @@ use super::launch::{Hands, Place, launch};
 use super::output::Output;
 use super::plan::{Action, Cause, Planned, Planner, Policy, Rollout, Seen, Stage, Step};
 use super::process::{News, Process, ProcessId};
-use super::snapshot::{Figures, Instance, Phase, RecentOutput, RolloutProgress};
+use super::snapshot::{Figures, Instance, Phase, RolloutProgress};
 use super::{RestartError, RestartReport, Traffic};
 use crate::config::model::{Address, InstanceAddress, ProcessSpec};
 use crate::log;
@@ -131,11 +131,6 @@ impl ServiceRun {
     /// Whether it has instances.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
-    }
-
-    /// How many instances are wanted.
-    pub fn want(&mut self, count: u32) {
-        self.planner.want(count);
     }
 
     /// Begins a rolling restart.
@@ -450,7 +445,6 @@ impl ServiceRun {
             started_at: slot.started_at,
             figures: slot.figures,
             last_exit,
-            recent: RecentOutput(Arc::clone(&slot.output)),
         }
     }
 }
