@@ -11,6 +11,7 @@ use crate::edge::balance::{Decision, Reason, Tier};
 pub(super) struct Needs {
     backup: AtomicU64,
     spread: AtomicU64,
+    last_resort: AtomicU64,
     overflow: AtomicU64,
 }
 
@@ -21,6 +22,7 @@ impl Needs {
             Tier::Primary => {}
             Tier::Backup => add(&self.backup),
             Tier::Spread => add(&self.spread),
+            Tier::LastResort => add(&self.last_resort),
         }
         if decision.reason == Reason::KeyHashOverflow {
             add(&self.overflow);
@@ -32,6 +34,7 @@ impl Needs {
         NeedsView {
             backup: self.backup.load(Ordering::Relaxed),
             spread: self.spread.load(Ordering::Relaxed),
+            last_resort: self.last_resort.load(Ordering::Relaxed),
             overflow: self.overflow.load(Ordering::Relaxed),
         }
     }

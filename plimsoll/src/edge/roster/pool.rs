@@ -112,15 +112,7 @@ impl ServicePool {
                 if weighs_latency {
                     server.latency.penalise(latency, now.as_nanos() as u64);
                 }
-                let other_healthy = |member: &Member| {
-                    !Arc::ptr_eq(&member.server, server)
-                        && member.health.state() == ServerState::Healthy
-                };
-                let mut state = self.lock();
-                let may_eject = state.members.iter().any(other_healthy);
-                self.judge_locked(&mut state, server, now, |member| {
-                    member.health.failure(&kind.to_string(), may_eject, now)
-                });
+                self.judge(server, now, |member| member.health.failure(&kind.to_string(), now));
             }
         }
     }

@@ -318,9 +318,6 @@ async fn failing_traffic_ejects_for_a_time() {
     for _ in 0..4 {
         assert_eq!(&*pick(&roster).unwrap().server().name, "b");
     }
-    // The last one is kept.
-    fail(&roster, "b", 9);
-    assert_eq!(named(&roster, "b").state(), ServerState::Healthy);
     until(&roster, "a", ServerState::Healthy).await;
     assert_eq!(before.elapsed().as_secs(), 10);
     fail(&roster, "a", 3);

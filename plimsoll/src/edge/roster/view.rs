@@ -31,6 +31,8 @@ pub(crate) struct NeedsView {
     pub(crate) backup: u64,
     /// To any server, healthy or not: too few were healthy.
     pub(crate) spread: u64,
+    /// To an ejected server: nobody was healthy.
+    pub(crate) last_resort: u64,
     /// To another server than their hash names: that one was above its share.
     pub(crate) overflow: u64,
 }
