@@ -238,6 +238,9 @@ impl Supervisor {
             run.act(&mut self.hands);
         }
         self.services.retain(|_, run| !run.is_over());
+        if self.services.values().any(ServiceRun::wants_figures) {
+            self.sample();
+        }
         let snapshot = self.view();
         self.snapshot.send_if_modified(|published| {
             let changed = **published != snapshot;

@@ -185,12 +185,14 @@ async fn too_much_memory_or_too_many_requests_recycle() {
     let words = ["python3", "-c", grow].map(str::to_owned).to_vec();
     let mut wanted = spec(CommandLine::Words(words));
     wanted.max_memory_bytes = Some(50_000_000);
+    wanted.restart.reset_after = Duration::from_secs(1);
     let mut harness = Harness::start(&[("web", &wanted)]);
     harness.until("recycled", |web| names(web) == ["web-2"]).await;
     drop(harness);
 
     let mut wanted = shell("echo ready $$; exec sleep 1000");
     wanted.max_requests = Some(10);
+    wanted.restart.reset_after = Duration::ZERO;
     let mut harness = Harness::start(&[("web", &wanted)]);
     harness.ready(1).await;
     harness.balancer.set("web-1", 0, 10);
