@@ -268,14 +268,39 @@ impl Source {
         true
     }
 
-    /// Takes what waits, to be sent before other bytes: `put_back` must follow.
+    /// Before a writer waits for room itself: what waits must not wait for the same event, so it
+    /// gets a task, and the writer waits for that. Ready if nothing waits. Must not be stalled.
+    pub(super) fn poll_stall(self: &Rc<Self>, context: &Context<'_>) -> Poll<io::Result<()>> {
+        let bytes = self.take();
+        if !bytes.is_empty() {
+            self.settle(bytes, 0);
+        }
+        self.poll_unstalled(context)
+    }
+
+    /// Takes what waits, to be sent before other bytes: `settle` must follow.
     pub(super) fn take(&self) -> Vec<u8> {
         mem::take(&mut self.pending.borrow_mut().bytes)
     }
 
-    /// After [`Source::take`]: `count` bytes of `bytes` were sent. The rest, if any, stalls.
-    pub(super) fn put_back(self: &Rc<Self>, bytes: Vec<u8>, count: usize) {
-        self.settle(bytes, count);
+    /// After [`Source::take`]: `count` bytes of `bytes` were sent. The rest, if any, is left to a task
+    /// that waits for room.
+    pub(super) fn settle(self: &Rc<Self>, mut bytes: Vec<u8>, count: usize) {
+        let mut pending = self.pending.borrow_mut();
+        if count >= bytes.len() {
+            self.outbox.recycle(bytes);
+            if mem::take(&mut pending.shutdown) {
+                // As in `shutdown_write`.
+                let _ = self.socket().shutdown(Shutdown::Write);
+            }
+            return;
+        }
+        bytes.drain(..count);
+        pending.bytes = bytes;
+        let stall = pending.stall.insert(Box::default());
+        let sender = tokio::task::spawn_local(Rc::clone(self).send_rest());
+        // The cell is new, so it is empty.
+        let _ = stall.sender.set(sender.abort_handle());
     }
 
     /// Shuts the write direction down after the last byte.
@@ -289,9 +314,10 @@ impl Source {
         }
     }
 
-    /// Forgets what waits.
+    /// Forgets what waits; nothing is taken any more.
     pub(super) fn discard(&self) {
         let mut pending = self.pending.borrow_mut();
+        pending.failure = Some(libc::ECONNRESET);
         self.outbox.recycle(mem::take(&mut pending.bytes));
         if let Some(sender) = pending.stall.as_ref().and_then(|stall| stall.sender.get()) {
             sender.abort();
@@ -315,25 +341,6 @@ impl Source {
                 self.outbox.recycle(bytes);
             }
         }
-    }
-
-    /// Keeps what was not sent for a task that waits for room.
-    fn settle(self: &Rc<Self>, mut bytes: Vec<u8>, count: usize) {
-        let mut pending = self.pending.borrow_mut();
-        if count >= bytes.len() {
-            self.outbox.recycle(bytes);
-            if mem::take(&mut pending.shutdown) {
-                // As in `shutdown_write`.
-                let _ = self.socket().shutdown(Shutdown::Write);
-            }
-            return;
-        }
-        bytes.drain(..count);
-        pending.bytes = bytes;
-        let stall = pending.stall.insert(Box::default());
-        let sender = tokio::task::spawn_local(Rc::clone(self).send_rest());
-        // The cell is new, so it is empty.
-        let _ = stall.sender.set(sender.abort_handle());
     }
 
     /// Sends the bytes of a stalled stream, then ends the stall.

@@ -173,7 +173,11 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         let events = self.0.events();
         loop {
-            let mut guard = ready!(events.poll_write_ready(context))?;
+            let Poll::Ready(guard) = events.poll_write_ready(context) else {
+                ready!(self.0.poll_stall(context))?;
+                return Poll::Pending;
+            };
+            let mut guard = guard?;
             let left = self.0.take();
             let mut all = [IoSlice::new(&[]); PIECES_MAX + 1];
             all[0] = IoSlice::new(&left);
@@ -189,8 +193,8 @@ impl Stream {
                 Err(error) => (0, Some(error)),
             };
             let left_length = left.len();
-            let length = all[..=count].iter().map(|piece| piece.len()).sum();
-            self.0.put_back(left, sent);
+            let length: usize = all[..=count].iter().map(|piece| piece.len()).sum();
+            self.0.settle(left, sent);
             match failure {
                 None if sent > left_length => {
                     if sent < length {
