@@ -380,7 +380,8 @@ pub(crate) fn write_response(
     }
     writer.header("X-Request-Id", rewrite.request_id)?;
     if let Some(name) = rewrite.served_by {
-        writer.header("X-Served-By", name)?;
+        // A name that cannot be a header value is left out, and nothing else.
+        let _ = writer.header("X-Served-By", name);
     }
     writer.end();
     Ok(())

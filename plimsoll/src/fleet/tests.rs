@@ -68,7 +68,7 @@ fn config(services: &[(&str, &ProcessSpec)]) -> Config {
     let service = |(name, spec): &(&str, &ProcessSpec)| {
         let service = Service {
             name: (*name).to_owned(),
-            source: Source::Processes((*spec).clone()),
+            source: Source::Processes(Box::new((*spec).clone())),
             balance: Balance::RoundRobin,
             health: None,
             passive: PassiveHealth {
