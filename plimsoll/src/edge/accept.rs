@@ -58,7 +58,7 @@ async fn accept(
             }
             Err(Err(error)) if is_of_the_peer(&error) => {}
             Err(Err(error)) => {
-                complain(&worker, || format!("cannot accept on {name}: {error}; trying on"));
+                complain(&worker, || why(&name, &error));
                 if either(&mut stop, net::sleep_until(Instant::now() + PAUSE)).await.is_ok() {
                     return;
                 }
@@ -86,6 +86,16 @@ fn is_of_the_peer(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
+}
+
+fn why(name: &str, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => format!(
+            "out of file descriptors: new clients on {name} wait until others leave; \
+             raise the limit (`ulimit -n`, LimitNOFILE) or lower limits.connections"
+        ),
+        _ => format!("cannot accept on {name}: {error}; trying on"),
+    }
 }
 
 fn complain(worker: &Worker, text: impl FnOnce() -> String) {
