@@ -31,7 +31,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::admin::{self, Command, status::Phase};
-use crate::config::{self, model::Config};
+use crate::config::model::Config;
 use crate::edge::roster::Roster;
 use crate::edge::server::ServerSpec;
 use crate::edge::{Edge, server::ServerState};
@@ -88,13 +88,6 @@ impl App {
 /// Runs until SIGTERM, SIGINT, or a failure to start. Exit code 0 after a stop, 1 where something
 /// was cut by it, 2 where nothing could be started.
 pub fn run(plan: Plan) -> ExitCode {
-    let problems = config::verify_environment(&plan.config);
-    if !problems.is_empty() {
-        for problem in problems {
-            eprintln!("{problem}");
-        }
-        return ExitCode::from(2);
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")

@@ -37,9 +37,6 @@ pub struct Demo {
     pub chaos: bool,
 }
 
-/// The demonstration's tasks; they end when it is dropped.
-pub struct RunningDemo(#[expect(dead_code, reason = "held for its drop")] JoinSet<()>);
-
 /// Where and how large the demonstration is.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
@@ -97,10 +94,10 @@ fn config_text(options: &DemoOptions, program: &Path, directory: &Path) -> Strin
 }
 
 impl Demo {
-    /// Says where to look, and starts what was asked for.
-    pub fn start(self, app: &Arc<App>, addresses: &[SocketAddr]) -> RunningDemo {
+    /// Says where to look, and starts what was asked for; it ends when the tasks are dropped.
+    pub(super) fn start(self, app: &Arc<App>, addresses: &[SocketAddr]) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let Some(address) = addresses.first().copied() else { return RunningDemo(tasks) };
+        let Some(address) = addresses.first().copied() else { return tasks };
         let admin = app.config().admin.as_ref().map(|admin| admin.bind.to_string());
         println!("{}", self.welcome(&address.to_string(), &admin.unwrap_or_default()));
         if self.traffic {
@@ -109,7 +106,7 @@ impl Demo {
         if self.chaos {
             tasks.spawn(chaos(Arc::clone(app)));
         }
-        RunningDemo(tasks)
+        tasks
     }
 
     fn welcome(self, traffic: &str, admin: &str) -> String {

@@ -85,12 +85,8 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     let reading = path.clone();
     let loaded = tokio::task::spawn_blocking(move || {
         let loaded = config::load(&reading).map_err(|errors| vec![errors.to_string()])?;
-        let problems = config::verify_environment(&loaded.config);
-        if problems.is_empty() {
-            Ok(loaded)
-        } else {
-            Err(problems.iter().map(ToString::to_string).collect())
-        }
+        loaded.verify_environment().map_err(|errors| vec![errors.to_string()])?;
+        Ok(loaded)
     })
     .await
     .map_err(|error| invalid(vec![error.to_string()]))?

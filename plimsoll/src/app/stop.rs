@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{App, Signals, Told, operate};
 use crate::admin::{Command, status::Phase, units::plural};
+use crate::config::model::{Config, Source};
 use crate::log;
 
 /// Drains and stops everything. The exit code says whether something was cut.
@@ -28,10 +29,9 @@ pub async fn stop(
             config.drain_timeout.as_secs_f64()
         ),
     );
-    // Instances get their time to obey TERM after the last request has ended.
     let deadline = Instant::now() + config.drain_timeout;
     let hurry = tokio::sync::watch::Sender::new(false);
-    let end = end(&app, deadline, hurry.subscribe());
+    let end = end(&app, deadline, grace(&config), hurry.subscribe());
     tokio::pin!(end);
     loop {
         tokio::select! {
@@ -50,9 +50,19 @@ pub async fn stop(
     }
 }
 
+/// The longest time that an instance of any service is given to obey TERM.
+fn grace(config: &Config) -> Duration {
+    let processes = config.services.values().filter_map(|service| match &service.source {
+        Source::Processes(spec) => Some(spec.stop_timeout),
+        Source::Servers(_) => None,
+    });
+    processes.max().unwrap_or_default()
+}
+
 async fn end(
     app: &App,
     deadline: Instant,
+    grace: Duration,
     mut hurry: tokio::sync::watch::Receiver<bool>,
 ) -> ExitCode {
     let hurried = async {
@@ -64,6 +74,8 @@ async fn end(
         report = app.edge.drain(deadline.saturating_duration_since(Instant::now())) => report,
         () = &mut hurried => app.edge.drain(Duration::ZERO).await,
     };
+    // However long the requests took, instances get their time to obey TERM.
+    let deadline = deadline.max(Instant::now() + grace);
     let stopped = tokio::select! {
         report = app.fleet.stop(deadline) => report,
         () = &mut hurried => app.fleet.stop(Instant::now()).await,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::admin::units::plural;
 use crate::config::model::{Config, Source};
-use crate::config::{self, Loaded, RunOptions, Warning};
+use crate::config::{self, ConfigErrors, Loaded, RunOptions, Warning};
 
 use super::arguments::{
     CheckArguments, ConfigArguments, ConfigDocument, RunArguments, UpArguments,
@@ -29,7 +29,9 @@ pub fn run(arguments: &RunArguments) -> Result<Config, ExitCode> {
         health: arguments.health.clone(),
         command: arguments.command.clone(),
     };
-    config::for_command(&options).map_err(refuse)
+    let config = config::for_command(&options).map_err(refuse)?;
+    let problems = config::verify_environment(&config);
+    if problems.is_empty() { Ok(config) } else { Err(refuse(ConfigErrors { errors: problems })) }
 }
 
 /// The configuration of `plimsoll up`; warnings are told.

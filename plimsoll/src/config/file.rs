@@ -66,7 +66,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     resolve(&name, &text, &base, &|variable| std::env::var(variable).ok())
 }
 
-/// Resolves a text, for tests of other parts. `name` is the file's name in messages; relative paths begin at its directory.
+/// Resolves a text. `name` is the file's name in messages; relative paths begin at its directory.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once; if it is not TOML, that alone.

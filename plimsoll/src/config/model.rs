@@ -211,7 +211,8 @@ pub struct ProcessSpec {
     pub user: Option<String>,
     /// How the instance is reached: by port (default) or by Unix socket.
     pub connect: InstanceAddress,
-    /// First `$PORT`; instance i of n gets `first + i`. Default: a free port of the kernel's choice.
+    /// First `$PORT`; instance i of n gets `first + i - 1`, so that a restart of all takes n + 1
+    /// ports. Default: a free port below those that the kernel gives to outgoing connections.
     pub first_port: Option<u16>,
     /// How long a new instance may take to its first healthy check. Default 60 s.
     pub start_timeout: Duration,
@@ -219,9 +220,11 @@ pub struct ProcessSpec {
     pub stop_timeout: Duration,
     /// Delays between restarts of a dying instance.
     pub restart: RestartPolicy,
-    /// Recycles an instance whose resident memory goes beyond. Default none.
+    /// Recycles an instance whose resident memory goes beyond, once it has lived for
+    /// `restart.reset_after`. Default none.
     pub max_memory_bytes: Option<u64>,
-    /// Recycles an instance after so many requests. Default none.
+    /// Recycles an instance after so many requests, once it has lived for `restart.reset_after`.
+    /// Default none.
     pub max_requests: Option<u64>,
     /// Where captured output goes besides the terminal. Default none.
     pub log: Option<InstanceLog>,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as JsonValue, json};
 use super::Clinic;
 use super::query::{self, Page};
 use super::resource::{
-    DEFAULT_PAGE_SIZE, FieldErrors, Filter, MAX_PAGE_SIZE, MEASUREMENTS, Resource, named,
+    Columns, DEFAULT_PAGE_SIZE, FieldErrors, Filter, MAX_PAGE_SIZE, MEASUREMENTS, Resource, named,
 };
 use super::store::{Row, Statement, StoreError, Value};
 
@@ -267,7 +267,7 @@ async fn change(
 ) -> Result<Response, ApiError> {
     let (resource, id) = row_of(&name, &id)?;
     let now = now();
-    let mut values =
+    let values =
         resource.validate(&body_object(&body)?, partial, &now).map_err(ApiError::Fields)?;
     // A check over two fields may need the one that a partial update leaves out.
     if partial {
@@ -277,14 +277,13 @@ async fn change(
             .map_err(|error| store_error(resource, error))?;
         let row = stored.into_iter().next().and_then(|rows| rows.into_iter().next());
         let row = row.ok_or(ApiError::NoSuchRow)?;
-        let mut whole: std::collections::BTreeMap<_, _> =
+        let mut whole: Columns =
             resource.fields.iter().map(|field| field.name).zip(row.into_iter().skip(1)).collect();
         whole.extend(values.clone());
         if let Some((field, text)) = (resource.check)(&whole) {
             return Err(field_error(field, text));
         }
     }
-    values.remove("id");
     let row = write(&clinic, resource, "update", query::update(resource, id, values), &now).await?;
     Ok(Json(object(resource, row.ok_or(ApiError::NoSuchRow)?)).into_response())
 }

@@ -3,9 +3,7 @@
 //! Pure: names come from the static tables of `resource` only, values are always parameters.
 //! Parameters are numbered `$1…` in order of appearance, which both engines understand.
 
-use std::collections::BTreeMap;
-
-use super::resource::{Comparison, Filter, Resource, Rule};
+use super::resource::{Columns, Comparison, Filter, Resource, Rule};
 use super::store::{Kind, Statement, Value};
 
 /// One page of a list.
@@ -83,7 +81,7 @@ pub fn get(resource: &Resource, id: i64) -> Statement {
 }
 
 /// A new row; returns it.
-pub fn insert(resource: &Resource, values: BTreeMap<&'static str, Value>) -> Statement {
+pub fn insert(resource: &Resource, values: Columns) -> Statement {
     let names: Vec<_> = values.keys().copied().collect();
     let marks: Vec<_> = (1..=names.len()).map(|number| format!("${number}")).collect();
     Statement {
@@ -100,7 +98,7 @@ pub fn insert(resource: &Resource, values: BTreeMap<&'static str, Value>) -> Sta
 }
 
 /// A changed row; returns it, or nothing where there is none.
-pub fn update(resource: &Resource, id: i64, values: BTreeMap<&'static str, Value>) -> Statement {
+pub fn update(resource: &Resource, id: i64, values: Columns) -> Statement {
     if values.is_empty() {
         return get(resource, id);
     }
@@ -195,6 +193,8 @@ pub fn schema(id: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::resource::{MEASUREMENTS, VARIABLES};
     use super::*;
 

@@ -17,6 +17,9 @@ pub const DEFAULT_PAGE_SIZE: u32 = 20;
 /// Messages by field name, as the API returns them with status 400.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
+/// Values by column.
+pub type Columns = BTreeMap<&'static str, Value>;
+
 /// A collection of rows with a URL.
 #[derive(Debug)]
 pub struct Resource {
@@ -27,7 +30,7 @@ pub struct Resource {
     /// What a list can be narrowed by.
     pub filters: &'static [Filter],
     /// A check over several fields; returns the field to blame and a message.
-    pub check: fn(&BTreeMap<&'static str, Value>) -> Option<(&'static str, &'static str)>,
+    pub check: fn(&Columns) -> Option<(&'static str, &'static str)>,
 }
 
 /// One column.
@@ -275,7 +278,7 @@ impl Resource {
         object: &Map<String, Json>,
         partial: bool,
         now: &str,
-    ) -> Result<BTreeMap<&'static str, Value>, FieldErrors> {
+    ) -> Result<Columns, FieldErrors> {
         let mut errors = FieldErrors::new();
         let mut values = BTreeMap::new();
         for name in object.keys().filter(|name| *name != "id") {

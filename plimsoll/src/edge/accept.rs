@@ -58,7 +58,7 @@ async fn accept(
             }
             Err(Err(error)) if is_of_the_peer(&error) => {}
             Err(Err(error)) => {
-                complain(&worker, || why(&name, &error));
+                complain(&worker, || lack(&name, &error));
                 if either(&mut stop, net::sleep_until(Instant::now() + PAUSE)).await.is_ok() {
                     return;
                 }
@@ -88,14 +88,17 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     )
 }
 
-fn why(name: &str, error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => format!(
-            "out of file descriptors: new clients on {name} wait until others leave; \
-             raise the limit (`ulimit -n`, LimitNOFILE) or lower limits.connections"
-        ),
-        _ => format!("cannot accept on {name}: {error}; trying on"),
-    }
+/// What an error of `accept` that is about us means, and what to do.
+fn lack(name: &str, error: &io::Error) -> String {
+    let remedy = match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            "Plimsoll has no file descriptors left; raise its limit (`ulimit -n`, LimitNOFILE=) or \
+             lower `limits.connections`; "
+        }
+        Some(libc::ENFILE) => "the machine has no file descriptors left; see fs.file-max; ",
+        _ => "",
+    };
+    format!("cannot accept on {name}: {error}; {remedy}new clients wait until it works again")
 }
 
 fn complain(worker: &Worker, text: impl FnOnce() -> String) {

@@ -8,7 +8,7 @@
 //!
 //! Invariants: a server that is draining, stopped, already tried for this request or at its
 //! `max_conns` is never chosen; a starting one neither; a backup only when no primary can take
-//! the request. Decisions race on purpose: two workers may see the same counters and choose the
+//! the request; an ejected one only when nobody is healthy. Decisions race on purpose: two workers may see the same counters and choose the
 //! same server; `max_conns` alone is enforced when the request is counted ([`InFlight`]).
 //!
 //! Left out: time and randomness are arguments; retries belong to the data path, health to
@@ -94,6 +94,8 @@ pub(crate) enum Tier {
     Backup,
     /// All servers, healthy or not: too few were healthy (`min_healthy` with `spread`).
     Spread,
+    /// Ejected servers, because nobody is healthy: bad answers from them are better than none.
+    LastResort,
 }
 
 impl fmt::Display for Tier {
@@ -102,6 +104,7 @@ impl fmt::Display for Tier {
             Self::Primary => "primary",
             Self::Backup => "backup",
             Self::Spread => "spread over all",
+            Self::LastResort => "last resort",
         })
     }
 }

@@ -9,8 +9,9 @@
 //! 3. real traffic failed too often: `ejected` for a time, then on probation;
 //! 4. no check has succeeded yet: `starting`; otherwise `healthy`.
 //!
-//! So a passing check never shortens an ejection (checks that pass while traffic fails are what
-//! ejection is for), and a failing one counts even during it.
+//! So a passing check never shortens an ejection: checks that pass while traffic fails are what
+//! ejection is for. But once checks have failed as well, the server was down, and it is back as
+//! soon as they succeed again.
 //!
 //! Left out: `stopped` and the bookkeeping of figures are the roster's; when a check runs is
 //! decided here ([`Health::next_check`]), running it is `probe`'s.
@@ -93,8 +94,6 @@ pub(crate) struct Transition {
 pub(crate) enum Event {
     /// Its state changed.
     Changed(Transition),
-    /// It did not, although something speaks against the server.
-    Kept(String),
     /// It did not, but what spoke against the server no longer counts.
     Cleared(String),
 }
@@ -147,8 +146,8 @@ pub(crate) struct Health {
     ejections_in_a_row: u32,
     /// Successes in a row since the last ejection ended.
     probation: Option<u32>,
-    /// When it was last said that a failing server is kept.
-    kept_at: Option<Duration>,
+    /// Ejections in all.
+    ejections: u64,
     drained_by_owner: bool,
     drained_by_operator: bool,
 }
@@ -171,7 +170,7 @@ impl Health {
             ejection: None,
             ejections_in_a_row: 0,
             probation: None,
-            kept_at: None,
+            ejections: 0,
             drained_by_owner: false,
             drained_by_operator: false,
         };
@@ -192,6 +191,11 @@ impl Health {
     /// Since when it is in this state.
     pub(crate) fn since(&self) -> Duration {
         self.since
+    }
+
+    /// How often it was ejected.
+    pub(crate) fn ejections(&self) -> u64 {
+        self.ejections
     }
 
     /// Whether it was ejected and has not proved itself since.
@@ -256,6 +260,10 @@ impl Health {
                 };
                 if self.checked != Checked::Down && self.streak >= policy.fall && !patient {
                     (self.checked, self.streak) = (Checked::Down, 0);
+                    self.failures.clear();
+                    if self.ejection.take().is_some() {
+                        self.probation = Some(0);
+                    }
                 }
                 self.settle(now, "")
             }
@@ -274,9 +282,8 @@ impl Health {
         self.settle(now, "its host name has an address")
     }
 
-    /// Real traffic failed. `may_eject` is false for the last server that is left: bad answers
-    /// from it are better than none at all.
-    pub(crate) fn failure(&mut self, what: &str, may_eject: bool, now: Duration) -> Option<Event> {
+    /// Real traffic failed.
+    pub(crate) fn failure(&mut self, what: &str, now: Duration) -> Option<Event> {
         let PassiveHealth { max_fails, fail_window, eject_for, eject_max } = self.policy.passive;
         // Failures of requests that were on their way when it went out of service say nothing new.
         if max_fails == 0 || !matches!(self.state, ServerState::Healthy | ServerState::Draining) {
@@ -297,13 +304,7 @@ impl Health {
         }
         let many = format!("{} within {}", count(max_fails as u32, "failure"), show(fail_window));
         self.failures.clear();
-        if !may_eject {
-            let said = self.kept_at.is_some_and(|at| now.saturating_sub(at) < fail_window);
-            return (!said).then(|| {
-                self.kept_at = Some(now);
-                Event::Kept(format!("{many}, the last: {what}; kept, no other server is left"))
-            });
-        }
+        self.ejections += 1;
         self.ejections_in_a_row = self.ejections_in_a_row.saturating_add(1);
         let time = eject_for.saturating_mul(self.ejections_in_a_row).min(eject_max);
         let reason = format!("{many}, the last: {what}; out for {}", show(time));

@@ -8,6 +8,7 @@
 mod checks;
 mod member;
 mod metrics;
+mod needs;
 mod outcome;
 mod pool;
 mod view;

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use super::balance::Decision;
 use super::balance::latency::LatencyAverage;
-use super::balance::{Decision, Reason, Tier};
 use super::hash;
 use crate::config::model::Address;
 
@@ -182,16 +182,12 @@ impl Server {
 
 /// One request in flight on a server; counts down when dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight {
-    server: Arc<Server>,
-    reason: Reason,
-    tier: Tier,
-}
+pub(crate) struct InFlight(Arc<Server>);
 
 impl InFlight {
     /// Counts the request that was decided on, unless the server is at its `max_conns` now.
     pub(super) fn try_start(decision: &Decision<'_>) -> Option<Self> {
-        let Decision { server, reason, tier } = *decision;
+        let server = decision.server;
         let limit = server.max_conns.load(Ordering::Relaxed);
         if limit == u32::MAX {
             server.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -201,34 +197,25 @@ impl InFlight {
             let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
             server.in_flight.fetch_update(set, get, more).ok()?;
         }
-        Some(Self { server: Arc::clone(server), reason, tier })
+        Some(Self(Arc::clone(server)))
     }
 
     /// The server it counts on.
     pub(crate) fn server(&self) -> &Arc<Server> {
-        &self.server
-    }
-
-    /// Why this server was chosen.
-    pub(crate) fn reason(&self) -> Reason {
-        self.reason
-    }
-
-    /// Out of which group it was chosen.
-    pub(crate) fn tier(&self) -> Tier {
-        self.tier
+        &self.0
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.server.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::balance::{Reason, Tier};
 
     fn server(max_conns: Option<u32>, address: Address) -> Arc<Server> {
         let (name, weight) = ("web-1".to_owned(), 1);

@@ -3,11 +3,12 @@
 mod harness;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::Edge;
 use crate::config::model::{AccessLog, AccessLogFormat, Balance, HashKey, LogTarget, Route};
 use harness::{Harness, Script, config, read_response};
 
@@ -507,7 +508,7 @@ fn a_reload_changes_routes_and_listeners_under_open_connections() {
     let harness = Harness::start(&[answers(&[OK, OK, OK, OK])], |_| {});
     let mut client = harness.connect();
     assert_eq!(client.get("/").status, 200);
-    let before = harness.addresses();
+    let before = addresses(&harness.edge);
     let mut changed = (*harness.config).clone();
     changed.routes[0].path = "/new".to_owned();
     changed.routes[0].strip_prefix = true;
@@ -518,14 +519,14 @@ fn a_reload_changes_routes_and_listeners_under_open_connections() {
     assert_eq!(client.get("/").status, 404, "the open connection sees the new routes");
     assert_eq!(client.get("/new/x?y").status, 200);
     assert!(harness.request(0).contains("GET /x?y HTTP/1.1"));
-    let after = harness.addresses();
+    let after = addresses(&harness.edge);
     assert_eq!((after.len(), after[0]), (2, before[0]));
     let mut other = harness.connect_to(after[1]);
     assert_eq!(other.get("/new").status, 200);
     changed.listen.remove(0);
     harness.edge.apply(Arc::new(changed)).unwrap();
     assert_eq!(client.get("/new").status, 200, "connections outlive their listener");
-    assert_eq!(harness.addresses(), after[1..]);
+    assert_eq!(addresses(&harness.edge), after[1..]);
 }
 
 #[test]
@@ -615,4 +616,8 @@ fn responses_can_be_read_by_the_harness() {
     let mut rest = Vec::new();
     let response = read_response(&mut bytes, &mut rest, false);
     assert_eq!((response.body.as_slice(), rest.as_slice()), (&b"ok"[..], &b"rest"[..]));
+}
+
+fn addresses(edge: &Edge) -> Vec<SocketAddr> {
+    edge.listeners().into_iter().map(|(_, address)| address).collect()
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
 
-use crate::config::model::{Command, Config, ProcessSpec, Source};
+use crate::config::model::{Command, ProcessSpec};
 
 /// First words after which `exec` is wrong: the shell's own words and those of its commands
 /// that change the shell itself or are no program everywhere.
@@ -88,20 +88,6 @@ fn simple_program(text: &str) -> Option<&str> {
     let plain = first.chars().all(|c| c.is_alphanumeric() || "/._+-[".contains(c));
     let special = SHELL_WORDS.contains(&first) || first.starts_with('-');
     (quote.is_none() && plain && !special).then_some(first)
-}
-
-/// What is wrong with the commands, directories and users of a configuration, one sentence each.
-/// Meant to be asked before anything is started.
-pub fn problems(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    for service in config.services.values() {
-        if let Source::Processes(spec) = &service.source {
-            let found = [check_user(spec).map(drop), check_directory(spec), check_program(spec)];
-            let found = found.into_iter().filter_map(Result::err);
-            problems.extend(found.map(|problem| format!("service {}: {problem}", service.name)));
-        }
-    }
-    problems
 }
 
 /// # Errors

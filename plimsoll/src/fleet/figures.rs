@@ -34,6 +34,10 @@ fn tree(table: &ProcessTable, guard: i32) -> Option<Figures> {
     let ticks = guard.waited_ticks
         + below.iter().map(|process| process.own_ticks + process.waited_ticks).sum::<u64>();
     let live: Vec<_> = below.into_iter().filter(|process| !process.zombie).collect();
+    // Seen just before its first process, or after its last.
+    if live.is_empty() {
+        return None;
+    }
     let pages: u64 = live.iter().map(|process| process.resident_pages).sum();
     Some(Figures {
         cpu_seconds: ticks as f64 / system(SysconfVar::CLK_TCK, DEFAULT_TICKS) as f64,

@@ -37,8 +37,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use command::problems;
-pub use snapshot::{Figures, FleetSnapshot, Instance, Phase, RecentOutput, RolloutProgress};
+pub use snapshot::{FleetSnapshot, Instance};
 
 use crate::config::model::Config;
 use output::Writers;
@@ -151,8 +150,7 @@ pub struct StopReport {
 
 impl Fleet {
     /// Starts the instances of a configuration. Must be called on a tokio runtime; returns at
-    /// once. What an instance lacks to start is logged and tried again: ask [`problems`] before
-    /// to refuse a configuration.
+    /// once. What an instance lacks to start is logged and tried again.
     pub fn start(config: &Config, traffic: Traffic) -> Self {
         let writers = Writers {
             terminal: Writer::start("fleet-terminal", Terminal::own()),
@@ -193,17 +191,9 @@ impl Fleet {
         answer.unwrap_or_else(|| Err(RestartError::Stopping { service: service.to_owned() }))
     }
 
-    /// Sets how many instances of a service are wanted, until the configuration says otherwise.
-    ///
-    /// # Errors
-    /// When there is no such service.
-    pub async fn scale(&self, service: &str, count: u32) -> Result<(), UnknownService> {
-        let answer = self.ask(|reply| Command::Scale(service.to_owned(), count, reply)).await;
-        answer.unwrap_or_else(|| Err(UnknownService { service: service.to_owned() }))
-    }
-
     /// Drains and stops everything; what has not stopped by `deadline` is killed. Draining ends
-    /// at half of the time at the latest, so that TERM can be obeyed. Returns at the end.
+    /// at half of the time at the latest, so that TERM can be obeyed. Returns at the end. A second
+    /// call brings the deadline forward; the first one then returns an empty report.
     pub async fn stop(&self, deadline: Instant) -> StopReport {
         self.ask(|reply| Command::Stop(deadline, reply)).await.unwrap_or_default()
     }

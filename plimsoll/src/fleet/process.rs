@@ -27,11 +27,12 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 /// pipes is gone; only a slow terminal can hold their readers.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(3);
 /// Set for other programs by whoever started Plimsoll; meant for Plimsoll alone.
-const PRIVATE_VARIABLES: [&str; 7] = [
+const PRIVATE_VARIABLES: [&str; 8] = [
     "LISTEN_FDNAMES",
     "LISTEN_FDS",
     "LISTEN_PID",
     "NOTIFY_SOCKET",
+    "PLIMSOLL_TOKEN",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
     "INVOCATION_ID",

@@ -12,7 +12,7 @@ use super::launch::{Hands, Place, launch};
 use super::output::Output;
 use super::plan::{Action, Cause, Planned, Planner, Policy, Rollout, Seen, Stage, Step};
 use super::process::{News, Process, ProcessId};
-use super::snapshot::{Figures, Instance, Phase, RecentOutput, RolloutProgress};
+use super::snapshot::{Figures, Instance, Phase, RolloutProgress};
 use super::{RestartError, RestartReport, Traffic};
 use crate::config::model::{Address, InstanceAddress, ProcessSpec};
 use crate::log;
@@ -44,6 +44,8 @@ struct Slot {
     figures: Figures,
     /// When the figures were taken; `None` before the first.
     weighed_at: Option<Duration>,
+    /// Whether the figures were taken since it is ready.
+    weighed_ready: bool,
     /// The last line of the process before, for whoever asks why it ended.
     last_line: Option<String>,
 }
@@ -133,11 +135,6 @@ impl ServiceRun {
         self.slots.is_empty()
     }
 
-    /// How many instances are wanted.
-    pub fn want(&mut self, count: u32) {
-        self.planner.want(count);
-    }
-
     /// Begins a rolling restart.
     pub fn restart(&mut self, reply: oneshot::Sender<Result<RestartReport, RestartError>>) {
         let service = self.name.to_string();
@@ -180,8 +177,23 @@ impl ServiceRun {
         })
     }
 
+    /// Whether a process runs that was not looked at since it started, or since it is ready.
+    pub fn wants_figures(&self) -> bool {
+        self.slots.iter().any(|(number, slot)| {
+            let fresh =
+                slot.weighed_at.is_some() && (slot.weighed_ready || !self.is_ready(*number));
+            slot.pid.is_some() && !fresh
+        })
+    }
+
+    fn is_ready(&self, number: u32) -> bool {
+        let planned = self.planner.instances().get(&number);
+        planned.is_some_and(|planned| planned.stage == Stage::Ready)
+    }
+
     /// Takes figures, unless they are of a former process.
     pub fn weigh(&mut self, id: &ProcessId, figures: Figures, now: Duration) {
+        let ready = self.is_ready(id.number);
         if let Some(slot) = self.slots.get_mut(&id.number).filter(|slot| slot.start == id.start) {
             // Time of children that nobody waited for is lost to the kernel; a counter must not
             // go back.
@@ -194,6 +206,7 @@ impl ServiceRun {
                 (cpu_seconds - before) / passed.as_secs_f64() * 100.0
             };
             slot.weighed_at = Some(now);
+            slot.weighed_ready = ready;
             slot.figures = Figures { cpu_seconds, cpu_percent, ..figures };
             self.planner.weigh(id.number, figures.resident_bytes);
         }
@@ -325,11 +338,13 @@ impl ServiceRun {
             started_at: None,
             figures: Figures::default(),
             weighed_at: None,
+            weighed_ready: false,
             last_line: None,
         });
         slot.start = start;
         slot.figures = Figures::default();
         slot.weighed_at = None;
+        slot.weighed_ready = false;
         slot.output.clear_recent();
         slot.output.set_log(self.spec.log.as_ref());
         let output = Arc::clone(&slot.output);
@@ -450,7 +465,6 @@ impl ServiceRun {
             started_at: slot.started_at,
             figures: slot.figures,
             last_exit,
-            recent: RecentOutput(Arc::clone(&slot.output)),
         }
     }
 }

@@ -3,11 +3,8 @@
 //! Written by the fleet's owner task alone, read through a watch channel as one immutable value.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::output::Output;
 use crate::config::model::Address;
 
 /// All instances at one moment.
@@ -106,8 +103,6 @@ pub struct Instance {
     pub figures: Figures,
     /// How it ended last, or why it could not be started.
     pub last_exit: Option<String>,
-    /// What it printed last.
-    pub recent: RecentOutput,
 }
 
 impl Instance {
@@ -115,29 +110,5 @@ impl Instance {
     /// checked; one that stops, so that its last requests are counted.
     pub fn is_served(&self) -> bool {
         !matches!(self.phase, Phase::Backoff | Phase::CrashLoop)
-    }
-}
-
-/// The last lines that an instance printed, kept by the instance and read on demand.
-#[derive(Clone)]
-pub struct RecentOutput(pub Arc<Output>);
-
-impl RecentOutput {
-    /// At most the last `count` lines, oldest first, as plain text.
-    pub fn lines(&self, count: usize) -> Vec<String> {
-        self.0.recent(count)
-    }
-}
-
-/// Snapshots differ by their instances, not by what these have printed meanwhile.
-impl PartialEq for RecentOutput {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl fmt::Debug for RecentOutput {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("RecentOutput")
     }
 }

@@ -39,7 +39,6 @@ type Specs = BTreeMap<String, ProcessSpec>;
 pub enum Command {
     Apply(Specs, oneshot::Sender<ApplyReport>),
     Restart(String, oneshot::Sender<Result<RestartReport, RestartError>>),
-    Scale(String, u32, oneshot::Sender<Result<(), UnknownService>>),
     Stop(Instant, oneshot::Sender<StopReport>),
 }
 
@@ -57,8 +56,8 @@ pub fn specs(config: &Config) -> Specs {
 /// Who waits for the end, and what it has come to so far.
 #[derive(Debug)]
 struct Stopping {
-    /// When waiting ends, whatever is left.
-    give_up: Instant,
+    /// When everything is to have stopped.
+    deadline: Instant,
     reply: oneshot::Sender<StopReport>,
     report: StopReport,
 }
@@ -140,11 +139,6 @@ impl Supervisor {
                     let _ = reply.send(Err(UnknownService { service }.into()));
                 }
             },
-            Command::Scale(service, count, reply) => {
-                let known = self.services.get_mut(&service);
-                let result = known.map(|run| run.want(count)).ok_or(UnknownService { service });
-                let _ = reply.send(result);
-            }
             Command::Stop(deadline, reply) => self.stop(deadline, reply),
         }
     }
@@ -174,25 +168,31 @@ impl Supervisor {
         ApplyReport { changes }
     }
 
+    /// A second stop takes the place of the first: whoever hurries gets the report.
     fn stop(&mut self, deadline: Instant, reply: oneshot::Sender<StopReport>) {
-        if self.stopping.is_some() {
-            return;
-        }
+        let before = self.stopping.take();
+        let deadline = before.as_ref().map_or(deadline, |before| before.deadline.min(deadline));
         let within = deadline.saturating_duration_since(Instant::now());
-        let mut report = StopReport::default();
+        let mut stopped = Vec::new();
         for run in self.services.values_mut() {
             run.stop(&self.hands, within);
-            // Those killed before are not this stop's.
-            run.take_killed();
-            report.stopped.extend(run.names());
+            if before.is_none() {
+                // Those killed before are not this stop's.
+                run.take_killed();
+                stopped.extend(run.names());
+            }
         }
-        let give_up = Instant::now() + within + KILL_PATIENCE;
-        self.stopping = Some(Stopping { give_up, reply, report });
+        let report = before.map_or_else(
+            || StopReport { stopped, ..StopReport::default() },
+            |before| before.report,
+        );
+        self.stopping = Some(Stopping { deadline, reply, report });
     }
 
     fn is_stopped(&self) -> bool {
         let over = self.services.values().all(ServiceRun::is_empty);
-        self.stopping.as_ref().is_some_and(|stop| over || Instant::now() >= stop.give_up)
+        let give_up = |stop: &Stopping| stop.deadline + KILL_PATIENCE;
+        self.stopping.as_ref().is_some_and(|stop| over || Instant::now() >= give_up(stop))
     }
 
     async fn finish(mut self) {
@@ -238,6 +238,9 @@ impl Supervisor {
             run.act(&mut self.hands);
         }
         self.services.retain(|_, run| !run.is_over());
+        if self.services.values().any(ServiceRun::wants_figures) {
+            self.sample();
+        }
         let snapshot = self.view();
         self.snapshot.send_if_modified(|published| {
             let changed = **published != snapshot;

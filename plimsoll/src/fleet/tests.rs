@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::output::tests::{Screen, screens};
+use super::snapshot::Phase;
 use super::*;
 use crate::config::model::{
     Balance, BelowMinHealthy, ClientTimeouts, Command as CommandLine, HeaderPolicy,
@@ -131,11 +132,13 @@ struct Opinion {
     requests_total: u64,
 }
 
-/// Stands in for the balancer: an instance is healthy once it has printed `ready`.
+/// Stands in for the balancer: an instance is healthy once its main process has
+/// printed `ready` and its own id.
 #[derive(Clone, Default)]
 struct Balancer {
     snapshot: Arc<Mutex<Option<watch::Receiver<Arc<FleetSnapshot>>>>>,
     opinions: Arc<Mutex<BTreeMap<String, Opinion>>>,
+    out: Screen,
 }
 
 impl Balancer {
@@ -149,7 +152,8 @@ impl Balancer {
             if !instance.is_served() {
                 return None;
             }
-            let ready = instance.recent.lines(usize::MAX).iter().any(|line| line == "ready");
+            let line = format!("{name} | ready {}\n", instance.pid.unwrap_or_default());
+            let ready = balancer.out.text().contains(&line);
             let opinion = balancer.opinions.lock().unwrap().get(name).copied().unwrap_or_default();
             Some(InstanceTraffic {
                 healthy: ready && !instance.draining,
@@ -177,7 +181,7 @@ struct Harness {
 impl Harness {
     fn start(services: &[(&str, &ProcessSpec)]) -> Self {
         let (writers, out, _) = screens(false);
-        let balancer = Balancer::default();
+        let balancer = Balancer { out: out.clone(), ..Balancer::default() };
         let fleet = Fleet::start_with(&config(services), balancer.traffic(), writers);
         let changes = fleet.changes();
         *balancer.snapshot.lock().unwrap() = Some(changes.clone());

@@ -106,8 +106,8 @@ fn ambiguous_bodies_are_refused_and_never_completed() {
 fn what_is_too_large_says_so() {
     let server = echo();
     let plimsoll = Plimsoll::up(&format!(
-        "limits = {{ head_bytes = \"4KiB\", header_count = 20, target_bytes = \"1KiB\", \
-         body_bytes = \"1KiB\", trailer_bytes = \"256B\", chunk_line_bytes = \"256B\" }}\n{}",
+        "limits = {{ head = \"4KiB\", header_count = 20, target = \"1KiB\", \
+         body = \"1KiB\", trailers = \"256B\", chunk_line = \"256B\" }}\n{}",
         service(&[&server], "")
     ));
     let long = "x".repeat(8000);

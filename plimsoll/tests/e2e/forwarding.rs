@@ -190,7 +190,18 @@ fn heads_without_bodies_keep_the_connection() {
 
 #[test]
 fn a_client_that_expects_100_continue_gets_it_before_its_body() {
-    let server = Upstream::answering(|request| ok(std::str::from_utf8(&request.body).unwrap()));
+    let server = Upstream::start(|mut stream| {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count > 0) {
+            head.push(byte[0]);
+        }
+        assert!(String::from_utf8_lossy(&head).to_lowercase().contains("expect: 100-continue"));
+        let _ = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+        let mut body = [0; 5];
+        let _ = stream.read_exact(&mut body);
+        let _ = stream.write_all(&ok(std::str::from_utf8(&body).unwrap()));
+    });
     let plimsoll = Plimsoll::up(&service(&[&server], ""));
     let mut connection = Connection::open(plimsoll.traffic);
     connection

@@ -129,7 +129,9 @@ fn counters_and_health_survive_a_reload() {
     plimsoll.write_config(&service(&[&server], "balance = \"least-conn\""));
     assert_eq!(plimsoll.command(&["reload"]).0, 0);
     plimsoll.get("/");
-    assert_eq!(plimsoll.metric("plimsoll_server_requests_total", &["web"]), 6.0);
+    plimsoll.wait("all six requests counted", || {
+        plimsoll.metric("plimsoll_server_requests_total", &["web"]) == 6.0
+    });
 }
 
 #[test]

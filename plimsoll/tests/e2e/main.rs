@@ -1,4 +1,6 @@
 //! End-to-end tests: the real binary against real peers.
+// Clippy lets tests unwrap, but takes what they share for ordinary code.
+#![allow(clippy::unwrap_used)]
 
 mod bad_requests;
 mod clinic;

@@ -60,7 +60,7 @@ fn options_win_over_variables() {
 fn the_config_file_says_where_and_with_which_token() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("plimsoll.toml");
-    let mut find = |admin: &str| {
+    let find = |admin: &str| {
         let text = format!("admin = {admin}\n[service.web]\nservers = [\"127.0.0.1:1\"]\n");
         std::fs::write(&path, text).unwrap();
         let connection = Connection { config: Some(path.clone()), ..NOWHERE };

@@ -75,9 +75,11 @@ impl ServerSet {
         let census = census(servers);
         let verdict = verdict(servers, census, min_healthy);
         let spread = matches!(verdict, Verdict::Open { primary: Tier::Spread });
+        let last_resort = matches!(verdict, Verdict::Open { primary: Tier::LastResort });
         let takes_traffic = |server: &&Arc<Server>| match server.state() {
             ServerState::Healthy => true,
-            ServerState::Unhealthy | ServerState::Ejected => spread,
+            ServerState::Unhealthy => spread,
+            ServerState::Ejected => spread || last_resort,
             ServerState::Starting | ServerState::Draining | ServerState::Stopped => false,
         };
         let group = |backup: bool| {
@@ -174,8 +176,12 @@ fn verdict(servers: &[Arc<Server>], census: Census, min_healthy: MinHealthy) -> 
             }
         };
     }
-    if servers.iter().any(|server| server.state() == ServerState::Healthy) {
-        return Verdict::Open { primary: Tier::Primary };
+    let any = |state| servers.iter().any(|server| server.state() == state);
+    if any(ServerState::Healthy) {
+        Verdict::Open { primary: Tier::Primary }
+    } else if any(ServerState::Ejected) {
+        Verdict::Open { primary: Tier::LastResort }
+    } else {
+        Verdict::Closed(NoServer::NoneHealthy(census))
     }
-    Verdict::Closed(NoServer::NoneHealthy(census))
 }

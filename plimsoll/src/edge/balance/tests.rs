@@ -357,11 +357,13 @@ proptest! {
         let decision = set.choose(&input, &bench.turn, bench.now.as_nanos() as u64);
 
         let reached = census.reaches(percent);
+        let healthy = servers.iter().any(|some| some.state == ServerState::Healthy);
         let may = |some: &AnyServer| {
             let room = some.max_conns.is_none_or(|limit| some.in_flight < limit);
             let state = match some.state {
                 ServerState::Healthy => true,
-                ServerState::Unhealthy | ServerState::Ejected => !reached,
+                ServerState::Unhealthy => !reached,
+                ServerState::Ejected => !reached || !healthy,
                 _ => false,
             };
             room && state && !some.tried && (reached || spread)

@@ -134,10 +134,12 @@ impl Exchange<'_> {
     fn write_head(&mut self, service: &ServiceRuntime) {
         let worker = &self.client.worker;
         let trusted = self.trusts_peer();
+        let client = self.client_address();
         let target = self.target.and_then(|place| self.routing.targets.get(place));
         let scratch = &mut *self.scratch;
         let rewrite = RequestRewrite {
             peer: self.client.address(),
+            client,
             trusted,
             request_id: &scratch.request_id,
             span: worker.identity.random(),

@@ -109,13 +109,7 @@ impl Case {
                         let times = times.map_or(1, |times| times.parse().unwrap());
                         (0..times).filter_map(|_| health.success()).last()
                     }
-                    ("failure", _) => {
-                        let healthy = |(other, health): (usize, &Health)| {
-                            other != index && health.state() == ServerState::Healthy
-                        };
-                        let others = self.health.iter().enumerate().any(healthy);
-                        self.health[index].failure(rest, others, now)
-                    }
+                    ("failure", _) => health.failure(rest, now),
                     _ => panic!("unknown event {line}"),
                 };
                 vec![(index, event)]
@@ -127,9 +121,7 @@ impl Case {
                 Some(Event::Changed(Transition { to, reason, .. })) => {
                     self.log.push_back(format!("{name} is {to}: {reason}"));
                 }
-                Some(Event::Kept(text) | Event::Cleared(text)) => {
-                    self.log.push_back(format!("{name}: {text}"))
-                }
+                Some(Event::Cleared(text)) => self.log.push_back(format!("{name}: {text}")),
                 None => {}
             }
         }
@@ -255,7 +247,7 @@ fn what_is_remembered_is_bounded() {
     let (policy, _) = policy("max_fails=4000000000 fail_window=1000s");
     let mut health = Health::new(policy, false, Duration::ZERO);
     for millis in 0..2000 {
-        health.failure("connection refused", true, Duration::from_millis(millis));
+        health.failure("connection refused", Duration::from_millis(millis));
     }
     assert!(health.failures.len() <= FAILURES_MAX);
 }

@@ -18,7 +18,6 @@ pub(super) struct Member {
     last_check: Option<CheckView>,
     checks_passed: u64,
     checks_failed: u64,
-    ejections: u64,
 }
 
 impl Member {
@@ -34,8 +33,7 @@ impl Member {
         health.drain_by_owner(spec.draining, now);
         let server = Arc::new(Server::new(service, spec, health.state()));
         server.enters(now);
-        let (last_check, checks_passed, checks_failed, ejections) = (None, 0, 0, 0);
-        Self { server, health, last_check, checks_passed, checks_failed, ejections }
+        Self { server, health, last_check: None, checks_passed: 0, checks_failed: 0 }
     }
 
     /// Whether `spec` is about this server: the same one under the same name.
@@ -73,20 +71,14 @@ impl Member {
         let (part, name) = (&*self.server.service, &self.server.name);
         match event {
             None => false,
-            Some(Event::Kept(text)) => {
-                log::warn(part, format_args!("{name}: {text}"));
-                false
-            }
             Some(Event::Cleared(text)) => {
                 log::info(part, format_args!("{name}: {text}"));
                 false
             }
             Some(Event::Changed(Transition { to, reason, .. })) => {
                 self.server.set_state(*to);
-                match to {
-                    ServerState::Healthy => self.server.enters(now),
-                    ServerState::Ejected => self.ejections += 1,
-                    _ => {}
+                if *to == ServerState::Healthy {
+                    self.server.enters(now);
                 }
                 let line = format_args!("{name} is {to}: {reason}");
                 match to {
@@ -115,7 +107,7 @@ impl Member {
             last_check: self.last_check.clone(),
             checks_passed: self.checks_passed,
             checks_failed: self.checks_failed,
-            ejections: self.ejections,
+            ejections: self.health.ejections(),
         }
     }
 }

@@ -31,6 +31,21 @@ fn expose_service(exposition: &mut Exposition, service: &ServiceView) {
         let labels = [("service", service.name.as_str()), ("state", state.as_str())];
         servers.sample(&labels, count as f64);
     }
+    let mut needs = exposition.family(
+        "plimsoll_service_needs_total",
+        Kind::Counter,
+        "Attempts sent where they go only in need: to a backup, spread over unhealthy servers too, \
+         to an ejected server as the last resort, or past the server that their hash names because it was above its share.",
+    );
+    let counts = service.needs;
+    for (to, count) in [
+        ("backup", counts.backup),
+        ("spread", counts.spread),
+        ("last-resort", counts.last_resort),
+        ("overflow", counts.overflow),
+    ] {
+        needs.sample(&[("service", &service.name), ("to", to)], count as f64);
+    }
     exposition
         .family(
             "plimsoll_service_up",

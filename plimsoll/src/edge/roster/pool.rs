@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::member::Member;
+use super::needs::Needs;
 use super::view::ServiceView;
 use super::{Outcome, now};
 use crate::config::model::{HealthCheck, Service, Source};
@@ -34,6 +35,7 @@ pub(crate) struct ServicePool {
     set: ArcSwap<ServerSet>,
     /// Turns taken. Written by every worker.
     turn: AtomicU64,
+    needs: Needs,
     state: Mutex<PoolState>,
     /// Counts changes of states and servers over all pools.
     changes: Arc<watch::Sender<u64>>,
@@ -66,6 +68,7 @@ impl ServicePool {
             name: Arc::from(service.name.as_str()),
             set: ArcSwap::from_pointee(set),
             turn: AtomicU64::new(0),
+            needs: Needs::default(),
             state: Mutex::new(PoolState { service: Arc::clone(service), members: Vec::new() }),
             changes: Arc::clone(changes),
             configured: watch::Sender::new(0),
@@ -85,6 +88,7 @@ impl ServicePool {
         for _ in 0..RACES_MAX {
             let decision = set.choose(&input, &self.turn, now_nanos)?;
             if let Some(in_flight) = InFlight::try_start(&decision) {
+                self.needs.count(&decision);
                 return Ok(in_flight);
             }
         }
@@ -108,15 +112,7 @@ impl ServicePool {
                 if weighs_latency {
                     server.latency.penalise(latency, now.as_nanos() as u64);
                 }
-                let other_healthy = |member: &Member| {
-                    !Arc::ptr_eq(&member.server, server)
-                        && member.health.state() == ServerState::Healthy
-                };
-                let mut state = self.lock();
-                let may_eject = state.members.iter().any(other_healthy);
-                self.judge_locked(&mut state, server, now, |member| {
-                    member.health.failure(&kind.to_string(), may_eject, now)
-                });
+                self.judge(server, now, |member| member.health.failure(&kind.to_string(), now));
             }
         }
     }
@@ -130,9 +126,9 @@ impl ServicePool {
             name: self.name.to_string(),
             balance: state.service.balance.clone(),
             min_healthy,
-            census,
             reaches_minimum: census.reaches(min_healthy.percent),
             closed: set.closed().map(|reason| reason.to_string()),
+            needs: self.needs.view(),
             servers: state.members.iter().map(|member| member.view(self.epoch)).collect(),
         }
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::config::model::{Address, Balance, MinHealthy};
-use crate::edge::balance::Census;
 use crate::edge::server::ServerState;
 
 /// One service at one moment.
@@ -15,14 +14,27 @@ pub(crate) struct ServiceView {
     pub(crate) balance: Balance,
     /// Its threshold.
     pub(crate) min_healthy: MinHealthy,
-    /// Its servers by state.
-    pub(crate) census: Census,
     /// Whether the threshold is reached (always with 0 %).
     pub(crate) reaches_minimum: bool,
     /// Why it takes no traffic now; `None` when it does.
     pub(crate) closed: Option<String>,
+    /// Attempts that went where they go only in need, since the start of the process.
+    pub(crate) needs: NeedsView,
     /// Its servers, in the order of their owner.
     pub(crate) servers: Vec<ServerView>,
+}
+
+/// Attempts that went where they go only in need.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct NeedsView {
+    /// To a backup: no primary could take them.
+    pub(crate) backup: u64,
+    /// To any server, healthy or not: too few were healthy.
+    pub(crate) spread: u64,
+    /// To an ejected server: nobody was healthy.
+    pub(crate) last_resort: u64,
+    /// To another server than their hash names: that one was above its share.
+    pub(crate) overflow: u64,
 }
 
 /// One server at one moment.

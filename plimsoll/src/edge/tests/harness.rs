@@ -147,11 +147,6 @@ impl Harness {
         self.address
     }
 
-    /// Where the edge listens now.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.edge.listeners().into_iter().map(|(_, address)| address).collect()
-    }
-
     pub(super) fn connect(&self) -> Client {
         self.connect_to(self.address)
     }

@@ -223,7 +223,9 @@ impl Planner {
         }
     }
 
-    /// Replaces an instance that went beyond a ceiling.
+    /// Replaces an instance that went beyond a ceiling. One that does so right after its start
+    /// is left alone for `reset_after`: a ceiling below what the service needs must not keep it
+    /// restarting without pause.
     pub fn recycle(&mut self, now: Duration, steps: &mut Vec<Step>) {
         let busy = self.replacement.is_some() || self.rollout.is_some();
         if busy || self.wanted == 0 || now < self.recycle_after {
@@ -232,7 +234,8 @@ impl Planner {
         let memory = self.policy.max_memory_bytes.unwrap_or(u64::MAX);
         let requests = self.policy.max_requests.unwrap_or(u64::MAX);
         let beyond = self.instances.iter().find_map(|(number, one)| {
-            if one.leaving || one.stage != Stage::Ready {
+            let young = now.saturating_sub(one.started) < self.policy.restart.reset_after;
+            if one.leaving || one.stage != Stage::Ready || young {
                 return None;
             }
             let served = one.traffic.map_or(0, |seen| seen.requests - one.requests_before);

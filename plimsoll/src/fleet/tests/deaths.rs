@@ -11,19 +11,20 @@ fn pid(instance: &Instance) -> Pid {
 
 #[tokio::test]
 async fn a_killed_instance_is_started_again_elsewhere() {
-    let mut harness = Harness::start(&[("web", &shell("echo ready; exec sleep 1000"))]);
+    let mut harness = Harness::start(&[("web", &shell("echo ready $$; exec sleep 1000"))]);
     let before = harness.ready(1).await.remove(0);
     kill(pid(&before), Signal::SIGKILL).unwrap();
     let again = |web: &[Instance]| web[0].restarts == 1 && web[0].phase == Phase::Ready;
     let after = harness.until("started again", again).await.remove(0);
     assert_ne!(after.pid, before.pid);
-    assert_eq!(after.last_exit.unwrap(), "was killed by SIGKILL; last line: ready");
+    let exit = format!("was killed by SIGKILL; last line: ready {}", pid(&before));
+    assert_eq!(after.last_exit.unwrap(), exit);
 }
 
 #[tokio::test]
 async fn a_crash_loop_is_told_and_does_not_halt_others() {
     let broken = shell("echo starting; echo no database >&2; exit 3");
-    let good = shell("echo ready; exec sleep 1000");
+    let good = shell("echo ready $$; exec sleep 1000");
     let mut harness = Harness::start(&[("web", &broken), ("other", &good)]);
     let instances = harness.until("a crash loop", |web| web.iter().any(|one| one.crash_loop)).await;
     let exit = instances[0].last_exit.clone().unwrap();
@@ -43,7 +44,7 @@ async fn what_ignores_term_is_killed_with_all_its_children() {
     let mut pipe = Pipe::new(directory.path());
     let script = format!(
         "exec 9> {}; trap '' TERM; (echo child >&9; while :; do sleep 1000; done) & \
-         setsid sh -c 'echo session >&9; sleep 1000' & echo ready; while :; do sleep 1000; done",
+         setsid sh -c 'echo session >&9; sleep 1000' & echo ready $$; while :; do sleep 1000; done",
         pipe.path.display()
     );
     let mut wanted = shell(&script);
@@ -59,7 +60,7 @@ async fn what_ignores_term_is_killed_with_all_its_children() {
 
 #[tokio::test]
 async fn term_reaches_the_whole_group_and_its_work_is_waited_for() {
-    let script = "sh -c 'trap \"echo child done; exit\" TERM; echo ready; while :; do sleep 0.01; done' & \
+    let script = "sh -c 'trap \"echo child done; exit\" TERM; echo ready $PPID; while :; do sleep 0.01; done' & \
                   trap 'echo main done; exit 0' TERM; wait";
     let mut harness = Harness::start(&[("web", &shell(script))]);
     harness.ready(1).await;
@@ -70,7 +71,7 @@ async fn term_reaches_the_whole_group_and_its_work_is_waited_for() {
 
 #[tokio::test]
 async fn the_deadline_of_a_stop_is_kept() {
-    let mut wanted = shell("trap '' TERM; echo ready; while :; do sleep 1000; done");
+    let mut wanted = shell("trap '' TERM; echo ready $$; while :; do sleep 1000; done");
     wanted.instances = 2;
     let mut harness = Harness::start(&[("web", &wanted)]);
     harness.ready(2).await;
@@ -81,11 +82,29 @@ async fn the_deadline_of_a_stop_is_kept() {
 }
 
 #[tokio::test]
+async fn a_second_stop_hurries_the_first() {
+    let mut harness = Harness::start(&[(
+        "web",
+        &shell("trap '' TERM; echo ready $$; while :; do sleep 1000; done"),
+    )]);
+    harness.ready(1).await;
+    let fleet = &harness.fleet;
+    let mut changes = harness.changes.clone();
+    let begun = changes.wait_for(|snapshot| snapshot.services["web"][0].phase != Phase::Ready);
+    tokio::select! {
+        report = fleet.stop(Instant::now() + 10 * PATIENCE) => panic!("{report:?}"),
+        begun = timeout(PATIENCE, begun) => drop(begun.unwrap().unwrap()),
+    }
+    let report = timeout(PATIENCE, fleet.stop(Instant::now())).await.unwrap();
+    assert_eq!((report.stopped.len(), report.killed.len()), (1, 1), "{report:?}");
+}
+
+#[tokio::test]
 async fn what_a_dead_instance_leaves_behind_is_gone_before_the_next_start() {
     let directory = tempfile::tempdir().unwrap();
     let mut pipe = Pipe::new(directory.path());
     let script = format!(
-        "if [ -e {0}/second ]; then echo ready; exec sleep 1000; fi; touch {0}/second; \
+        "if [ -e {0}/second ]; then echo ready $$; exec sleep 1000; fi; touch {0}/second; \
          exec 9> {1}; setsid sh -c 'trap \"\" TERM; echo here >&9; sleep 1000' & \
          echo started >&9; exit 1",
         directory.path().display(),
@@ -106,9 +125,9 @@ async fn a_killed_guard_takes_its_instance_along() {
     let mut pipe = Pipe::new(directory.path());
     // The second start does not hold the pipe, so that it ends with the first.
     let script = format!(
-        "if [ -e {0}/second ]; then echo ready; exec sleep 1000; fi; touch {0}/second; \
+        "if [ -e {0}/second ]; then echo ready $$; exec sleep 1000; fi; touch {0}/second; \
          exec 9> {1}; trap '' TERM; (echo child >&9; sleep 1000; :) & \
-         echo ready; while :; do sleep 1000; done",
+         echo ready $$; while :; do sleep 1000; done",
         directory.path().display(),
         pipe.path.display()
     );

@@ -75,7 +75,7 @@ async fn kill_9_of_plimsoll_leaves_nothing_behind() {
 async fn a_dropped_fleet_kills_its_processes() {
     let directory = tempfile::tempdir().unwrap();
     let mut pipe = Pipe::new(directory.path());
-    let script = format!("exec 9> {}; echo ready; sleep 1000; :", pipe.path.display());
+    let script = format!("exec 9> {}; echo ready $$; sleep 1000; :", pipe.path.display());
     let mut harness = Harness::start(&[("web", &shell(&script))]);
     let instance = harness.ready(1).await.remove(0);
     assert!(matches!(instance.address, Address::Tcp(_)));

@@ -4,7 +4,7 @@ use super::*;
 
 /// A service whose next starts do what the file `step` says.
 fn by_file(directory: &Path) -> ProcessSpec {
-    std::fs::write(directory.join("step"), "echo ready; exec sleep 1000").unwrap();
+    std::fs::write(directory.join("step"), "echo ready $$; exec sleep 1000").unwrap();
     let mut wanted = shell(". ./step");
     wanted.directory = Some(directory.to_owned());
     wanted
@@ -12,7 +12,7 @@ fn by_file(directory: &Path) -> ProcessSpec {
 
 #[tokio::test]
 async fn a_restart_replaces_each_only_when_its_successor_is_ready() {
-    let mut wanted = shell("echo ready; exec sleep 1000");
+    let mut wanted = shell("echo ready $$; exec sleep 1000");
     wanted.instances = 3;
     let mut harness = Harness::start(&[("web", &wanted)]);
     let before = harness.ready(3).await;
@@ -71,7 +71,7 @@ async fn restarts_do_not_overlap_and_go_on_without_their_caller() {
     // The new one waits until the test lets it be ready.
     std::fs::write(
         directory.path().join("step"),
-        "until [ -e go ]; do sleep 0.01; done; echo ready; exec sleep 1000",
+        "until [ -e go ]; do sleep 0.01; done; echo ready $$; exec sleep 1000",
     )
     .unwrap();
     let mut first = Box::pin(harness.fleet.restart("web"));
@@ -92,7 +92,7 @@ async fn restarts_do_not_overlap_and_go_on_without_their_caller() {
 
 #[tokio::test]
 async fn a_restart_drains_before_it_stops() {
-    let mut harness = Harness::start(&[("web", &shell("echo ready; exec sleep 1000"))]);
+    let mut harness = Harness::start(&[("web", &shell("echo ready $$; exec sleep 1000"))]);
     harness.ready(1).await;
     harness.balancer.set("web-1", 1, 1);
     let draining = |web: &[Instance]| web.iter().any(|one| one.phase == Phase::Draining);
@@ -111,8 +111,8 @@ async fn a_restart_drains_before_it_stops() {
 
 #[tokio::test]
 async fn a_changed_configuration_touches_only_what_changed() {
-    let steady = shell("echo ready; exec sleep 1000");
-    let mut web = shell("echo ready; exec sleep 1001");
+    let steady = shell("echo ready $$; exec sleep 1000");
+    let mut web = shell("echo ready $$; exec sleep 1001");
     let mut harness = Harness::start(&[("web", &web), ("steady", &steady), ("old", &steady)]);
     harness.ready(1).await;
     let all = |snapshot: &Arc<FleetSnapshot>| {
@@ -153,7 +153,7 @@ async fn a_changed_configuration_touches_only_what_changed() {
 
 #[tokio::test]
 async fn a_change_that_fails_is_taken_back() {
-    let good = shell("echo ready; exec sleep 1000");
+    let good = shell("echo ready $$; exec sleep 1000");
     let mut harness = Harness::start(&[("web", &good)]);
     let before = harness.ready(1).await;
     harness.fleet.apply(&config(&[("web", &shell("exit 1"))])).await;
@@ -166,29 +166,33 @@ async fn a_change_that_fails_is_taken_back() {
 
 #[tokio::test]
 async fn counts_go_up_and_down() {
-    let mut harness = Harness::start(&[("web", &shell("echo ready; exec sleep 1000"))]);
+    let mut harness = Harness::start(&[("web", &shell("echo ready $$; exec sleep 1000"))]);
     let first = harness.ready(1).await[0].pid;
-    harness.fleet.scale("web", 3).await.unwrap();
+    let mut wanted = shell("echo ready $$; exec sleep 1000");
+    wanted.instances = 3;
+    let report = harness.fleet.apply(&config(&[("web", &wanted)])).await;
+    assert_eq!(report.changes, ["service web: 3 instances instead of 1"]);
     harness.ready(3).await;
-    harness.fleet.scale("web", 1).await.unwrap();
+    wanted.instances = 1;
+    harness.fleet.apply(&config(&[("web", &wanted)])).await;
     let left = harness.ready(1).await;
     assert_eq!((names(&left), left[0].pid), (vec!["web-1"], first));
-    assert!(harness.fleet.scale("nobody", 1).await.is_err());
 }
 
 #[tokio::test]
 async fn too_much_memory_or_too_many_requests_recycle() {
-    let grow =
-        "import time; x = bytearray(60_000_000); print('ready', flush=True); time.sleep(1000)";
+    let grow = "import os, time; x = bytearray(60_000_000); print('ready', os.getpid(), flush=True); time.sleep(1000)";
     let words = ["python3", "-c", grow].map(str::to_owned).to_vec();
     let mut wanted = spec(CommandLine::Words(words));
     wanted.max_memory_bytes = Some(50_000_000);
+    wanted.restart.reset_after = Duration::from_secs(1);
     let mut harness = Harness::start(&[("web", &wanted)]);
     harness.until("recycled", |web| names(web) == ["web-2"]).await;
     drop(harness);
 
-    let mut wanted = shell("echo ready; exec sleep 1000");
+    let mut wanted = shell("echo ready $$; exec sleep 1000");
     wanted.max_requests = Some(10);
+    wanted.restart.reset_after = Duration::ZERO;
     let mut harness = Harness::start(&[("web", &wanted)]);
     harness.ready(1).await;
     harness.balancer.set("web-1", 0, 10);
