@@ -196,12 +196,6 @@ impl LogLines {
             log.dropped.fetch_add(count, Ordering::Relaxed);
         }
     }
-
-    /// Lets the log go, after what there is was handed over.
-    pub(crate) fn close(&self) {
-        self.flush();
-        self.log.replace(None);
-    }
 }
 
 /// NCSA combined, then service, server, seconds and request id.
@@ -421,7 +415,8 @@ mod tests {
         std::fs::rename(&path, &rotated).unwrap();
         log.reopen();
         lines.push(&log, &clock, &ENTRY);
-        lines.close();
+        lines.flush();
+        drop(lines);
         log.finish();
         assert_eq!(std::fs::read_to_string(&rotated).unwrap().lines().count(), 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);

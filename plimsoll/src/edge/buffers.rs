@@ -11,8 +11,11 @@ use std::cell::RefCell;
 
 use http1::{BodyDecoder, BodyFraming, Limits, RequestHead, ResponseHead, Side};
 
-/// First size of a read buffer: a head and a small body in one read.
-pub(crate) const READ_BYTES: usize = 16 * 1024;
+/// First size of the buffer for requests.
+const REQUEST_BYTES: usize = 16 * 1024;
+/// First size of the buffer for responses: a head and a body of 16 KiB, which is what many servers
+/// write at a time, in one read. Pages that are not touched cost nothing.
+const RESPONSE_BYTES: usize = 32 * 1024;
 /// Size of a read buffer that relays a large body: fewer calls for the same bytes.
 pub(crate) const RELAY_BYTES: usize = 64 * 1024;
 /// Largest vector that is kept for the next request.
@@ -29,14 +32,13 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    fn new() -> Self {
-        Self { bytes: vec![0; READ_BYTES], start: 0, end: 0 }
+    fn new(size: usize) -> Self {
+        Self { bytes: vec![0; size], start: 0, end: 0 }
     }
 
     /// A buffer that holds `bytes`.
     pub(crate) fn with(bytes: &[u8]) -> Self {
-        let mut buffer = Self::new();
-        buffer.reserve(bytes.len());
+        let mut buffer = Self::new(REQUEST_BYTES.max(bytes.len()));
         buffer.bytes[..bytes.len()].copy_from_slice(bytes);
         buffer.end = bytes.len();
         buffer
@@ -146,8 +148,8 @@ impl Scratch {
         Box::new(Self {
             request: RequestHead::new(),
             response: ResponseHead::new(),
-            input: Buffer::new(),
-            answer: Buffer::new(),
+            input: Buffer::new(REQUEST_BYTES),
+            answer: Buffer::new(RESPONSE_BYTES),
             to_server: Vec::with_capacity(2 * 1024),
             to_client: Vec::with_capacity(4 * 1024),
             upload: BodyDecoder::new(Side::Request, BodyFraming::None, &Limits::default()),
@@ -163,10 +165,11 @@ impl Scratch {
     fn clear(&mut self) {
         self.request.reset();
         self.response.reset();
-        for buffer in [&mut self.input, &mut self.answer] {
+        for (buffer, size) in [(&mut self.input, REQUEST_BYTES), (&mut self.answer, RESPONSE_BYTES)]
+        {
             buffer.clear();
-            if buffer.capacity() > READ_BYTES {
-                *buffer = Buffer::new();
+            if buffer.capacity() > size {
+                *buffer = Buffer::new(size);
             }
         }
         self.to_server.clear();

@@ -5,7 +5,7 @@
 //! tasks whose time has come and sleeps again. Deadlines that moved later meanwhile cost nothing,
 //! and one that is earlier than the timer (rare) wakes the timer once.
 //!
-//! Invariants: a fired deadline stays fired until set or cleared; firing is never early, and late by
+//! Invariants: a fired deadline stays fired until it is set again; firing is never early, and late by
 //! [`GRANULARITY`] plus the scan at most. Left out: ordering between deadlines.
 
 use std::cell::{Cell, RefCell};
@@ -162,11 +162,6 @@ impl Deadline {
     pub(crate) fn set(&self, now: Instant, after: Duration) {
         let at = self.all.nanos(now).saturating_add(after.as_nanos().min(u64::MAX as u128) as u64);
         self.all.set(self.slot, at.clamp(1, NEVER - 1));
-    }
-
-    /// Does not fire.
-    pub(crate) fn clear(&self) {
-        self.all.entries.borrow_mut()[self.slot as usize].at = NEVER;
     }
 
     /// Ready once the time has come; the calling task is woken then.

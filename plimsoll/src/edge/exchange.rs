@@ -3,7 +3,8 @@
 //! Invariants: nothing of a response is sent before its head is whole and framed; once a byte of it
 //! is sent there is no other attempt; a response that breaks off makes the client's connection
 //! break off. `Expect: 100-continue` is passed on and the server's `100 Continue` back, so it is
-//! the server that asks for the body; a body that comes all the same is taken.
+//! the server that asks for the body; if it says nothing for a while, we ask. A body that comes all
+//! the same is taken.
 //!
 //! `attempt` gets a response head from a server, `answer` brings it or a reply of ours to the client.
 
@@ -91,6 +92,8 @@ struct Exchange<'a> {
     tried: Vec<Arc<Server>>,
     attempts: u32,
     interim: u32,
+    /// Whether the client was told `100 Continue`.
+    continued: bool,
     /// Fires when the whole request has had its time.
     total: Option<Deadline>,
     /// Of the response that was sent.
@@ -137,6 +140,7 @@ impl<'a> Exchange<'a> {
             tried: Vec::new(),
             attempts: 0,
             interim: 0,
+            continued: false,
             total: None,
             status: CLIENT_GONE,
             detail: String::new(),

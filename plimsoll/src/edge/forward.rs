@@ -55,6 +55,8 @@ const UNDERSCORED: [&[u8]; 8] = [
 pub(crate) struct RequestRewrite<'a> {
     /// The client connection's peer.
     pub(crate) peer: SocketAddr,
+    /// The client itself: the peer, or whom trusted proxies name.
+    pub(crate) client: IpAddr,
     /// Whether that is a trusted proxy.
     pub(crate) trusted: bool,
     /// The id that the request goes by.
@@ -238,7 +240,9 @@ fn write_forwarding(
         match (name, host) {
             (HeaderName::XForwardedHost, Some(host)) => writer.header("X-Forwarded-Host", host)?,
             (HeaderName::XForwardedHost, None) => {}
-            (HeaderName::XRealIp, _) => writer.header("X-Real-IP", peer)?,
+            (HeaderName::XRealIp, _) => {
+                writer.header("X-Real-IP", AddressText::new(rewrite.client).as_bytes())?;
+            }
             _ => writer.header("X-Forwarded-Proto", b"http")?,
         }
     }
@@ -380,7 +384,8 @@ pub(crate) fn write_response(
     }
     writer.header("X-Request-Id", rewrite.request_id)?;
     if let Some(name) = rewrite.served_by {
-        writer.header("X-Served-By", name)?;
+        // A name that cannot be a header value is left out, and nothing else.
+        let _ = writer.header("X-Served-By", name);
     }
     writer.end();
     Ok(())

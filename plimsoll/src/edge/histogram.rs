@@ -115,17 +115,6 @@ impl Counts {
     pub(crate) fn fine(&self) -> &[u64; FINE_BUCKETS] {
         &self.fine
     }
-
-    /// Adds other counts.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (sum, count) in self.fine.iter_mut().zip(&other.fine) {
-            *sum += count;
-        }
-        for (sum, count) in self.exposed.iter_mut().zip(&other.exposed) {
-            *sum += count;
-        }
-        self.sum_micros += other.sum_micros;
-    }
 }
 
 /// The latency that a share of the counts does not exceed; `None` without counts.

@@ -87,11 +87,6 @@ impl Listeners {
         let bind = |listen| bind(listen, config.workers);
         config.listen.iter().map(bind).collect::<Result<_, _>>().map(Self)
     }
-
-    /// What was bound, in the order of the configuration.
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(|listener| listener.address).collect()
-    }
 }
 
 /// Binds one address for so many workers.

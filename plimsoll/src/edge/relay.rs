@@ -63,6 +63,8 @@ pub(crate) struct Transfer {
     pub(crate) server_sent: usize,
     /// Bytes of `to_client` that were sent.
     pub(crate) client_sent: usize,
+    /// Whether any byte of the response has left.
+    pub(crate) answered: bool,
     /// Payload bytes at the start of `answer` that are to be written as they are.
     raw: usize,
     /// Whether `to_server` holds all that was sent of the request.
@@ -97,6 +99,7 @@ impl Default for Transfer {
         Self {
             server_sent: 0,
             client_sent: 0,
+            answered: false,
             raw: 0,
             keeps_upload: true,
             kept_limit: 0,
@@ -234,6 +237,7 @@ impl Transfer {
             self.client_sent += of_head;
             self.raw -= sent - of_head;
             scratch.answer.consume(sent - of_head);
+            self.answered = true;
             self.moved = true;
         }
         scratch.to_client.clear();

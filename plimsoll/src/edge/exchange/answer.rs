@@ -39,9 +39,20 @@ impl Exchange<'_> {
             return Box::pin(self.tunnel(service, connection)).await;
         }
         let keep_alive = self.write_response_head();
+        self.transfer.answered = false;
         self.transfer.moved = true;
         let result = poll_fn(|context| self.poll_body(context, service, &connection)).await;
         if let Err(broken) = result {
+            if let (Broken::Server(kind, detail), false) = (&broken, self.transfer.answered) {
+                // Nothing has left yet, so the client can still be told.
+                let refusal = Refusal::bad_gateway(
+                    "The server sent a response that is not valid HTTP.",
+                    detail.clone(),
+                );
+                self.report_failure(service, *kind);
+                self.scratch.to_client.clear();
+                return Box::pin(self.refuse(refusal)).await;
+            }
             return self.broken(service, broken);
         }
         let complete = self.scratch.upload.is_finished() && self.transfer.upload_over;
@@ -166,7 +177,11 @@ impl Exchange<'_> {
     fn broken(&mut self, service: &ServiceRuntime, broken: Broken) -> Fate {
         self.now = Instant::now();
         match broken {
-            Broken::Client(detail) => self.detail = detail.to_owned(),
+            Broken::Client(detail) => {
+                // Frees what the kernel still holds for a client that does not take it.
+                detail.clone_into(&mut self.detail);
+                return Fate::Reset;
+            }
             Broken::Server(kind, detail) => {
                 self.detail = detail;
                 self.report_failure(service, kind);
@@ -175,7 +190,14 @@ impl Exchange<'_> {
                 "the time for the whole request is over".clone_into(&mut self.detail);
             }
         }
-        Fate::Reset
+        // Where length or chunks say that something is missing, the end will do, and the client
+        // gets all that there was. Where only the end says that all is there, it must not come.
+        let framing = self.scratch.response.framing;
+        if matches!(framing, BodyFraming::Length(_)) || self.transfer.download_chunked {
+            Fate::Close
+        } else {
+            Fate::Reset
+        }
     }
 
     /// Passes on a 101 and then everything, both ways.

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http1::{Parsed, RequestContext, Version, parse_response};
 
@@ -18,6 +18,10 @@ use crate::edge::upstream::Connection;
 
 /// Interim responses that are passed on for one request; more are taken for an attack.
 const INTERIM_RESPONSES: u32 = 16;
+
+/// How long a client that waits for `100 Continue` waits for the server's before it gets ours:
+/// servers that do not know `Expect` would let it wait for good.
+const CONTINUE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What ended the wait for a head.
 enum Unanswered {
@@ -130,10 +134,12 @@ impl Exchange<'_> {
     fn write_head(&mut self, service: &ServiceRuntime) {
         let worker = &self.client.worker;
         let trusted = self.trusts_peer();
+        let client = self.client_address();
         let target = self.target.and_then(|place| self.routing.targets.get(place));
         let scratch = &mut *self.scratch;
         let rewrite = RequestRewrite {
             peer: self.client.address(),
+            client,
             trusted,
             request_id: &scratch.request_id,
             span: worker.identity.random(),
@@ -183,14 +189,25 @@ impl Exchange<'_> {
         let waits_for_body =
             !self.transfer.upload_over && self.transfer.upload_waits == Waits::Client;
         if std::mem::take(&mut self.transfer.moved) {
-            let time = if waits_for_body {
+            let time = if waits_for_body && self.owes_continue() {
+                CONTINUE_PATIENCE.min(self.routing.config.timeouts.body)
+            } else if waits_for_body {
                 self.routing.config.timeouts.body
             } else {
                 service.config.timeouts.header
             };
             self.client.deadline.set(now.unwrap_or_else(Instant::now), time);
         }
-        self.client.deadline.poll(context).map(|()| {
+        if self.client.deadline.poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        if waits_for_body && self.owes_continue() {
+            self.continued = true;
+            self.scratch.to_client.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.transfer.moved = true;
+            return self.poll_head(context, service, connection, None);
+        }
+        Poll::Ready({
             Err(if waits_for_body {
                 Unanswered::Final(Problem::Final(Refusal::body_timeout()))
             } else {
@@ -199,6 +216,11 @@ impl Exchange<'_> {
                 Unanswered::Server(Failure::Timeout, Refusal::gateway_timeout(sentence, detail))
             })
         })
+    }
+
+    /// Whether the client waits for leave to send its body.
+    fn owes_continue(&self) -> bool {
+        self.scratch.request.expect_continue && !self.continued && self.transfer.upload_bytes == 0
     }
 
     /// Reads until there is a final head; passes interim ones on.
@@ -243,8 +265,10 @@ impl Exchange<'_> {
                     if self.interim > INTERIM_RESPONSES {
                         return Some(Err(self.invalid("too many interim responses")));
                     }
-                    // HTTP/1.0 knows none (RFC 9110 §15.2).
-                    if scratch.request.version >= Version::Http11 {
+                    // HTTP/1.0 knows none (RFC 9110 §15.2); one 100 is enough.
+                    let again = scratch.response.status == 100 && self.continued;
+                    self.continued |= scratch.response.status == 100;
+                    if scratch.request.version >= Version::Http11 && !again {
                         let head = &scratch.response;
                         let written = forward::write_interim(&mut scratch.to_client, answer, head);
                         debug_assert_eq!(written, Ok(()));

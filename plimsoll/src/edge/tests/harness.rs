@@ -86,9 +86,9 @@ impl ServerConnection {
         }
     }
 
-    /// Sends text.
-    pub(super) fn send(&mut self, text: &str) {
-        let _ = self.stream.write_all(text.as_bytes());
+    /// Sends text; false if nobody takes it.
+    pub(super) fn send(&mut self, text: &str) -> bool {
+        self.stream.write_all(text.as_bytes()).is_ok()
     }
 }
 
@@ -137,9 +137,9 @@ impl Harness {
         change(&mut config);
         let config = Arc::new(config);
         let listeners = Edge::bind(&config).unwrap();
-        let address = listeners.addresses()[0];
         let roster = Arc::new(Roster::new(&config));
         let edge = Edge::start(listeners, Arc::clone(&config), roster).unwrap();
+        let address = edge.listeners()[0].1;
         Self { edge, config, address, servers }
     }
 
@@ -283,6 +283,10 @@ pub(super) fn read_response(from: &mut impl Read, rest: &mut Vec<u8>, bodiless: 
 impl Config {
     fn change_service(&mut self, change: impl FnOnce(&mut Service)) {
         change(Arc::make_mut(self.services.get_mut("web").unwrap()));
+    }
+
+    pub(super) fn balance(&mut self, balance: Balance) {
+        self.change_service(|service| service.balance = balance);
     }
 
     pub(super) fn retry(&mut self, change: impl FnOnce(&mut Retry)) {
