@@ -53,7 +53,7 @@ impl Buffer {
     /// Everything from the start of the allocation: where a head that was consumed still lies,
     /// as long as nothing but [`Buffer::rewind`] to its end moved the bytes.
     #[inline]
-    pub(crate) fn from_origin(&self) -> &[u8] {
+    pub(crate) fn origin_bytes(&self) -> &[u8] {
         &self.bytes[..self.end]
     }
 

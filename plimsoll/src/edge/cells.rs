@@ -27,6 +27,9 @@ const METHODS: [(Method, &str); 10] = [
     (Method::Other, "OTHER"),
 ];
 
+/// What is counted: a group (service or entrypoint) and a server within it, empty for the group.
+pub(crate) type Name = (Arc<str>, Arc<str>);
+
 /// Combinations of labels that one cell tells apart; the rest is counted under status 0.
 const COMBINATIONS: usize = 64;
 
@@ -202,7 +205,7 @@ pub(crate) struct Totals {
 #[derive(Debug)]
 pub(crate) struct Cells {
     /// What is counted: service and server, service, or entrypoint.
-    pub(crate) name: (Arc<str>, Arc<str>),
+    pub(crate) name: Name,
     by_worker: Box<[Cell]>,
 }
 
@@ -252,7 +255,7 @@ impl Cells {
 pub(crate) struct Registry {
     workers: usize,
     /// Locked to add and to read, never for a request.
-    cells: Mutex<BTreeMap<(Arc<str>, Arc<str>), Arc<Cells>>>,
+    cells: Mutex<BTreeMap<Name, Arc<Cells>>>,
 }
 
 impl Registry {

@@ -33,6 +33,7 @@ use super::roster::{FailureKind, Outcome};
 use super::routing::{Routing, ServiceRuntime};
 use super::server::{InFlight, Server};
 use super::upstream::Upstream;
+use super::worker::Held;
 use crate::config::model::{Balance, HashKey};
 
 /// The status under which a client that went away is counted and logged, as nginx does.
@@ -77,7 +78,7 @@ enum Next {
 struct Exchange<'a> {
     client: &'a Client,
     scratch: &'a mut Scratch,
-    routing: Rc<Arc<Routing>>,
+    routing: Rc<Held>,
     /// Index of the route's target.
     target: Option<usize>,
     begun: Instant,
@@ -150,7 +151,7 @@ impl<'a> Exchange<'a> {
     /// The bytes from which the request's head was parsed. Good as long as the exchange: reading
     /// the body leaves the head where it is.
     fn head_bytes(&self) -> &[u8] {
-        self.scratch.input.from_origin()
+        self.scratch.input.origin_bytes()
     }
 
     fn header_value(&self, header: Option<&Header>) -> &[u8] {
@@ -172,7 +173,9 @@ impl<'a> Exchange<'a> {
             if identity::is_acceptable(id) {
                 let range = given.map(|header| header.value().range()).unwrap_or_default();
                 self.scratch.request_id.clear();
-                self.scratch.request_id.extend_from_slice(&self.scratch.input.from_origin()[range]);
+                self.scratch
+                    .request_id
+                    .extend_from_slice(&self.scratch.input.origin_bytes()[range]);
                 return;
             }
         }

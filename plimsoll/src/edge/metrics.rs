@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::cells::{Cells, Totals};
+use super::cells::{Cells, Name, Totals};
 use super::retry::BUDGET_SECONDS;
 use super::roster::Roster;
 use super::worker::Shared;
@@ -38,8 +38,6 @@ pub(crate) struct EdgeSnapshot {
     pub(crate) requests_total: u64,
     /// The last ten seconds over all entrypoints.
     pub(crate) recent: Rates,
-    /// Access log lines that were dropped.
-    pub(crate) access_log_dropped: u64,
     /// Services by name.
     pub(crate) services: BTreeMap<String, ServiceTraffic>,
 }
@@ -88,7 +86,7 @@ pub(crate) struct ServerTraffic {
 #[derive(Debug)]
 pub(crate) struct Meter {
     /// By service and server; the server is empty for the service's own, both are for the whole.
-    histories: Mutex<BTreeMap<(Arc<str>, Arc<str>), History>>,
+    histories: Mutex<BTreeMap<Name, History>>,
     stopped: Mutex<bool>,
     stop: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -165,10 +163,8 @@ impl Meter {
             let history = histories.entry(cells.name.clone()).or_default();
             (history.rates(10), history.rates(60))
         };
-        let routing = shared.routing.load();
         let mut snapshot = EdgeSnapshot {
             connections: shared.connections.load(Ordering::Relaxed),
-            access_log_dropped: routing.access_log.as_ref().map_or(0, |log| log.dropped()),
             recent: whole,
             ..EdgeSnapshot::default()
         };

@@ -8,7 +8,7 @@
 //! ([`Transfer::keeps_upload`]). The download is written from the buffer that it was read into when
 //! its framing stays as it is, and re-framed in between when it does not.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
 use http1::{ChunkEncoder, Reject};
@@ -36,7 +36,7 @@ pub(crate) enum Waits {
 #[derive(Debug)]
 pub(crate) enum UploadProblem {
     /// The server takes no more.
-    Server(io::Error),
+    Server,
     /// The client closed or reset its side.
     ClientGone,
     /// The body is not framed as it should be.
@@ -169,7 +169,7 @@ impl Transfer {
                 self.upload_waits = Waits::Server;
                 let rest = &scratch.to_server[self.server_sent..];
                 let sent = ready!(server.poll_write(context, rest));
-                self.server_sent += sent.map_err(UploadProblem::Server)?;
+                self.server_sent += sent.map_err(|_| UploadProblem::Server)?;
                 self.moved = true;
             }
             if scratch.upload.is_finished() {

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,6 +67,19 @@ pub(crate) enum Order {
 /// The way to give orders to a worker; orders are rare, so the queue has no bound of its own.
 pub(crate) type Orders = UnboundedSender<Order>;
 
+/// A worker's own hold on the snapshot: requests share it by an `Rc`, and so touch no counter that
+/// other workers touch.
+#[derive(Debug)]
+pub(crate) struct Held(Arc<Routing>);
+
+impl Deref for Held {
+    type Target = Routing;
+
+    fn deref(&self) -> &Routing {
+        &self.0
+    }
+}
+
 /// The state of one worker, for all its tasks.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -73,9 +87,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     /// What it shares with the others.
     pub(crate) shared: Arc<Shared>,
-    /// The snapshot that new requests use, in an `Rc` so that a request can hold it without
-    /// touching a counter that other workers touch.
-    routing: RefCell<Rc<Arc<Routing>>>,
+    /// The snapshot that new requests use.
+    routing: RefCell<Rc<Held>>,
     generation: Cell<u64>,
     /// Buffers.
     pub(crate) scratches: Scratches,
@@ -98,11 +111,11 @@ pub(crate) struct Worker {
 impl Worker {
     /// The snapshot in force.
     #[inline]
-    pub(crate) fn routing(&self) -> Rc<Arc<Routing>> {
+    pub(crate) fn routing(&self) -> Rc<Held> {
         let generation = self.shared.generation.load(Ordering::Acquire);
         if generation != self.generation.get() {
             self.generation.set(generation);
-            self.routing.replace(Rc::new(self.shared.routing.load_full()));
+            self.routing.replace(Rc::new(Held(self.shared.routing.load_full())));
         }
         Rc::clone(&self.routing.borrow())
     }
@@ -142,7 +155,7 @@ pub(crate) fn run(
             clock: Clock::new(),
             identity: Identity::new(|| fastrand::u64(..)),
             draining: Cell::new(false),
-            routing: RefCell::new(Rc::new(routing)),
+            routing: RefCell::new(Rc::new(Held(routing))),
             generation: Cell::new(generation),
             shared,
         });

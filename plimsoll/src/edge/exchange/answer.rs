@@ -265,7 +265,7 @@ impl Exchange<'_> {
             && scratch.request.keep_alive
             && scratch.upload.is_finished()
             && !worker.draining.get();
-        let buffer = scratch.input.from_origin();
+        let buffer = scratch.input.origin_bytes();
         let out = &mut scratch.to_client;
         let written = worker.clock.date(|date| {
             let context = ReplyContext {

@@ -148,7 +148,7 @@ impl Exchange<'_> {
             keep_alive: service.config.keepalive.connections > 0,
             default_host: &service.config.name,
         };
-        let buffer = scratch.input.from_origin();
+        let buffer = scratch.input.origin_bytes();
         let written =
             forward::write_request(&mut scratch.to_server, buffer, &scratch.request, &rewrite);
         // Everything in the head was parsed or made by us, so it can be written.
@@ -174,7 +174,7 @@ impl Exchange<'_> {
             match self.transfer.poll_upload(context, self.scratch, client, server) {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 // The server may have answered before it closed: look.
-                Poll::Ready(Err(UploadProblem::Server(_))) => self.transfer.upload_over = true,
+                Poll::Ready(Err(UploadProblem::Server)) => self.transfer.upload_over = true,
                 Poll::Ready(Err(problem)) => {
                     return Poll::Ready(Err(Unanswered::Final(self.of_client(problem))));
                 }
@@ -320,7 +320,7 @@ impl Exchange<'_> {
             UploadProblem::TooLarge => {
                 Problem::Final(Refusal::body_too_large(self.transfer.upload_limit))
             }
-            UploadProblem::ClientGone | UploadProblem::Server(_) => Problem::ClientGone,
+            UploadProblem::ClientGone | UploadProblem::Server => Problem::ClientGone,
         }
     }
 
