@@ -50,6 +50,8 @@ pub(super) struct Source {
     socket: AsyncFd<Socket>,
     outbox: Rc<Outbox>,
     pending: RefCell<Pending>,
+    /// The outbox's turn in which a large write went to the socket directly.
+    direct: Cell<u32>,
 }
 
 /// What waits on one stream. Borrowed only within functions of this file that run no foreign code.
@@ -95,6 +97,8 @@ pub(super) struct Outbox {
     /// The flusher's task.
     flusher: RefCell<Option<Waker>>,
     buffers: RefCell<Vec<Vec<u8>>>,
+    /// Counts flushes, from 1; may wrap.
+    turn: Cell<u32>,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -124,6 +128,7 @@ impl Outbox {
             jobs: Cell::default(),
             flusher: RefCell::default(),
             buffers: RefCell::default(),
+            turn: Cell::new(1),
         });
         CURRENT.set(Some(Rc::clone(&outbox)));
         (Rc::clone(&outbox), Installed(outbox))
@@ -147,6 +152,7 @@ impl Outbox {
 
     /// Sends what waits. What a socket does not take is left to a task of its own.
     pub(super) fn flush(&self) {
+        self.turn.set(self.turn.get().wrapping_add(1));
         let mut jobs = self.jobs.take();
         for source in self.queue.borrow_mut().drain(..) {
             if let Some(bytes) = source.dequeue() {
@@ -214,6 +220,7 @@ impl Source {
             outbox: Outbox::current()?,
             socket: registration::stream(socket)?,
             pending: RefCell::default(),
+            direct: Cell::new(0),
         }))
     }
 
@@ -226,6 +233,17 @@ impl Source {
     /// write direction may be waited for.
     pub(super) fn events(&self) -> &AsyncFd<Socket> {
         &self.socket
+    }
+
+    /// Says that a large write went to the socket directly.
+    pub(super) fn set_direct(&self) {
+        self.direct.set(self.outbox.turn.get());
+    }
+
+    /// Whether one did since the last flush. What follows it is better sent at once too, while the
+    /// peer is still waking up for the large part, than made it wake up once more.
+    pub(super) fn is_direct(&self) -> bool {
+        self.direct.get() == self.outbox.turn.get()
     }
 
     /// Ready unless earlier bytes are in the way; an error if one ended sending.

@@ -137,7 +137,7 @@ impl Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.0.poll_unstalled(context))?;
-        if bytes.len() <= COPIED_MAX && self.0.leave(bytes.len(), std::iter::once(bytes)) {
+        if self.is_copied(bytes.len()) && self.0.leave(bytes.len(), std::iter::once(bytes)) {
             return Poll::Ready(Ok(bytes.len()));
         }
         self.poll_send(context, &[IoSlice::new(bytes)])
@@ -151,7 +151,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         ready!(self.0.poll_unstalled(context))?;
         let length = pieces.iter().map(|piece| piece.len()).sum();
-        if length <= COPIED_MAX && self.0.leave(length, pieces.iter().map(|piece| &**piece)) {
+        if self.is_copied(length) && self.0.leave(length, pieces.iter().map(|piece| &**piece)) {
             return Poll::Ready(Ok(length));
         }
         self.poll_send(context, pieces)
@@ -163,6 +163,11 @@ impl Stream {
     /// Of sending what was taken.
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_unstalled(context)
+    }
+
+    /// Whether a write of this length is left to the flusher.
+    fn is_copied(&self, length: usize) -> bool {
+        length <= COPIED_MAX && !self.0.is_direct()
     }
 
     /// Sends what was left before and then the pieces, at once. Must not be stalled.
@@ -197,6 +202,7 @@ impl Stream {
             self.0.settle(left, sent);
             match failure {
                 None if sent > left_length => {
+                    self.0.set_direct();
                     if sent < length {
                         guard.clear_ready();
                     }
