@@ -23,6 +23,7 @@ use super::buffers::Scratch;
 use super::cells::RequestLabels;
 use super::connection::{Client, Fate};
 use super::deadline::Deadline;
+use super::forward;
 use super::hash;
 use super::identity;
 use super::relay::Transfer;
@@ -273,11 +274,8 @@ impl<'a> Exchange<'a> {
             .collect();
         let mut client = peer;
         for value in values.iter().rev().take(FORWARDED_FOR_ADDRESSES) {
-            let Some(address) = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok())
-            else {
-                break;
-            };
-            client = IpAddr::to_canonical(&address);
+            let Some(address) = forward::address_of(value) else { break };
+            client = address.to_canonical();
             if !self.routing.config.trusts(client) {
                 break;
             }

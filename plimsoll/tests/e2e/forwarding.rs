@@ -75,6 +75,51 @@ fn trusted_proxies_are_believed() {
 }
 
 #[test]
+fn the_client_is_the_last_address_that_a_trusted_proxy_vouches_for() {
+    let server = Upstream::text("hello");
+    let plimsoll =
+        Plimsoll::up(&format!("trusted_proxies = [\"127.0.0.0/8\"]\n{}", service(&[&server], "")));
+    // (X-Forwarded-For as it comes, X-Real-IP as it comes, X-Real-IP as it goes on)
+    let cases = [
+        (Some("6.6.6.6, 203.0.113.7, 127.0.0.9"), None, "203.0.113.7"),
+        (Some("203.0.113.7"), Some("6.6.6.6"), "203.0.113.7"),
+        (Some("6.6.6.6, 203.0.113.7:4711"), None, "203.0.113.7"),
+        (Some("6.6.6.6, [2001:db8::7]:4711, 127.0.0.9"), None, "2001:db8::7"),
+        (Some("6.6.6.6, unknown"), None, "127.0.0.1"),
+        (None, Some("203.0.113.7"), "203.0.113.7"),
+        (None, None, "127.0.0.1"),
+    ];
+    for (list, given, wanted) in cases {
+        let mut headers = vec![("Host", "a")];
+        headers.extend(list.map(|list| ("X-Forwarded-For", list)));
+        headers.extend(given.map(|given| ("X-Real-IP", given)));
+        http::request(plimsoll.traffic, "GET", "/", &headers, b"");
+        let seen = server.seen();
+        let real: Vec<_> = seen.last().unwrap().lines[1..]
+            .iter()
+            .filter_map(|line| line.strip_prefix("X-Real-IP: "))
+            .collect();
+        assert_eq!(real, [wanted], "{list:?} {given:?}");
+    }
+}
+
+#[test]
+fn servers_always_get_a_host() {
+    let server = Upstream::text("hello");
+    let plimsoll = Plimsoll::up(&service(&[&server], ""));
+    for (head, wanted) in [
+        ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "a"),
+        ("GET http://shop.example:81/ HTTP/1.0\r\n\r\n", "shop.example:81"),
+        ("GET / HTTP/1.0\r\n\r\n", "web"),
+    ] {
+        let mut connection = Connection::open(plimsoll.traffic);
+        connection.send(head);
+        assert_eq!(connection.response("GET").unwrap().status, 200);
+        assert_eq!(server.seen().last().unwrap().header("host"), Some(wanted), "{head}");
+    }
+}
+
+#[test]
 fn routes_go_by_host_and_longest_prefix() {
     let servers: Vec<_> =
         ["main", "api", "admin", "shop"].map(|name| (name, Upstream::text(name))).into();

@@ -130,11 +130,13 @@ impl Exchange<'_> {
     fn write_head(&mut self, service: &ServiceRuntime) {
         let worker = &self.client.worker;
         let trusted = self.trusts_peer();
+        let client = self.client_address();
         let target = self.target.and_then(|place| self.routing.targets.get(place));
         let scratch = &mut *self.scratch;
         let rewrite = RequestRewrite {
             peer: self.client.address(),
             trusted,
+            client,
             request_id: &scratch.request_id,
             span: worker.identity.random(),
             strip_prefix: target.and_then(|target| target.strip_prefix.as_deref()),
