@@ -94,6 +94,8 @@ struct Exchange<'a> {
     interim: u32,
     /// Fires when the whole request has had its time.
     total: Option<Deadline>,
+    /// Fires when a client that ended its side is taken for gone.
+    half_closed: Option<Deadline>,
     /// Of the response that was sent.
     status: u16,
     /// For the log: what went wrong.
@@ -139,6 +141,7 @@ impl<'a> Exchange<'a> {
             attempts: 0,
             interim: 0,
             total: None,
+            half_closed: None,
             status: CLIENT_GONE,
             detail: String::new(),
         }

@@ -1,6 +1,7 @@
 //! What upstreams and clients get to see: heads, bodies, statuses, errors.
 
 use std::io::{BufReader, Read, Write};
+use std::sync::{Mutex, mpsc};
 
 use crate::harness::Plimsoll;
 use crate::http::{self, Connection};
@@ -254,6 +255,53 @@ fn a_client_that_expects_100_continue_gets_it_before_its_body() {
     assert_eq!(connection.response("POST").unwrap().status, 100);
     connection.send("hello");
     assert_eq!(connection.response("POST").unwrap().text(), "hello");
+}
+
+#[test]
+fn a_server_does_not_work_on_for_a_client_that_left() {
+    // Says something or nothing, then waits until the connection ends.
+    let server = Upstream::start(|mut stream| {
+        let mut head = [0; 512];
+        let count = stream.read(&mut head).unwrap_or_default();
+        if head[..count].starts_with(b"GET /events") {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nevent");
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let more = "timeouts = { header = \"1h\", body = \"1h\" }\n";
+    let plimsoll = Plimsoll::up(&service(&[&server], more));
+    let in_flight = || plimsoll.status()["services"][0]["servers"][0]["in_flight"].clone();
+    for path in ["/silence", "/events"] {
+        let mut connection = Connection::open(plimsoll.traffic);
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        if path == "/events" {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"event\r\n") {
+                let mut byte = [0];
+                connection.stream.read_exact(&mut byte).unwrap();
+                seen.push(byte[0]);
+            }
+        }
+        plimsoll.wait("the request is at the server", || in_flight() == 1);
+        drop(connection);
+        plimsoll.wait("the server is left alone", || in_flight() == 0);
+    }
+}
+
+#[test]
+fn a_client_that_ended_its_side_still_gets_the_answer() {
+    let (ended, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let server = Upstream::answering(move |_| {
+        wait.lock().unwrap().recv().unwrap();
+        ok("hello")
+    });
+    let plimsoll = Plimsoll::up(&service(&[&server], ""));
+    let mut connection = Connection::open(plimsoll.traffic);
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    connection.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    ended.send(()).unwrap();
+    assert_eq!(connection.response("GET").unwrap().text(), "hello");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http1::{Parsed, RequestContext, Version, parse_response};
 
@@ -18,6 +18,9 @@ use crate::edge::upstream::Connection;
 
 /// Interim responses that are passed on for one request; more are taken for an attack.
 const INTERIM_RESPONSES: u32 = 16;
+
+/// Time that a client which ended its side of the connection has for each piece of its response.
+pub(super) const HALF_CLOSED: Duration = Duration::from_secs(3);
 
 /// What ended the wait for a head.
 enum Unanswered {
@@ -182,6 +185,9 @@ impl Exchange<'_> {
         if self.is_overdue(context) {
             return Poll::Ready(Err(Unanswered::Final(Problem::Final(overdue()))));
         }
+        if self.client_left(context) {
+            return Poll::Ready(Err(Unanswered::Final(Problem::ClientGone)));
+        }
         let waits_for_body =
             !self.transfer.upload_over && self.transfer.upload_waits == Waits::Client;
         if std::mem::take(&mut self.transfer.moved) {
@@ -304,6 +310,31 @@ impl Exchange<'_> {
 
     pub(super) fn server_name(&self) -> &str {
         self.current.as_ref().map_or("the server", |(_, upstream)| &upstream.server.name)
+    }
+
+    /// Whether nobody waits for the response any more: a server need not work on it, nor count it
+    /// in flight. A client that only ended its side may have closed or may be listening still, so
+    /// it gets [`HALF_CLOSED`] without a byte of response.
+    pub(super) fn client_left(&mut self, context: &mut Context<'_>) -> bool {
+        if let Some(deadline) = &self.half_closed {
+            return deadline.poll(context).is_ready();
+        }
+        // A drain ends the reading side of idle connections itself.
+        if self.client.worker.draining.get() {
+            return false;
+        }
+        let client = self.client.stream();
+        match self.transfer.poll_client_end(context, self.scratch, client) {
+            Poll::Pending => false,
+            Poll::Ready(Err(_)) => true,
+            Poll::Ready(Ok(())) => {
+                let deadline = self.client.worker.deadlines.add();
+                deadline.set(Instant::now(), HALF_CLOSED);
+                let over = deadline.poll(context).is_ready();
+                self.half_closed = Some(deadline);
+                over
+            }
+        }
     }
 
     pub(super) fn is_overdue(&self, context: &Context<'_>) -> bool {
