@@ -152,6 +152,11 @@ fn unix(path: &str) -> Result<Address, Refusal> {
         let message = format!("the path of a Unix socket has at most {SOCKET_PATH_BYTES} bytes");
         return Err(Refusal::new(message).remedy("use a shorter directory"));
     }
+    // The path names the server in headers, logs and metrics.
+    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') {
+        return Err(Refusal::new("the path of a Unix socket has a character that cannot be shown")
+            .remedy("use visible ASCII characters without spaces or quotes"));
+    }
     Ok(Address::Unix(PathBuf::from(path)))
 }
 
@@ -446,6 +451,10 @@ mod tests {
             "http://app:80",
             "/run/x",
             "unix:x",
+            "unix:/run/a b.sock",
+            "unix:/run/a\r\nX: y",
+            "unix:/run/\"",
+            "unix:/run/\u{fc}",
             "a b:80",
             "1.2.3:80",
             "256.1.1.1:80",

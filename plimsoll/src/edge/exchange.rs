@@ -24,6 +24,7 @@ use super::buffers::Scratch;
 use super::cells::RequestLabels;
 use super::connection::{Client, Fate};
 use super::deadline::Deadline;
+use super::forward;
 use super::hash;
 use super::identity;
 use super::relay::Transfer;
@@ -97,6 +98,8 @@ struct Exchange<'a> {
     continued: bool,
     /// Fires when the whole request has had its time.
     total: Option<Deadline>,
+    /// Fires when a client that ended its side is taken for gone.
+    half_closed: Option<Deadline>,
     /// Of the response that was sent.
     status: u16,
     /// For the log: what went wrong.
@@ -143,6 +146,7 @@ impl<'a> Exchange<'a> {
             interim: 0,
             continued: false,
             total: None,
+            half_closed: None,
             status: CLIENT_GONE,
             detail: String::new(),
         }
@@ -280,11 +284,8 @@ impl<'a> Exchange<'a> {
             .collect();
         let mut client = peer;
         for value in values.iter().rev().take(FORWARDED_FOR_ADDRESSES) {
-            let Some(address) = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok())
-            else {
-                break;
-            };
-            client = IpAddr::to_canonical(&address);
+            let Some(address) = forward::address_of(value) else { break };
+            client = address.to_canonical();
             if !self.routing.config.trusts(client) {
                 break;
             }

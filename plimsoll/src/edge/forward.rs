@@ -27,7 +27,7 @@ const FORWARDING: NameSet = NameSet::of(&[
     HeaderName::XRequestId,
 ]);
 
-/// Of these, what is written anew even for a trusted proxy, with its values.
+/// Of these, what is written anew even for a trusted proxy, from its values.
 const REWRITTEN: NameSet =
     NameSet::of(&[HeaderName::XForwardedFor, HeaderName::Forwarded, HeaderName::XRequestId]);
 
@@ -59,6 +59,8 @@ pub(crate) struct RequestRewrite<'a> {
     pub(crate) client: IpAddr,
     /// Whether that is a trusted proxy.
     pub(crate) trusted: bool,
+    /// The client itself: the peer, or what a trusted proxy says of it in `X-Forwarded-For`.
+    pub(crate) client: IpAddr,
     /// The id that the request goes by.
     pub(crate) request_id: &'a [u8],
     /// The parent id for a trace that starts here.
@@ -104,10 +106,17 @@ pub(crate) fn write_request(
             HeadWriter::request(out, method, &target, Version::Http11)?
         }
     };
-    if head.authority.is_none() {
-        writer.header("Host", rewrite.default_host.as_bytes())?;
+    if !head.headers.has(HeaderName::Host) {
+        // HTTP/1.0: the target may name the host nevertheless.
+        let named = head.authority.map(|authority| authority.text.of(buffer));
+        writer.header("Host", named.unwrap_or(rewrite.default_host.as_bytes()))?;
     }
-    let dropped = if rewrite.trusted { REWRITTEN } else { FORWARDING };
+    let dropped = match rewrite.trusted {
+        false => FORWARDING,
+        // What it passes on of the client's own `X-Real-IP` must not contradict its list.
+        true if head.headers.has(HeaderName::XForwardedFor) => REWRITTEN.with(HeaderName::XRealIp),
+        true => REWRITTEN,
+    };
     let has_underscores = head.headers.iter().any(|header| header.has_underscore);
     for run in head.headers.runs(dropped) {
         if has_underscores {
@@ -124,7 +133,7 @@ pub(crate) fn write_request(
     if !head.headers.has(HeaderName::Traceparent) {
         write_traceparent(&mut writer, rewrite)?;
     }
-    write_forwarding(&mut writer, buffer, head, rewrite)?;
+    write_forwarding(&mut writer, buffer, head, rewrite, dropped)?;
     writer.end();
     Ok(())
 }
@@ -216,6 +225,7 @@ fn write_forwarding(
     buffer: &[u8],
     head: &RequestHead,
     rewrite: &RequestRewrite<'_>,
+    dropped: NameSet,
 ) -> Result<(), Unsafe> {
     let address = AddressText::new(rewrite.peer.ip());
     let peer = address.as_bytes();
@@ -234,7 +244,7 @@ fn write_forwarding(
         writer.header("X-Forwarded-For", peer)?;
     }
     for name in KEPT_IF_TRUSTED {
-        if has(name) {
+        if has(name) && !dropped.contains(name) {
             continue;
         }
         match (name, host) {
@@ -285,6 +295,14 @@ fn write_forwarded(
         value.extend_from_slice(b";proto=http");
     }
     writer.header("Forwarded", &value)
+}
+
+/// The address in an element of `X-Forwarded-For`. Some load balancers add the port, and with it
+/// the brackets of an IPv6 address.
+pub(crate) fn address_of(element: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(element).ok()?;
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()))
 }
 
 /// An IP address as text, without allocation.

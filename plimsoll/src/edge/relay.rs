@@ -212,6 +212,27 @@ impl Transfer {
         }
     }
 
+    /// Ready when the client, whose turn it is to wait for the response, ended its side of the
+    /// connection, or with the error when it reset it. What it sends meanwhile is kept for the next
+    /// request; then nobody looks until that is read.
+    pub(crate) fn poll_client_end(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut Scratch,
+        client: &Stream,
+    ) -> Poll<io::Result<()>> {
+        if !scratch.upload.is_finished() || !scratch.input.is_empty() {
+            return Poll::Pending;
+        }
+        scratch.input.rewind(scratch.request.head_length);
+        if scratch.input.space().is_empty() {
+            return Poll::Pending;
+        }
+        let count = ready!(client.poll_read(context, scratch.input.space()))?;
+        scratch.input.filled_by(count);
+        if count > 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
     /// Writes what there is for the client; ready when all of it is sent.
     pub(crate) fn poll_flush(
         &mut self,

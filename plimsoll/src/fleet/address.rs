@@ -123,6 +123,11 @@ impl RuntimeDirectory {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
+    /// Whether it is still there: whoever cleans up temporary directories may have removed it.
+    pub fn exists(&self) -> bool {
+        self.0.is_dir()
+    }
+
     /// The path for an instance's next start. Each start has its own, so that neither a socket
     /// left behind nor the health of the process before is taken for the new one's.
     pub fn socket(&self, number: u32, start: u64) -> PathBuf {

@@ -123,7 +123,7 @@ fn find_address(
 ) -> Result<Address, String> {
     let random = &mut || fastrand::u64(..);
     if spec.connect == InstanceAddress::Socket {
-        let directory = match place.0.take() {
+        let directory = match place.0.take().filter(RuntimeDirectory::exists) {
             Some(directory) => directory,
             None => RuntimeDirectory::create(user, random)?,
         };

@@ -1,6 +1,7 @@
 //! What upstreams and clients get to see: heads, bodies, statuses, errors.
 
 use std::io::{BufReader, Read, Write};
+use std::sync::{Mutex, mpsc};
 
 use crate::harness::Plimsoll;
 use crate::http::{self, Connection};
@@ -72,6 +73,51 @@ fn trusted_proxies_are_believed() {
     assert!(seen.header("forwarded").is_some_and(|value| value.contains("for=127.0.0.1")));
     assert!(seen.header("traceparent").is_some_and(|value| value.contains("0af7651916cd43dd")));
     assert_eq!(response.header("x-served-by"), None);
+}
+
+#[test]
+fn the_client_is_the_last_address_that_a_trusted_proxy_vouches_for() {
+    let server = Upstream::text("hello");
+    let plimsoll =
+        Plimsoll::up(&format!("trusted_proxies = [\"127.0.0.0/8\"]\n{}", service(&[&server], "")));
+    // (X-Forwarded-For as it comes, X-Real-IP as it comes, X-Real-IP as it goes on)
+    let cases = [
+        (Some("6.6.6.6, 203.0.113.7, 127.0.0.9"), None, "203.0.113.7"),
+        (Some("203.0.113.7"), Some("6.6.6.6"), "203.0.113.7"),
+        (Some("6.6.6.6, 203.0.113.7:4711"), None, "203.0.113.7"),
+        (Some("6.6.6.6, [2001:db8::7]:4711, 127.0.0.9"), None, "2001:db8::7"),
+        (Some("6.6.6.6, unknown"), None, "127.0.0.1"),
+        (None, Some("203.0.113.7"), "203.0.113.7"),
+        (None, None, "127.0.0.1"),
+    ];
+    for (list, given, wanted) in cases {
+        let mut headers = vec![("Host", "a")];
+        headers.extend(list.map(|list| ("X-Forwarded-For", list)));
+        headers.extend(given.map(|given| ("X-Real-IP", given)));
+        http::request(plimsoll.traffic, "GET", "/", &headers, b"");
+        let seen = server.seen();
+        let real: Vec<_> = seen.last().unwrap().lines[1..]
+            .iter()
+            .filter_map(|line| line.strip_prefix("X-Real-IP: "))
+            .collect();
+        assert_eq!(real, [wanted], "{list:?} {given:?}");
+    }
+}
+
+#[test]
+fn servers_always_get_a_host() {
+    let server = Upstream::text("hello");
+    let plimsoll = Plimsoll::up(&service(&[&server], ""));
+    for (head, wanted) in [
+        ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "a"),
+        ("GET http://shop.example:81/ HTTP/1.0\r\n\r\n", "shop.example:81"),
+        ("GET / HTTP/1.0\r\n\r\n", "web"),
+    ] {
+        let mut connection = Connection::open(plimsoll.traffic);
+        connection.send(head);
+        assert_eq!(connection.response("GET").unwrap().status, 200);
+        assert_eq!(server.seen().last().unwrap().header("host"), Some(wanted), "{head}");
+    }
 }
 
 #[test]
@@ -209,6 +255,53 @@ fn a_client_that_expects_100_continue_gets_it_before_its_body() {
     assert_eq!(connection.response("POST").unwrap().status, 100);
     connection.send("hello");
     assert_eq!(connection.response("POST").unwrap().text(), "hello");
+}
+
+#[test]
+fn a_server_does_not_work_on_for_a_client_that_left() {
+    // Says something or nothing, then waits until the connection ends.
+    let server = Upstream::start(|mut stream| {
+        let mut head = [0; 512];
+        let count = stream.read(&mut head).unwrap_or_default();
+        if head[..count].starts_with(b"GET /events") {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nevent");
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let more = "timeouts = { header = \"1h\", body = \"1h\" }\n";
+    let plimsoll = Plimsoll::up(&service(&[&server], more));
+    let in_flight = || plimsoll.status()["services"][0]["servers"][0]["in_flight"].clone();
+    for path in ["/silence", "/events"] {
+        let mut connection = Connection::open(plimsoll.traffic);
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        if path == "/events" {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"event\r\n") {
+                let mut byte = [0];
+                connection.stream.read_exact(&mut byte).unwrap();
+                seen.push(byte[0]);
+            }
+        }
+        plimsoll.wait("the request is at the server", || in_flight() == 1);
+        drop(connection);
+        plimsoll.wait("the server is left alone", || in_flight() == 0);
+    }
+}
+
+#[test]
+fn a_client_that_ended_its_side_still_gets_the_answer() {
+    let (ended, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let server = Upstream::answering(move |_| {
+        wait.lock().unwrap().recv().unwrap();
+        ok("hello")
+    });
+    let plimsoll = Plimsoll::up(&service(&[&server], ""));
+    let mut connection = Connection::open(plimsoll.traffic);
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    connection.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    ended.send(()).unwrap();
+    assert_eq!(connection.response("GET").unwrap().text(), "hello");
 }
 
 #[test]

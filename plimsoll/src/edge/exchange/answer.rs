@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use http1::{BodyDecoder, BodyFraming, HeaderName, Side, Version};
 
+use super::attempt::HALF_CLOSED;
 use super::{CLIENT_GONE, Exchange};
 use crate::edge::connection::Fate;
 use crate::edge::connections::Phase;
@@ -153,9 +154,15 @@ impl Exchange<'_> {
         if self.is_overdue(context) {
             return Poll::Ready(Err(Broken::Overdue));
         }
+        if self.client_left(context) {
+            return Poll::Ready(Err(Broken::Client("the client closed the connection")));
+        }
         let waits_for_client = self.transfer.download_waits == Waits::Client;
         if std::mem::take(&mut self.transfer.moved) {
             self.now = Instant::now();
+            if let Some(deadline) = &self.half_closed {
+                deadline.set(self.now, HALF_CLOSED);
+            }
             let time = if waits_for_client {
                 self.routing.config.timeouts.write
             } else {

@@ -1,6 +1,7 @@
 //! How instances are started: words, environment, addresses, users, figures, and what is said
 //! when they cannot be.
 
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 
@@ -75,6 +76,33 @@ async fn a_socket_is_private_and_leaves_nothing_behind() {
     assert_eq!(std::io::read_to_string(connected).unwrap(), path.to_str().unwrap());
     harness.stop().await;
     assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn sockets_get_another_directory_when_theirs_was_removed() {
+    let serve = "import os, socket\n\
+                 s = socket.socket(socket.AF_UNIX)\n\
+                 s.bind(os.environ['SOCKET'])\n\
+                 s.listen()\n\
+                 print('ready', os.getpid(), flush=True)\n\
+                 s.accept()[0].recv(1)";
+    let words = ["python3", "-c", serve].map(str::to_owned).to_vec();
+    let mut wanted = spec(CommandLine::Words(words));
+    wanted.connect = InstanceAddress::Socket;
+    let mut harness = Harness::start(&[("web", &wanted)]);
+    let instance = harness.ready(1).await.remove(0);
+    let Address::Unix(first) = instance.address else { panic!("{:?}", instance.address) };
+    let directory = first.parent().unwrap();
+    let mut connected = UnixStream::connect(&first).unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    // Lets the instance end.
+    connected.write_all(b".").unwrap();
+    let elsewhere = |one: &Instance| {
+        let Address::Unix(path) = &one.address else { return false };
+        one.phase == Phase::Ready && path.parent() != Some(directory)
+    };
+    harness.until("ready in another directory", |web| web.iter().any(elsewhere)).await;
+    harness.stop().await;
 }
 
 #[tokio::test]
