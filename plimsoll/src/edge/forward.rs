@@ -55,8 +55,6 @@ const UNDERSCORED: [&[u8]; 8] = [
 pub(crate) struct RequestRewrite<'a> {
     /// The client connection's peer.
     pub(crate) peer: SocketAddr,
-    /// The client itself: the peer, or whom trusted proxies name.
-    pub(crate) client: IpAddr,
     /// Whether that is a trusted proxy.
     pub(crate) trusted: bool,
     /// The client itself: the peer, or what a trusted proxy says of it in `X-Forwarded-For`.
