@@ -144,7 +144,6 @@ impl Exchange<'_> {
             peer: self.client.address(),
             client,
             trusted,
-            client,
             request_id: &scratch.request_id,
             span: worker.identity.random(),
             strip_prefix: target.and_then(|target| target.strip_prefix.as_deref()),
