@@ -57,8 +57,6 @@ pub(crate) struct RequestRewrite<'a> {
     pub(crate) peer: SocketAddr,
     /// Whether that is a trusted proxy.
     pub(crate) trusted: bool,
-    /// The client itself: the peer, or what a trusted proxy says of it in `X-Forwarded-For`.
-    pub(crate) client: IpAddr,
     /// The id that the request goes by.
     pub(crate) request_id: &'a [u8],
     /// The parent id for a trace that starts here.

@@ -220,7 +220,7 @@ impl Transfer {
         context: &mut Context<'_>,
         scratch: &mut Scratch,
         client: &Stream,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<std::io::Result<()>> {
         if !scratch.upload.is_finished() || !scratch.input.is_empty() {
             return Poll::Pending;
         }
