@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use crate::config::model::{
     Address, Balance, BelowMinHealthy, ClientTimeouts, Config, HeaderPolicy, Keepalive, Limits,
     Listen, MinHealthy, PassiveHealth, Retry, Route, ServerTimeouts, Service, Source, StaticServer,
@@ -301,9 +303,14 @@ impl Config {
         self.change_service(|service| change(&mut service.timeouts));
     }
 
-    /// Adds a server on a port where nobody listens.
+    /// Adds a server on a port where nobody listens. The port stays bound, so that no other test
+    /// can listen there.
     pub(super) fn add_dead_server(&mut self) {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&any.into()).unwrap();
+        let free = socket.local_addr().unwrap().as_socket().unwrap();
+        std::mem::forget(socket);
         self.change_service(|service| {
             let Source::Servers(servers) = &mut service.source else { return };
             servers.insert(0, server("dead", free));
