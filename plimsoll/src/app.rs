@@ -18,9 +18,11 @@
 
 mod demo;
 mod operate;
+mod startup;
 mod status;
 mod stop;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -177,17 +179,32 @@ async fn serve(plan: Plan) -> ExitCode {
     });
     tokio::spawn(follow_fleet(Arc::clone(&app)));
     let (sender, commands) = mpsc::channel(admin::COMMANDS_MAX);
+    let admin = bound.as_ref().map(|bound| bound.address());
     if let Some(bound) = bound {
         let token = config.admin.as_ref().and_then(|admin| admin.token.clone());
-        log::info("app", format_args!("status and metrics on http://{}", bound.address()));
+        log::info(log::PROGRAM, format_args!("status and metrics on http://{}", bound.address()));
         tokio::spawn(admin::serve(bound, token, sender));
     }
     let addresses: Vec<_> = app.edge.listeners().into_iter().map(|(_, at)| at).collect();
-    for address in &addresses {
-        log::info("app", format_args!("serving on http://{address}"));
+    for location in locations(&app.edge) {
+        log::info(log::PROGRAM, format_args!("serving on {location}"));
     }
-    let _demo = plan.demo.map(|demo| demo.start(&app, &addresses));
+    tokio::spawn(startup::tell(Arc::clone(&app)));
+    let _demo = plan.demo.map(|demo| demo.start(&app, &addresses, admin));
     obey(app, commands, signals).await
+}
+
+/// Where clients find it, as links.
+fn locations(edge: &Edge) -> Vec<String> {
+    edge.listeners().into_iter().map(|(_, address)| location(address)).collect()
+}
+
+/// An address as a link that can be opened on this machine.
+fn location(address: SocketAddr) -> String {
+    if !address.ip().is_unspecified() {
+        return format!("http://{address}");
+    }
+    format!("http://127.0.0.1:{} (on all addresses)", address.port())
 }
 
 fn refused(error: impl std::fmt::Display) -> ExitCode {

@@ -1,15 +1,20 @@
 //! Plimsoll's own log: one plain line an event on standard error, the latest kept for status.
 //!
+//! On a terminal the time is that of the day, and levels have colours.
+//!
 //! Lines are rare (state changes, never requests), so they are written under a lock, at once.
 //! A closed or full standard error never stops the program: failed writes are dropped.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
-use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::io::{IsTerminal, Write};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
+/// The part that lines about Plimsoll as a whole are about.
+pub const PROGRAM: &str = "plimsoll";
 /// Lines kept in memory.
 const RECENT_MAX: usize = 100;
 
@@ -31,7 +36,7 @@ pub struct Line {
     pub at: Timestamp,
     /// How much it matters.
     pub level: Level,
-    /// The module, service or server that it is about.
+    /// The module or service that it is about.
     pub part: String,
     /// What happened.
     pub text: String,
@@ -40,15 +45,49 @@ pub struct Line {
 /// The latest lines, oldest first. Held for a push or a copy only.
 static RECENT: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
-/// Writes a line about `part` (a module, service or server name).
+/// Whether standard error is a terminal that may be coloured.
+static FOR_PEOPLE: LazyLock<bool> = LazyLock::new(|| {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && std::io::stderr().is_terminal()
+});
+
+impl Level {
+    /// Five columns wide.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Info => "INFO ",
+            Self::Warn => "WARN ",
+            Self::Error => "ERROR",
+        }
+    }
+
+    /// The SGR parameter (ECMA-48 §8.3.117).
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Info => "2",
+            Self::Warn => "33",
+            Self::Error => "31",
+        }
+    }
+}
+
+/// With the whole time in UTC, for machines and for later.
+fn for_files(line: &Line) -> String {
+    format!("{:.3} {} {}: {}", line.at, line.level.word(), line.part, line.text)
+}
+
+/// With the local time of day, and colours.
+fn for_people(line: &Line) -> String {
+    let time = line.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f");
+    let (word, colour) = (line.level.word(), line.level.colour());
+    format!("\x1b[2m{time}\x1b[0m \x1b[{colour}m{word}\x1b[0m {}: {}", line.part, line.text)
+}
+
+/// Writes a line about `part` (a module or service name).
 fn line(level: Level, part: &str, text: impl Display) {
-    let word = match level {
-        Level::Info => "INFO ",
-        Level::Warn => "WARN ",
-        Level::Error => "ERROR",
-    };
     let line = Line { at: Timestamp::now(), level, part: part.to_owned(), text: text.to_string() };
-    let _ = writeln!(std::io::stderr().lock(), "{:.3} {word} {part}: {}", line.at, line.text);
+    let text = if *FOR_PEOPLE { for_people(&line) } else { for_files(&line) };
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
     let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
     if recent.len() == RECENT_MAX {
         recent.pop_front();
@@ -75,4 +114,25 @@ pub fn error(part: &str, text: impl Display) {
 pub fn recent() -> Vec<Line> {
     let recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
     recent.iter().rev().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_files_and_one_for_people() {
+        let line = Line {
+            at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            level: Level::Warn,
+            part: "web".to_owned(),
+            text: "web-1 exited with status 3".to_owned(),
+        };
+        let plain = "2026-01-02T03:04:05.678Z WARN  web: web-1 exited with status 3";
+        assert_eq!(for_files(&line), plain);
+        let coloured = for_people(&line);
+        // The hour, and sometimes the minute, depend on the zone.
+        let rest = ":05.678\x1b[0m \x1b[33mWARN \x1b[0m web: web-1 exited with status 3";
+        assert!(coloured.ends_with(rest), "{coloured:?}");
+    }
 }

@@ -167,8 +167,10 @@ fn footer(page: &mut Markup, status: &Status, signed_in: bool) {
         Some(path) => page.text(path),
         None => page.raw("no config file"),
     };
-    page.raw(", loaded <time title=\"").text(&clock(status.config_loaded_at)).raw(" UTC\">");
-    page.text(&units::age(status.seconds_since(status.config_loaded_at))).raw(" ago</time>");
+    if status.config_path.is_some() {
+        page.raw(", loaded <time title=\"").text(&clock(status.config_loaded_at)).raw(" UTC\">");
+        page.text(&units::age(status.seconds_since(status.config_loaded_at))).raw(" ago</time>");
+    }
     page.raw(" · rates and latencies over the last ").text(&RATE_WINDOW_SECONDS.to_string());
     page.raw(" s</p><p>");
     page.raw("<a href=\"/metrics\">metrics</a> <a href=\"/api/status\">status as JSON</a>");

@@ -17,6 +17,10 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::{App, Plan};
+use crate::admin::units::plural;
+use crate::config::model::{Service, Source};
+use crate::edge::roster::ServiceView;
+use crate::edge::server::ServerState;
 use crate::{config, log};
 
 /// The gentle load.
@@ -25,6 +29,8 @@ const REQUESTS_A_SECOND: u32 = 20;
 const IN_FLIGHT_MAX: usize = 50;
 /// An answer that takes longer counts as none.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Where the commands look unless told otherwise.
+const DEFAULT_ADMIN: &str = "127.0.0.1:9900";
 /// Time between two killed instances.
 const CHAOS_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -95,13 +101,24 @@ fn config_text(options: &DemoOptions, program: &Path, directory: &Path) -> Strin
 
 impl Demo {
     /// Says where to look, and starts what was asked for; it ends when the tasks are dropped.
-    pub(super) fn start(self, app: &Arc<App>, addresses: &[SocketAddr]) -> JoinSet<()> {
+    pub(super) fn start(
+        self,
+        app: &Arc<App>,
+        addresses: &[SocketAddr],
+        admin: Option<SocketAddr>,
+    ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let Some(address) = addresses.first().copied() else { return tasks };
-        let admin = app.config().admin.as_ref().map(|admin| admin.bind.to_string());
-        println!("{}", self.welcome(&address.to_string(), &admin.unwrap_or_default()));
+        let config = app.config();
+        let admin = admin.map(|admin| admin.to_string()).unwrap_or_default();
+        let wanted = |service: &Arc<Service>| match &service.source {
+            Source::Processes(spec) => spec.instances,
+            Source::Servers(_) => 0,
+        };
+        let instances = config.services.values().map(wanted).sum();
+        println!("{}", self.welcome(instances, &address.to_string(), &admin));
         if self.traffic {
-            tasks.spawn(load(address));
+            tasks.spawn(load(Arc::clone(app), address));
         }
         if self.chaos {
             tasks.spawn(chaos(Arc::clone(app)));
@@ -109,30 +126,49 @@ impl Demo {
         tasks
     }
 
-    fn welcome(self, traffic: &str, admin: &str) -> String {
-        let mut text = format!(
-            "\n  The clinic, three times over and balanced:   http://{traffic}\n  \
-             Its fleet, live:                             http://{admin}\n\n  \
-             Try, in another terminal:\n    \
-             curl http://{traffic}/                           which instance answers?\n    \
-             curl 'http://{traffic}/load?ms=500'              keep one busy\n    \
-             curl http://{traffic}/variables/                 a REST API on a shared store\n    \
-             plimsoll status                                    the fleet as a table\n    \
-             plimsoll drain clinic-2                            take one out of traffic\n    \
-             plimsoll restart clinic                            replace all, losing no request\n\n"
-        );
+    /// What stands above the log. Addresses vary in length; the second column does not.
+    fn welcome(self, instances: u32, traffic: &str, admin: &str) -> String {
+        let others = if admin == DEFAULT_ADMIN { "" } else { &format!(" --admin {admin}") };
+        let servers = plural(instances as usize, "server");
+        let tries = [
+            (format!("curl http://{traffic}/"), "which instance answers?"),
+            (format!("curl 'http://{traffic}/load?ms=500'"), "keep one busy"),
+            (format!("curl http://{traffic}/variables/"), "a REST API on a shared store"),
+            (format!("plimsoll status{others}"), "the fleet as a table"),
+            (format!("plimsoll drain clinic-1{others}"), "take one out of traffic"),
+            (format!("plimsoll restart clinic{others}"), "replace all, losing no request"),
+        ];
+        let places = [
+            (format!("The clinic, {servers} behind one port:"), traffic),
+            ("Who is healthy, how busy, how fast:".to_owned(), admin),
+        ];
+        let wide = |length: Option<usize>| length.unwrap_or_default();
+        let width = wide(places.iter().map(|(what, _)| what.len()).max());
+        let mut text = String::from("\n");
+        for (what, address) in places {
+            text.push_str(&format!("  {what:width$}  http://{address}\n"));
+        }
+        text.push_str("\n  Try, in another terminal:\n");
+        let width = wide(tries.iter().map(|(command, _)| command.len()).max());
+        for (command, meaning) in tries {
+            text.push_str(&format!("    {command:width$}   {meaning}\n"));
+        }
+        text.push('\n');
         if !self.traffic {
             text.push_str("  With --traffic there is a gentle load to watch.\n");
         }
-        if !self.chaos {
-            text.push_str("  With --chaos an instance is killed every 20 seconds.\n");
+        let chaos = CHAOS_INTERVAL.as_secs();
+        if self.chaos {
+            text.push_str(&format!("  Every {chaos} s an instance is killed and comes back.\n"));
+        } else {
+            text.push_str(&format!("  With --chaos an instance is killed every {chaos} s.\n"));
         }
         text.push_str("  Ctrl-C stops everything.\n");
         text
     }
 }
 
-async fn load(address: SocketAddr) {
+async fn load(app: Arc<App>, address: SocketAddr) {
     let mut tasks = JoinSet::new();
     let pulse = r#"{"name":"pulse","unit":"1/min","lower":50,"upper":120}"#;
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / REQUESTS_A_SECOND);
@@ -145,7 +181,10 @@ async fn load(address: SocketAddr) {
             continue;
         }
         if !seeded {
-            // Until the first instance is up there is nobody to ask.
+            // Before, there would be errors that are nobody's fault.
+            if !app.roster.views().iter().all(serves) {
+                continue;
+            }
             let answer = send(address, "POST", "/variables/", pulse.to_owned()).await;
             seeded = answer.is_some_and(|status| status < 500);
             continue;
@@ -165,6 +204,11 @@ async fn load(address: SocketAddr) {
             let _ = send(address, method, path, body).await;
         });
     }
+}
+
+/// Whether there is somebody to ask.
+fn serves(service: &ServiceView) -> bool {
+    service.servers.iter().any(|server| server.state == ServerState::Healthy)
 }
 
 /// The status of one request on a connection of its own.
@@ -208,7 +252,7 @@ async fn chaos(app: Arc<App>) {
         }
         let (name, pid) = &running[fastrand::usize(..running.len())];
         let Ok(process) = i32::try_from(*pid) else { continue };
-        log::warn("chaos", format_args!("kill -9 {pid}, which is {name}"));
+        log::warn("chaos", format_args!("kills {name} (kill -9 {pid})"));
         let process = nix::unistd::Pid::from_raw(process);
         if let Err(error) = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL) {
             log::warn("chaos", format_args!("it was gone already: {error}"));

@@ -62,7 +62,11 @@ pub async fn reload(app: &App) -> Result<Reloaded, Refusal> {
             }
         }
     }
-    app.state().reload_failure = outcome.as_ref().err().map(|refusal| refusal.error.clone());
+    // Without a file nothing can be out of step with it.
+    if app.path.is_some() {
+        let failure = outcome.as_ref().err().map(|refusal| refusal.error.clone());
+        app.state().reload_failure = failure;
+    }
     outcome
 }
 
@@ -70,7 +74,8 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     let Some(path) = app.path.clone() else {
         return Err(Refusal {
             kind: RefusalKind::Conflict,
-            error: "there is no config file to reload: this Plimsoll was started by `run`".into(),
+            error: "there is no config file to reload: this Plimsoll was started without one"
+                .into(),
             remedy: "write a config file and start it with `plimsoll up -c FILE`".into(),
             details: Vec::new(),
         });

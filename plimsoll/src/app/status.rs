@@ -1,6 +1,7 @@
 //! The status of the whole, put together from what the parts say of themselves.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
@@ -158,7 +159,7 @@ fn waiting(moment: &Moment, instance: &Instance) -> ServerStatus {
         address: address(&instance.address),
         state: State::Stopped,
         reason: instance.last_exit.clone().unwrap_or_default(),
-        since: moment.now,
+        since: instance.ended_at.and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(moment.now),
         weight: instance.weight,
         max_conns: instance.max_conns,
         backup: false,
@@ -205,8 +206,20 @@ fn event(line: log::Line) -> Event {
             log::Level::Error => EventLevel::Error,
         },
         subject: line.part,
-        text: line.text,
+        text: one_line(&line.text),
     }
+}
+
+/// A command with its program's name in place of its path.
+fn in_short(words: &[String]) -> String {
+    let Some((program, rest)) = words.split_first() else { return String::new() };
+    let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
+    std::iter::once(name).chain(rest.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+}
+
+/// The log's text with its further lines behind the first.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 fn source(source: &Source) -> String {
@@ -216,7 +229,7 @@ fn source(source: &Source) -> String {
         Source::Processes(spec) => {
             let command = match &spec.command {
                 Command::Shell(text) => text.clone(),
-                Command::Words(words) => words.join(" "),
+                Command::Words(words) => in_short(words),
             };
             format!("{} × {command}", spec.instances)
         }

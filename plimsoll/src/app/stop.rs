@@ -23,7 +23,7 @@ pub async fn stop(
     let config = app.config();
     app.state().phase = Phase::Draining;
     log::info(
-        "app",
+        log::PROGRAM,
         format_args!(
             "{signal}: draining; open requests have {} s, a second signal ends them at once",
             config.drain_timeout.as_secs_f64()
@@ -94,9 +94,9 @@ async fn end(
         cut.push(format!("{left} did not even obey KILL in time"));
     }
     if cut.is_empty() {
-        log::info("app", "stopped; nothing was cut");
+        log::info(log::PROGRAM, "stopped; nothing was cut");
         return ExitCode::SUCCESS;
     }
-    log::warn("app", format_args!("stopped; cut: {}", cut.join(", ")));
+    log::warn(log::PROGRAM, format_args!("stopped; cut: {}", cut.join(", ")));
     ExitCode::FAILURE
 }

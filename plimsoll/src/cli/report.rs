@@ -48,12 +48,10 @@ fn head(status: &Status, painter: Painter) -> String {
     ];
     let addresses: Vec<String> =
         status.listeners.iter().map(|one| harmless(&one.address)).collect();
-    let connections = units::count(status.connections_open);
-    let second = [
-        format!("on {}", addresses.join(", ")),
-        format!("{connections} connections"),
-        traffic(&status.traffic, painter),
-    ];
+    let word = if status.connections_open == 1 { "connection" } else { "connections" };
+    let connections = format!("{} {word}", units::count(status.connections_open));
+    let second =
+        [format!("on {}", addresses.join(", ")), connections, traffic(&status.traffic, painter)];
     let mut out = format!("{}\n{}\n", first.join(GAP), second.join(GAP));
     if let Some(failure) = &status.reload_failure {
         let warning = painter.paint(Some(Colour::Red), "The last reload was refused:");
@@ -103,7 +101,8 @@ fn service(status: &Status, service: &ServiceStatus, painter: Painter) -> String
     if !service.servers.is_empty() {
         out.push_str(&servers(status, service).render(painter));
     }
-    for server in service.servers.iter().filter(|server| !server.reason.is_empty()) {
+    let told = |server: &&ServerStatus| server.state != State::Healthy && !server.reason.is_empty();
+    for server in service.servers.iter().filter(told) {
         let text = format!("{} is {}: {}", server.name, server.state.as_str(), server.reason);
         out.push_str(&format!("{}\n", harmless(&text)));
     }

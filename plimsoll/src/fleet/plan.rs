@@ -37,6 +37,8 @@ pub use rollout::{Cause, Replacement, Rollout};
 /// How long a drained instance must have no request before it is told to stop. Covers workers
 /// that chose it just before they saw that it drains.
 pub const DRAIN_SETTLE: Duration = Duration::from_millis(100);
+/// Why an instance is told to stop when everything goes as planned.
+pub const DRAINED: &str = "drained";
 /// How long a start waits at most until the balancer forgets the health of the number's former
 /// process.
 const STALE_HEALTH_WAIT: Duration = Duration::from_secs(1);
@@ -373,7 +375,7 @@ impl Planner {
                         (false, 1..) => {
                             format!("requests in flight after its time to drain: {in_flight}")
                         }
-                        _ => "drained".to_owned(),
+                        _ => DRAINED.to_owned(),
                     };
                     step(Action::Terminate, reason);
                 }
@@ -447,8 +449,7 @@ impl Planner {
         instance.was_ready = false;
         instance.gone = false;
         instance.memory_bytes = 0;
-        let status = instance.last_exit.clone().unwrap_or_default();
-        let reason = format!("restart {} ({status})", instance.restarts);
+        let reason = format!("restart {}", instance.restarts);
         steps.push(Step { number: Some(number), action: Action::Start { generation }, reason });
     }
 
@@ -457,12 +458,15 @@ impl Planner {
         let wanted = self.wanted as usize;
         // Ends: each turn adds an instance or makes one leave.
         while self.settled_count() < wanted {
-            let reason = format!("{wanted} wanted, {} there", self.settled_count());
+            let reason = format!("{} of {wanted}", self.settled_count() + 1);
             self.start_new(now, reason, steps);
         }
         while self.settled_count() > wanted {
             let Some(number) = self.least_needed() else { return };
-            let reason = format!("{wanted} wanted, {} there", self.settled_count());
+            let reason = match wanted {
+                0 => "no longer wanted".to_owned(),
+                _ => format!("{wanted} wanted, {} there", self.settled_count()),
+            };
             self.retire(number, now, &reason, steps);
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::launch::{Hands, Place, launch};
 use super::output::Output;
-use super::plan::{Action, Cause, Planned, Planner, Policy, Rollout, Seen, Stage, Step};
+use super::plan::{Action, Cause, DRAINED, Planned, Planner, Policy, Rollout, Seen, Stage, Step};
 use super::process::{News, Process, ProcessId};
 use super::snapshot::{Figures, Instance, Phase, RolloutProgress};
 use super::{RestartError, RestartReport, Traffic};
@@ -41,6 +41,8 @@ struct Slot {
     process: Option<Process>,
     pid: Option<u32>,
     started_at: Option<SystemTime>,
+    /// When the process before ended; `None` while there is one.
+    ended_at: Option<SystemTime>,
     figures: Figures,
     /// When the figures were taken; `None` before the first.
     weighed_at: Option<Duration>,
@@ -64,6 +66,8 @@ pub struct ServiceRun {
     waiter: Option<Waiter>,
     /// It is no longer configured and goes when its last instance has.
     removed: bool,
+    /// All of Plimsoll stops: what ends is no news.
+    stopping: bool,
     killed: Vec<String>,
 }
 
@@ -81,6 +85,7 @@ impl ServiceRun {
             place: Place::default(),
             waiter: None,
             removed: false,
+            stopping: false,
             killed: Vec::new(),
         }
     }
@@ -140,7 +145,7 @@ impl ServiceRun {
         let service = self.name.to_string();
         match self.planner.restart() {
             Ok(generation) => {
-                log::info("fleet", format!("{service}: rolling restart begins"));
+                log::info(&service, "rolling restart begins");
                 self.specs.insert(generation, Arc::clone(&self.spec));
                 self.waiter = Some(Waiter { reply, since: std::time::Instant::now() });
             }
@@ -156,6 +161,7 @@ impl ServiceRun {
     /// Everything is to stop in time.
     pub fn stop(&mut self, hands: &Hands, within: std::time::Duration) {
         let now = hands.now();
+        self.stopping = true;
         self.planner.stop(now, now + within);
     }
 
@@ -236,6 +242,7 @@ impl ServiceRun {
             News::Gone => {
                 slot.process = None;
                 slot.started_at = None;
+                slot.ended_at = Some(SystemTime::now());
                 slot.last_line = slot
                     .output
                     .recent(usize::MAX)
@@ -290,31 +297,35 @@ impl ServiceRun {
         let Step { number, action, reason } = step;
         let number = number.unwrap_or_default();
         let name = self.instance_name(number);
+        let service: &str = &Arc::clone(&self.name);
         match action {
             Action::Start { generation } => self.start(number, generation, &reason, hands),
-            Action::MarkDraining => log::info("fleet", format!("{name} drains: {reason}")),
+            // The balancer logs these two as changes of its servers' state.
+            Action::MarkDraining | Action::ReportReady => {}
             Action::Terminate => {
-                log::info("fleet", format!("{name} is told to stop: {reason}"));
+                // What is as planned shows in how it ends.
+                if reason != DRAINED && !self.stopping {
+                    log::warn(service, format!("{name} is told to stop: {reason}"));
+                }
                 self.order(number, Process::terminate);
             }
             Action::Kill => {
-                log::warn("fleet", format!("{name} is killed: {reason}"));
+                log::warn(service, format!("{name} is killed: {reason}"));
                 self.order(number, Process::kill);
                 self.killed.push(format!("{name} {reason}"));
             }
             Action::Remove => {
                 self.slots.remove(&number);
-                log::info("fleet", format!("{name} is gone: {reason}"));
+                log::info(service, format!("{name} is stopped: {reason}"));
             }
-            Action::ReportReady => log::info("fleet", format!("{name} is ready: {reason}")),
-            Action::ReportExit => log::warn("fleet", format!("{name} {reason}")),
+            Action::ReportExit => log::warn(service, format!("{name} {reason}")),
             Action::DeclareCrashLoop => {
                 let text = self.with_output(number, &reason);
-                log::error("fleet", format!("{name} is in a crash loop: {text}"));
+                log::error(service, format!("{name} is in a crash loop: {text}"));
             }
             Action::AbandonRecycle => {
                 let text = self.with_output(number, &reason);
-                log::warn("fleet", format!("{name} did not become ready: {text}"));
+                log::warn(service, format!("{name} did not become ready: {text}"));
             }
             Action::FinishRollout(rollout) => self.finish(&rollout),
             Action::RollBack(rollout) => self.roll_back(&rollout, number, &reason),
@@ -336,6 +347,7 @@ impl ServiceRun {
             process: None,
             pid: None,
             started_at: None,
+            ended_at: None,
             figures: Figures::default(),
             weighed_at: None,
             weighed_ready: false,
@@ -351,13 +363,16 @@ impl ServiceRun {
         let id = ProcessId { service: Arc::clone(&self.name), number, start };
         match launch(&id, &name, &spec, &mut self.place, output, hands) {
             Ok((process, address)) => {
-                log::info("fleet", format!("{name} starts on {}: {reason}", describe(&address)));
+                let address_text = describe(&address);
+                log::info(&self.name, format!("{name} starts on {address_text} ({reason})"));
                 slot.address = address;
                 slot.process = Some(process);
                 slot.started_at = Some(SystemTime::now());
+                slot.ended_at = None;
             }
             Err(why) => {
                 slot.last_line = None;
+                slot.ended_at = Some(SystemTime::now());
                 self.planner.exited(number, &format!("could not be started: {why}"), hands.now());
                 self.planner.gone(number);
             }
@@ -379,7 +394,7 @@ impl ServiceRun {
             Cause::Change => "change is complete",
             Cause::RollBack => "rolled back to what worked before",
         };
-        log::info("fleet", format!("{service}: {what}"));
+        log::info(&service, what);
         let took = self.waiter.as_ref().map(|waiter| waiter.since.elapsed()).unwrap_or_default();
         self.answer(Ok(RestartReport { service, replaced, took }));
     }
@@ -394,7 +409,7 @@ impl ServiceRun {
             Cause::Change => "change is taken back",
             Cause::RollBack => "going back is given up, instances of both commands stay",
         };
-        log::error("fleet", format!("{service}: {what}, because {instance} {reason}"));
+        log::error(&service, format!("{what}, because {instance} {reason}"));
         if let Some(spec) = self.specs.get(&self.planner.generation()) {
             self.spec = Arc::clone(spec);
             self.planner.set_policy(Policy::from(&*self.spec));
@@ -463,6 +478,7 @@ impl ServiceRun {
             pid: slot.pid,
             restarts: planned.restarts,
             started_at: slot.started_at,
+            ended_at: slot.ended_at,
             figures: slot.figures,
             last_exit,
         }

@@ -99,6 +99,8 @@ pub struct Instance {
     pub restarts: u64,
     /// When the present process was started.
     pub started_at: Option<SystemTime>,
+    /// When the process before ended; `None` while there is one, or was none yet.
+    pub ended_at: Option<SystemTime>,
     /// What it uses; from the last look, at most a few seconds old.
     pub figures: Figures,
     /// How it ended last, or why it could not be started.

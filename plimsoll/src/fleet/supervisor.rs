@@ -18,7 +18,6 @@ use super::service::ServiceRun;
 use super::snapshot::{Figures, FleetSnapshot};
 use super::{ApplyReport, RestartError, RestartReport, StopReport, Traffic, UnknownService};
 use crate::config::model::{Config, ProcessSpec, Source};
-use crate::log;
 
 /// How often traffic is looked at while an instance starts, drains or stops.
 const BUSY_INTERVAL: Duration = Duration::from_millis(50);
@@ -164,7 +163,6 @@ impl Supervisor {
                 run.remove();
             }
         }
-        changes.iter().for_each(|change| log::info("fleet", change));
         ApplyReport { changes }
     }
 

@@ -40,9 +40,12 @@ pub(super) fn section(page: &mut Markup, status: &Status, service: &ServiceStatu
         page.text(&service.min_healthy_percent.to_string()).raw(" % of its servers are healthy.");
         page.raw("</b> Until more are: ").text(&service.when_below_min_healthy).raw(".</p>");
     }
-    page.raw("<dl class=\"tiles small\">");
-    traffic_tiles(page, &service.traffic);
-    page.raw("</dl>");
+    // The figures of the only service are those of the whole, which stand above.
+    if status.services.len() > 1 {
+        page.raw("<dl class=\"tiles small\">");
+        traffic_tiles(page, &service.traffic);
+        page.raw("</dl>");
+    }
     table(page, status, service);
     page.raw("</section>\n");
 }
@@ -119,7 +122,9 @@ fn state(page: &mut Markup, status: &Status, server: &ServerStatus) {
     page.raw("\"><i aria-hidden=\"true\">").raw(shape).raw("</i>").raw(server.state.as_str());
     page.raw("</span> <small>for ").text(&units::age(status.seconds_since(server.since)));
     page.raw("</small>");
-    if !server.reason.is_empty() {
+    // Of a healthy one the last check says it all.
+    let told = server.state != State::Healthy || server.last_check.is_none();
+    if told && !server.reason.is_empty() {
         page.raw("<p>").text(&server.reason).raw("</p>");
     }
     if let Some(check) = &server.last_check {
