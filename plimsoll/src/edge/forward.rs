@@ -57,6 +57,8 @@ pub(crate) struct RequestRewrite<'a> {
     pub(crate) peer: SocketAddr,
     /// Whether that is a trusted proxy.
     pub(crate) trusted: bool,
+    /// The client itself: the peer, or whom trusted proxies name in `X-Forwarded-For`.
+    pub(crate) client: IpAddr,
     /// The id that the request goes by.
     pub(crate) request_id: &'a [u8],
     /// The parent id for a trace that starts here.

@@ -8,7 +8,7 @@
 //! ([`Transfer::keeps_upload`]). The download is written from the buffer that it was read into when
 //! its framing stays as it is, and re-framed in between when it does not.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
 use http1::{ChunkEncoder, Reject};
