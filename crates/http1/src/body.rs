@@ -271,7 +271,10 @@ impl BodyDecoder {
         let mut header = Header::default();
         match field::line(&self.trailers, self.trailer_line_start, true, &mut header) {
             Err(fault) => Err(fault.reason),
-            Ok(Line::Field) if FORBIDDEN_IN_TRAILERS.contains(header.name) => {
+            // Gateways behind us may take `_` for `-`, so a name with one could be any other.
+            Ok(Line::Field)
+                if header.has_underscore || FORBIDDEN_IN_TRAILERS.contains(header.name) =>
+            {
                 Err(RejectReason::ForbiddenTrailer)
             }
             Ok(Line::Field) if self.trailer_count >= self.limits.header_count => {

@@ -63,6 +63,8 @@ const REFUSED_BODIES: &[&str] = &[
     "3\r\nabc\n0\r\n\r\n",
     "0\r\nContent-Length: 4\r\n\r\n",
     "0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "0\r\nContent_Length: 4\r\n\r\n",
+    "0\r\nX_Forwarded_For: 6.6.6.6\r\n\r\n",
     "0\r\nBad Name: x\r\n\r\n",
 ];
 

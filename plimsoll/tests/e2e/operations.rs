@@ -148,7 +148,7 @@ fn the_status_page_is_there_and_refuses_strangers() {
 fn the_access_log_holds_a_line_a_request() {
     let server = Upstream::text("hello");
     let plimsoll = Plimsoll::up(&format!(
-        "access_log = {{ to = \"access.log\", format = \"json\" }}\n{}\
+        "workers = 1\naccess_log = {{ to = \"access.log\", format = \"json\" }}\n{}\
          [[route]]\nservice = \"web\"\n[[route]]\npath = \"/quiet\"\nservice = \"web\"\naccess_log = false\n",
         service(&[&server], "")
     ));

@@ -232,7 +232,8 @@ impl Stream {
     pub(crate) fn is_quiet(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         match self.0.events().poll_read_ready(&mut context) {
-            Poll::Pending => true,
+            // A task that has used up its turn is told "pending" whatever has happened.
+            Poll::Pending => tokio::task::coop::has_budget_remaining() || self.is_open(),
             Poll::Ready(Err(_)) => false,
             Poll::Ready(Ok(mut guard)) => {
                 let open = self.is_open();
