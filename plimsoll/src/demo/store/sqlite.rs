@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -14,6 +14,8 @@ use super::{Kind, Row, Statement, StoreError, Value, resolve};
 
 /// How long a statement waits for another instance's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between two attempts at what SQLite itself does not wait for.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Version of the tables, kept in `user_version`.
 const SCHEMA_VERSION: i64 = 1;
 
@@ -32,7 +34,7 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(&connection)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -56,6 +58,23 @@ impl Sqlite {
         })
         .await
         .map_err(|_| StoreError::Stopped)?
+    }
+}
+
+/// Turns write-ahead logging on. Where another instance does so at the same time, SQLite answers
+/// "busy" at once, whatever the busy timeout (<https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy_in_wal_mode>),
+/// so it is asked again.
+fn write_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let began = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(rusqlite::Error::SqliteFailure(code, _))
+                if code.code == ErrorCode::DatabaseBusy && began.elapsed() < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 
