@@ -205,6 +205,8 @@ impl<'a> Exchange<'a> {
             deadline.set(self.begun, time);
             self.total = Some(deadline);
         }
+        // Once a kept connection was stale, new ones only: then no request is sent more often than
+        // `tries` and this once.
         let mut fresh = false;
         loop {
             let problem = match self.attempt(service, fresh).await {
@@ -216,7 +218,7 @@ impl<'a> Exchange<'a> {
                         && let next @ Next::Attempt { .. } =
                             self.next(service, Failure::Status(status), true, false)
                     {
-                        fresh = next == (Next::Attempt { fresh: true });
+                        fresh |= next == (Next::Attempt { fresh: true });
                         continue;
                     }
                     return self.respond(service, connection).await;
@@ -226,7 +228,7 @@ impl<'a> Exchange<'a> {
                 Err(Problem::Server(problem)) => problem,
             };
             match self.next(service, problem.failure, problem.sent, problem.reused) {
-                Next::Attempt { fresh: again } => fresh = again,
+                Next::Attempt { fresh: again } => fresh |= again,
                 Next::GiveUp => return self.refuse(problem.refusal).await,
             }
         }

@@ -4,7 +4,8 @@
 //! the method is idempotent (or the service says that its others are, too). What certainly did not
 //! reach one (no connection, or a connection that took no byte) may be repeated for any method.
 //! A kept-alive connection that turns out closed (RFC 9112 §9.3.1) says nothing about the server: it
-//! is repeated at once on a fresh connection to the same one, outside of tries and budget.
+//! is repeated at once on a fresh connection to the same one, outside of tries and budget. That
+//! happens once a request: later attempts use fresh connections only.
 
 use std::time::Duration;
 

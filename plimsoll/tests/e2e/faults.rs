@@ -319,3 +319,31 @@ fn a_post_whose_server_dies_is_not_repeated() {
     let answered = statuses.iter().filter(|status| **status == 200).count();
     assert_eq!(posts, answered, "of {sent} POSTs some were sent twice");
 }
+
+#[test]
+fn a_request_that_kills_connections_is_sent_no_more_than_tries_and_once() {
+    let poisoned = Arc::new(AtomicUsize::new(0));
+    let server = || {
+        let poisoned = Arc::clone(&poisoned);
+        Upstream::start(move |stream| {
+            let mut writer = stream.try_clone().unwrap();
+            let mut reader = BufReader::new(stream);
+            while let Some(request) = Request::read(&mut reader) {
+                if request.path() == "/poison" {
+                    poisoned.fetch_add(1, Ordering::SeqCst);
+                    return;
+                }
+                let _ = writer.write_all(&ok("fine"));
+            }
+        })
+    };
+    let servers = [server(), server(), server()];
+    let config = service(&servers.each_ref(), "retry = { tries = 3 }");
+    let plimsoll = Plimsoll::up(&format!("workers = 1\n{config}"));
+    for _ in 0..3 {
+        assert_eq!(plimsoll.get("/").text(), "fine");
+    }
+    assert_eq!(plimsoll.get("/poison").status, 502);
+    let times = poisoned.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&times), "sent {times} times");
+}

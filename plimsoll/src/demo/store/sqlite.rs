@@ -141,3 +141,29 @@ fn classify(error: rusqlite::Error) -> StoreError {
     }
     StoreError::Sqlite(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn instances_that_start_together_share_a_new_file() {
+        for _ in 0..10 {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("clinic.db");
+            let together = Barrier::new(8);
+            std::thread::scope(|scope| {
+                let open = || {
+                    together.wait();
+                    Sqlite::open(&path).map(drop).map_err(|error| error.to_string())
+                };
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                for one in all {
+                    assert_eq!(one.join().unwrap(), Ok(()));
+                }
+            });
+        }
+    }
+}
