@@ -127,6 +127,20 @@ impl BodyDecoder {
         Ok(Decoded { consumed: length, data: 0..length, finished: self.is_finished() })
     }
 
+    /// Counts payload that the caller moved without showing it to the decoder: for bytes that go
+    /// from socket to socket within the kernel. Only the part of `count` that lies in a body of known
+    /// length counts; other bodies must be decoded.
+    pub fn pass(&mut self, count: u64) {
+        if let State::Length { remaining } = self.state {
+            let count = count.min(remaining);
+            self.position += count;
+            self.state = match remaining - count {
+                0 => State::Finished,
+                remaining => State::Length { remaining },
+            };
+        }
+    }
+
     fn decode_chunked(&mut self, input: &[u8]) -> Result<Decoded, Reject> {
         let mut consumed = 0;
         let mut data = 0..0;

@@ -11,15 +11,17 @@
 use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
-use http1::{ChunkEncoder, Reject};
+use http1::{BodyFraming, ChunkEncoder, Reject};
 
 use super::buffers::{RELAY_BYTES, Scratch};
-use super::net::Stream;
+use super::net::{Pipe, Stream};
 
 /// Payload up to this size is copied behind the head rather than written as a second piece.
 const COPIED_BYTES: usize = 4 * 1024;
 /// Bytes of re-framed body that are gathered before they are written.
 const GATHERED_BYTES: usize = 64 * 1024;
+/// A response of known length with at least so much to come is worth a pipe.
+const SPLICED_MIN: u64 = 64 * 1024;
 /// Least room for reading a body behind the head of its request.
 const LEAST_ROOM_BYTES: usize = 4 * 1024;
 
@@ -86,6 +88,10 @@ pub(crate) struct Transfer {
     /// Whether the download is sent in chunks.
     pub(crate) download_chunked: bool,
     download_ended: bool,
+    /// The pipe that the rest of the response goes through.
+    pipe: Option<Pipe>,
+    /// Whether a pipe was asked for.
+    spliced: bool,
     /// Whether any byte moved since this was last cleared.
     pub(crate) moved: bool,
     /// Whom the upload waits for.
@@ -111,6 +117,8 @@ impl Default for Transfer {
             upload_over: false,
             download_chunked: false,
             download_ended: false,
+            pipe: None,
+            spliced: false,
             moved: false,
             upload_waits: Waits::Client,
             download_waits: Waits::Server,
@@ -284,6 +292,10 @@ impl Transfer {
             if !scratch.answer.is_empty() {
                 continue;
             }
+            if self.splices_download(scratch) {
+                ready!(self.poll_splice(context, scratch, client, server))?;
+                continue;
+            }
             self.download_waits = Waits::Server;
             scratch.answer.rewind(0);
             match ready!(server.poll_read(context, scratch.answer.space())) {
@@ -298,6 +310,58 @@ impl Transfer {
                 _ => return Poll::Ready(Err(DownloadProblem::Truncated)),
             }
         }
+    }
+
+    /// Whether the rest of the response goes through a pipe.
+    fn splices_download(&mut self, scratch: &Scratch) -> bool {
+        if self.pipe.is_some() {
+            return true;
+        }
+        let rest = match scratch.response.framing {
+            BodyFraming::Length(_) => scratch.download.remaining().unwrap_or(0),
+            _ => 0,
+        };
+        if rest >= SPLICED_MIN && !self.spliced {
+            self.spliced = true;
+            self.pipe = Pipe::take();
+        }
+        self.pipe.is_some()
+    }
+
+    /// Moves the rest of the response within the kernel; ready when all of it is sent, or when it
+    /// has to be copied after all.
+    fn poll_splice(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut Scratch,
+        client: &Stream,
+        server: &Stream,
+    ) -> Poll<Result<(), DownloadProblem>> {
+        while let Some(pipe) = &mut self.pipe {
+            self.download_waits = Waits::Client;
+            let before = pipe.filled();
+            let drained = client.poll_drain(context, pipe);
+            self.moved |= pipe.filled() < before;
+            ready!(drained).map_err(|_| DownloadProblem::ClientGone)?;
+            let rest = scratch.download.remaining().unwrap_or(0);
+            if rest == 0 {
+                self.pipe = None;
+                break;
+            }
+            self.download_waits = Waits::Server;
+            match ready!(server.poll_fill(context, pipe, rest)) {
+                Ok(count) if count > 0 => {
+                    scratch.download.pass(count as u64);
+                    self.download_bytes += count as u64;
+                    self.moved = true;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                    self.pipe = None;
+                }
+                _ => return Poll::Ready(Err(DownloadProblem::Truncated)),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Takes what is there of the response body out of its framing.

@@ -27,6 +27,7 @@
 
 mod listener;
 mod outbox;
+mod pipe;
 mod registration;
 mod ring;
 mod stream;
@@ -41,6 +42,7 @@ use std::time::Instant;
 use tokio::runtime::{Builder, LocalOptions};
 
 pub(crate) use listener::Listener;
+pub(crate) use pipe::Pipe;
 pub(crate) use stream::Stream;
 
 use outbox::Outbox;

@@ -296,6 +296,17 @@ impl Source {
         self.poll_unstalled(context)
     }
 
+    /// Sends what waits, ahead of bytes that do not come this way. Must not be stalled.
+    pub(super) fn poll_sent(self: &Rc<Self>, context: &Context<'_>) -> Poll<io::Result<()>> {
+        let bytes = self.take();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let outcome = send(self.socket(), &bytes);
+        self.sent(bytes, outcome);
+        self.poll_unstalled(context)
+    }
+
     /// Takes what waits, to be sent before other bytes: `settle` must follow.
     pub(super) fn take(&self) -> Vec<u8> {
         mem::take(&mut self.pending.borrow_mut().bytes)

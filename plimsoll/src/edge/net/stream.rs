@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
 use super::outbox::Source;
+use super::pipe::Pipe;
 
 /// Writes up to this size are copied and sent with those of other streams. Beyond it the copy
 /// costs more than is won.
@@ -155,6 +156,55 @@ impl Stream {
             return Poll::Ready(Ok(length));
         }
         self.poll_send(context, pieces)
+    }
+
+    /// Moves at most `most` bytes that arrived into the pipe, which must be empty; 0 bytes mean that
+    /// the peer will send no more.
+    ///
+    /// # Errors
+    /// As [`Stream::poll_read`]; `InvalidInput` if this kind of socket cannot splice: read then.
+    pub(crate) fn poll_fill(
+        &self,
+        context: &mut Context<'_>,
+        pipe: &mut Pipe,
+        most: u64,
+    ) -> Poll<io::Result<usize>> {
+        let events = self.0.events();
+        loop {
+            let mut guard = ready!(events.poll_read_ready(context))?;
+            match pipe.fill(events.get_ref(), most) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => {
+                    spend(context, *outcome.as_ref().unwrap_or(&0));
+                    return Poll::Ready(outcome);
+                }
+            }
+        }
+    }
+
+    /// Sends all that is in the pipe.
+    ///
+    /// # Errors
+    /// As [`Stream::poll_write`].
+    pub(crate) fn poll_drain(
+        &self,
+        context: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<io::Result<()>> {
+        while pipe.filled() > 0 {
+            ready!(self.0.poll_unstalled(context))?;
+            ready!(self.0.poll_sent(context))?;
+            let events = self.0.events();
+            let mut guard = ready!(events.poll_write_ready(context))?;
+            match pipe.drain(events.get_ref()) {
+                Ok(count) => spend(context, count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Ready unless the socket is full and bytes that were taken wait for room in it.
