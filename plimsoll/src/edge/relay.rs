@@ -286,14 +286,14 @@ impl Transfer {
         loop {
             self.gather_download(scratch)?;
             ready!(self.poll_flush(context, scratch, client))?;
+            // What is in a pipe counts as decoded, so the pipe comes before the question of the end.
+            if self.splices_download(scratch) {
+                ready!(self.poll_splice(context, scratch, client, server))?;
+            }
             if scratch.download.is_finished() {
                 return Poll::Ready(Ok(()));
             }
             if !scratch.answer.is_empty() {
-                continue;
-            }
-            if self.splices_download(scratch) {
-                ready!(self.poll_splice(context, scratch, client, server))?;
                 continue;
             }
             self.download_waits = Waits::Server;
@@ -316,6 +316,9 @@ impl Transfer {
     fn splices_download(&mut self, scratch: &Scratch) -> bool {
         if self.pipe.is_some() {
             return true;
+        }
+        if !scratch.answer.is_empty() {
+            return false;
         }
         let rest = match scratch.response.framing {
             BodyFraming::Length(_) => scratch.download.remaining().unwrap_or(0),
