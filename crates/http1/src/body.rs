@@ -344,6 +344,16 @@ impl BodyDecoder {
         }
     }
 
+    /// How many bytes of a body of known length are to come; 0 for other framings.
+    #[inline]
+    #[must_use]
+    pub fn rest_of_length(&self) -> u64 {
+        match self.state {
+            State::Length { remaining } => remaining,
+            _ => 0,
+        }
+    }
+
     /// The trailer lines with their CRLF, checked, without the empty line; empty for most bodies.
     /// Whole once the body is finished. Fit for [`crate::ChunkEncoder::finish_with_lines`].
     #[must_use]

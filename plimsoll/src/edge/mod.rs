@@ -33,6 +33,7 @@ pub(crate) mod roster;
 mod route;
 mod routing;
 pub(crate) mod server;
+mod splice;
 mod tunnel;
 mod upstream;
 mod worker;

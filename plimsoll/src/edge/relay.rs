@@ -6,22 +6,22 @@
 //!
 //! The upload is kept after it was sent as long as it may have to be repeated
 //! ([`Transfer::keeps_upload`]). The download is written from the buffer that it was read into when
-//! its framing stays as it is, and re-framed in between when it does not.
+//! its framing stays as it is, and re-framed in between when it does not. The rest of a large body
+//! of known length goes by [`Splice`] instead of the buffers, either way.
 
 use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
-use http1::{BodyFraming, ChunkEncoder, Reject};
+use http1::{ChunkEncoder, Reject};
 
 use super::buffers::{RELAY_BYTES, Scratch};
-use super::net::{Pipe, Stream};
+use super::net::Stream;
+use super::splice::{Splice, SpliceProblem};
 
 /// Payload up to this size is copied behind the head rather than written as a second piece.
 const COPIED_BYTES: usize = 4 * 1024;
 /// Bytes of re-framed body that are gathered before they are written.
 const GATHERED_BYTES: usize = 64 * 1024;
-/// A response of known length with at least so much to come is worth a pipe.
-const SPLICED_MIN: u64 = 64 * 1024;
 /// Least room for reading a body behind the head of its request.
 const LEAST_ROOM_BYTES: usize = 4 * 1024;
 
@@ -88,10 +88,8 @@ pub(crate) struct Transfer {
     /// Whether the download is sent in chunks.
     pub(crate) download_chunked: bool,
     download_ended: bool,
-    /// The pipe that the rest of the response goes through.
-    pipe: Option<Pipe>,
-    /// Whether a pipe was asked for.
-    spliced: bool,
+    upload_splice: Splice,
+    download_splice: Splice,
     /// Whether any byte moved since this was last cleared.
     pub(crate) moved: bool,
     /// Whom the upload waits for.
@@ -117,8 +115,8 @@ impl Default for Transfer {
             upload_over: false,
             download_chunked: false,
             download_ended: false,
-            pipe: None,
-            spliced: false,
+            upload_splice: Splice::default(),
+            download_splice: Splice::default(),
             moved: false,
             upload_waits: Waits::Client,
             download_waits: Waits::Server,
@@ -180,16 +178,19 @@ impl Transfer {
                 self.server_sent += sent.map_err(|_| UploadProblem::Server)?;
                 self.moved = true;
             }
-            if scratch.upload.is_finished() {
-                self.upload_over = true;
-                return Poll::Ready(Ok(()));
-            }
             if self.upload_bytes > self.kept_limit {
                 self.keeps_upload = false;
             }
             if !self.keeps_upload {
                 scratch.to_server.clear();
                 self.server_sent = 0;
+                if self.upload_splice.takes(&scratch.upload, scratch.input.is_empty()) {
+                    ready!(self.poll_splice_upload(context, scratch, client, server))?;
+                }
+            }
+            if scratch.upload.is_finished() {
+                self.upload_over = true;
+                return Poll::Ready(Ok(()));
             }
             if scratch.input.is_empty() {
                 self.upload_waits = Waits::Client;
@@ -286,9 +287,8 @@ impl Transfer {
         loop {
             self.gather_download(scratch)?;
             ready!(self.poll_flush(context, scratch, client))?;
-            // What is in a pipe counts as decoded, so the pipe comes before the question of the end.
-            if self.splices_download(scratch) {
-                ready!(self.poll_splice(context, scratch, client, server))?;
+            if self.download_splice.takes(&scratch.download, scratch.answer.is_empty()) {
+                ready!(self.poll_splice_download(context, scratch, client, server))?;
             }
             if scratch.download.is_finished() {
                 return Poll::Ready(Ok(()));
@@ -312,59 +312,46 @@ impl Transfer {
         }
     }
 
-    /// Whether the rest of the response goes through a pipe.
-    fn splices_download(&mut self, scratch: &Scratch) -> bool {
-        if self.pipe.is_some() {
-            return true;
-        }
-        if !scratch.answer.is_empty() {
-            return false;
-        }
-        let rest = match scratch.response.framing {
-            BodyFraming::Length(_) => scratch.download.remaining().unwrap_or(0),
-            _ => 0,
-        };
-        if rest >= SPLICED_MIN && !self.spliced {
-            self.spliced = true;
-            self.pipe = Pipe::take();
-        }
-        self.pipe.is_some()
+    /// Moves the rest of the request body through the pipe.
+    fn poll_splice_upload(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut Scratch,
+        client: &Stream,
+        server: &Stream,
+    ) -> Poll<Result<(), UploadProblem>> {
+        let before = (scratch.upload.rest_of_length(), self.upload_splice.held());
+        let outcome = self.upload_splice.poll(context, &mut scratch.upload, client, server);
+        let after = (scratch.upload.rest_of_length(), self.upload_splice.held());
+        self.upload_bytes += before.0 - after.0;
+        self.moved |= before != after;
+        self.upload_waits =
+            if self.upload_splice.is_idle() { Waits::Client } else { Waits::Server };
+        outcome.map_err(|problem| match problem {
+            SpliceProblem::Sender => UploadProblem::ClientGone,
+            SpliceProblem::Receiver => UploadProblem::Server,
+        })
     }
 
-    /// Moves the rest of the response within the kernel; ready when all of it is sent, or when it
-    /// has to be copied after all.
-    fn poll_splice(
+    /// Moves the rest of the response body through the pipe.
+    fn poll_splice_download(
         &mut self,
         context: &mut Context<'_>,
         scratch: &mut Scratch,
         client: &Stream,
         server: &Stream,
     ) -> Poll<Result<(), DownloadProblem>> {
-        while let Some(pipe) = &mut self.pipe {
-            self.download_waits = Waits::Client;
-            let before = pipe.filled();
-            let drained = client.poll_drain(context, pipe);
-            self.moved |= pipe.filled() < before;
-            ready!(drained).map_err(|_| DownloadProblem::ClientGone)?;
-            let rest = scratch.download.remaining().unwrap_or(0);
-            if rest == 0 {
-                self.pipe = None;
-                break;
-            }
-            self.download_waits = Waits::Server;
-            match ready!(server.poll_fill(context, pipe, rest)) {
-                Ok(count) if count > 0 => {
-                    scratch.download.pass(count as u64);
-                    self.download_bytes += count as u64;
-                    self.moved = true;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
-                    self.pipe = None;
-                }
-                _ => return Poll::Ready(Err(DownloadProblem::Truncated)),
-            }
-        }
-        Poll::Ready(Ok(()))
+        let before = (scratch.download.rest_of_length(), self.download_splice.held());
+        let outcome = self.download_splice.poll(context, &mut scratch.download, server, client);
+        let after = (scratch.download.rest_of_length(), self.download_splice.held());
+        self.download_bytes += before.0 - after.0;
+        self.moved |= before != after;
+        self.download_waits =
+            if self.download_splice.is_idle() { Waits::Server } else { Waits::Client };
+        outcome.map_err(|problem| match problem {
+            SpliceProblem::Sender => DownloadProblem::Truncated,
+            SpliceProblem::Receiver => DownloadProblem::ClientGone,
+        })
     }
 
     /// Takes what is there of the response body out of its framing.

@@ -1,6 +1,7 @@
 //! The running edge against servers made by hand: real sockets, one script a server.
 
 mod harness;
+mod large_bodies;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

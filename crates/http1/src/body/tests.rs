@@ -207,3 +207,18 @@ fn other_framings() {
     let decoder = BodyDecoder::new(Side::Request, BodyFraming::UntilClose, &limits);
     assert_eq!(decoder.remaining(), None);
 }
+
+#[test]
+fn passed_bytes_count_only_in_a_body_of_known_length() {
+    let mut body = BodyDecoder::new(Side::Response, BodyFraming::Length(10), &Limits::default());
+    body.pass(4);
+    assert_eq!((body.rest_of_length(), body.is_finished()), (6, false));
+    assert_eq!(body.decode(b"abc").unwrap().consumed, 3);
+    body.pass(99);
+    assert_eq!((body.rest_of_length(), body.is_finished()), (0, true));
+    for framing in [BodyFraming::Chunked, BodyFraming::UntilClose] {
+        let mut body = BodyDecoder::new(Side::Response, framing, &Limits::default());
+        body.pass(4);
+        assert_eq!((body.rest_of_length(), body.is_finished()), (0, false));
+    }
+}

@@ -403,3 +403,66 @@ fn a_lost_ring_is_replaced_by_single_sends() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_pipe_moves_bytes_behind_those_that_were_written() {
+    both_ways(|| async {
+        for (from, mut sender, to, mut receiver) in [
+            {
+                let ((from, sender), (to, receiver)) = (pair(), tcp_pair());
+                (from, Box::new(sender) as Box<dyn Write>, to, Box::new(receiver) as Box<dyn Read>)
+            },
+            {
+                let ((from, sender), (to, receiver)) = (tcp_pair(), pair());
+                (from, Box::new(sender) as Box<dyn Write>, to, Box::new(receiver) as Box<dyn Read>)
+            },
+        ] {
+            sender.write_all(b"spliced").unwrap();
+            write_all(&to, b"written ").await.unwrap();
+            let mut pipe = Pipe::take().unwrap();
+            let count = poll_fn(|context| from.poll_fill(context, &mut pipe, 4)).await.unwrap();
+            assert_eq!((count, pipe.filled()), (4, 4));
+            poll_fn(|context| to.poll_drain(context, &mut pipe)).await.unwrap();
+            let count = poll_fn(|context| from.poll_fill(context, &mut pipe, 99)).await.unwrap();
+            assert_eq!(count, 3);
+            poll_fn(|context| to.poll_drain(context, &mut pipe)).await.unwrap();
+            write_all(&to, b" written").await.unwrap();
+            super::yield_now().await;
+            let mut seen = [0; 23];
+            receiver.read_exact(&mut seen).unwrap();
+            assert_eq!(seen.escape_ascii().to_string(), "written spliced written");
+            drop(sender);
+            let count = poll_fn(|context| from.poll_fill(context, &mut pipe, 99)).await.unwrap();
+            assert_eq!(count, 0);
+        }
+    });
+}
+
+#[test]
+fn a_pipe_that_was_given_up_full_is_not_used_again() {
+    both_ways(|| async {
+        let ((from, mut sender), (to, mut receiver)) = (pair(), pair());
+        sender.write_all(b"first").unwrap();
+        let mut pipe = Pipe::take().unwrap();
+        poll_fn(|context| from.poll_fill(context, &mut pipe, 5)).await.unwrap();
+        drop(pipe);
+        sender.write_all(b"other").unwrap();
+        let mut pipe = Pipe::take().unwrap();
+        poll_fn(|context| from.poll_fill(context, &mut pipe, 5)).await.unwrap();
+        poll_fn(|context| to.poll_drain(context, &mut pipe)).await.unwrap();
+        let mut seen = [0; 5];
+        receiver.read_exact(&mut seen).unwrap();
+        assert_eq!(&seen, b"other");
+    });
+}
+
+#[test]
+fn there_are_only_so_many_pipes() {
+    both_ways(|| async {
+        let pipes: Vec<Pipe> = std::iter::from_fn(Pipe::take).collect();
+        assert!(Pipe::take().is_none());
+        assert!(pipes.len() > 1);
+        drop(pipes);
+        assert!(Pipe::take().is_some());
+    });
+}

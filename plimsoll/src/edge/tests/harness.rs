@@ -59,6 +59,11 @@ impl ServerConnection {
 
     /// Reads a head and the body of its `Content-Length`; `None` at the end of the connection.
     pub(super) fn read_request(&mut self) -> Option<String> {
+        self.read_request_with_body().map(|(head, _)| head)
+    }
+
+    /// As [`ServerConnection::read_request`], with the body.
+    pub(super) fn read_request_with_body(&mut self) -> Option<(String, Vec<u8>)> {
         let head = self.read_head();
         if head.is_empty() {
             return None;
@@ -66,8 +71,8 @@ impl ServerConnection {
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or(0);
         while self.buffered.len() < length && self.fill() {}
-        self.buffered.drain(..length.min(self.buffered.len()));
-        Some(head)
+        let rest = self.buffered.split_off(length.min(self.buffered.len()));
+        Some((head, std::mem::replace(&mut self.buffered, rest)))
     }
 
     /// Reads until the other side ends.
