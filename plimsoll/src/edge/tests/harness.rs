@@ -397,3 +397,12 @@ pub(super) fn config(servers: &[SocketAddr]) -> Config {
         routes: vec![everything],
     }
 }
+
+#[test]
+fn responses_can_be_read() {
+    let mut bytes =
+        &b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nrest"[..];
+    let mut rest = Vec::new();
+    let response = read_response(&mut bytes, &mut rest, false);
+    assert_eq!((response.body.as_slice(), rest.as_slice()), (&b"ok"[..], &b"rest"[..]));
+}

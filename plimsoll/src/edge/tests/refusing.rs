@@ -1,0 +1,129 @@
+//! Requests that the edge answers itself, and clients that it cuts.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::harness::{Harness, Script};
+use super::{OK, answers};
+
+#[test]
+fn what_cannot_be_framed_is_refused_and_nothing_forwarded() {
+    let harness = Harness::start(&[answers(&[OK])], |config| {
+        config.limits.body_bytes = Some(10);
+    });
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+        ),
+        ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", 413),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n",
+            413,
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 405),
+    ] {
+        let mut client = harness.connect();
+        let response = client.send(request).read();
+        assert_eq!(response.status, status, "{request:?}");
+        if status != 405 {
+            assert_eq!(response.header("connection"), Some("close"), "{request:?}");
+            assert_eq!(client.stream.read(&mut [0; 8]).unwrap(), 0, "{request:?}");
+        }
+    }
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9_000));
+    assert_eq!(harness.connect().send(&long).read().status, 414);
+    let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(40_000));
+    assert_eq!(harness.connect().send(&large).read().status, 431);
+    assert_eq!(harness.connections(0), 0, "nothing went to the server");
+}
+
+#[test]
+fn refusals_speak_the_clients_language() {
+    let harness = Harness::start(&[], |config| config.routes[0].path = "/only".to_owned());
+    for (accept, media_type) in [
+        ("text/html,*/*;q=0.8", "text/html; charset=utf-8"),
+        ("application/json", "application/json"),
+        ("*/*", "text/plain; charset=utf-8"),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n");
+        let response = harness.connect().send(&request).read();
+        assert_eq!((response.status, response.header("content-type")), (404, Some(media_type)));
+        let id = response.header("x-request-id").unwrap().to_owned();
+        assert!(String::from_utf8(response.body).unwrap().contains(&id));
+    }
+    let head = harness.connect().send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").read_head();
+    assert_eq!(head.status, 404);
+}
+
+#[test]
+fn deadlines_cut_slow_clients_and_servers() {
+    let mute: Script = Arc::new(|connection, _| {
+        connection.read_head();
+        connection.read_to_end();
+    });
+    let short = Duration::from_millis(50);
+    let harness = Harness::start(&[mute], |config| {
+        config.timeouts.header = short;
+        config.timeouts.body = short;
+        config.timeouts.idle = short;
+        config.server_timeouts(|timeouts| timeouts.header = short);
+        config.retry_tries(1);
+    });
+    for (request, status) in [
+        ("GET / HT", 408),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", 408),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 504),
+    ] {
+        assert_eq!(harness.connect().send(request).read().status, status, "{request:?}");
+    }
+    // Idle: closed without a word.
+    let mut seen = Vec::new();
+    harness.connect().stream.read_to_end(&mut seen).unwrap();
+    assert_eq!(seen.escape_ascii().to_string(), "");
+}
+
+#[test]
+fn the_time_for_the_whole_request_covers_all_attempts() {
+    let mute: Script = Arc::new(|connection, _| {
+        connection.read_head();
+        connection.read_to_end();
+    });
+    let harness = Harness::start(&[mute.clone(), mute], |config| {
+        config.server_timeouts(|timeouts| timeouts.request = Some(Duration::from_millis(50)));
+    });
+    let response = harness.connect().get("/");
+    assert_eq!(response.status, 504);
+}
+
+#[test]
+fn bodies_of_any_size_take_bounded_memory_and_slow_readers_are_cut() {
+    // Sends as fast as it is let, until it is not let any more.
+    let sent = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&sent);
+    let (cut, seen) = std::sync::mpsc::channel();
+    let script: Script = Arc::new(move |connection, _| {
+        connection.read_request();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2000000000\r\n\r\n");
+        let piece = "x".repeat(100_000);
+        while connection.send(&piece) {
+            counter.fetch_add(100_000, Ordering::SeqCst);
+        }
+        cut.send(()).unwrap();
+    });
+    let harness = Harness::start(&[script], |config| {
+        config.timeouts.write = Duration::from_millis(100);
+    });
+    let mut client = harness.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Not a byte is read until the edge gives up, which the server notices, too.
+    seen.recv_timeout(Duration::from_secs(20)).unwrap();
+    let sent = sent.load(Ordering::SeqCst);
+    // The kernel's buffers on both connections, at most 6 MiB each way, and ours.
+    assert!(sent < 50_000_000, "{sent} bytes were taken from the server");
+}
