@@ -1,7 +1,7 @@
 //! Servers that fail, and what becomes of the request.
 
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use super::harness::{Harness, Script};
 use super::{OK, answers};
@@ -113,5 +113,43 @@ fn a_response_that_is_seen_to_be_broken_in_time_becomes_a_502() {
         let response = harness.connect().get("/");
         assert_eq!(response.status, 502, "{text:?}");
         assert_eq!(response.header("x-served-by"), None, "the answer is ours");
+    }
+}
+
+#[test]
+fn a_second_response_to_one_request_is_no_answer_to_the_next() {
+    const ROGUE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrogue";
+    for method in ["GET", "POST"] {
+        for late in [false, true] {
+            let (ask, asked) = mpsc::channel::<()>();
+            let (tell, told) = mpsc::channel::<()>();
+            let asked = Mutex::new(asked);
+            let script: Script = Arc::new(move |connection, number| {
+                while connection.read_request().is_some() {
+                    if number > 0 {
+                        connection.send(OK);
+                    } else if late {
+                        connection.send(OK);
+                        // Only once the client has the first one is the connection idle.
+                        asked.lock().unwrap().recv().unwrap();
+                        connection.send(ROGUE);
+                        tell.send(()).unwrap();
+                    } else {
+                        connection.send(&format!("{OK}{ROGUE}"));
+                    }
+                }
+            });
+            let harness = Harness::start(&[script], |config| config.workers = 1);
+            let mut client = harness.connect();
+            assert_eq!(client.get("/").body, b"ok");
+            if late {
+                ask.send(()).unwrap();
+                told.recv().unwrap();
+            }
+            // It has arrived before this request, so the event loop learns of it no later.
+            let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+            assert_eq!(client.send(&request).read().body, b"ok", "{method}, late: {late}");
+            assert_eq!(harness.connections(0), 2, "{method}, late: {late}");
+        }
     }
 }
