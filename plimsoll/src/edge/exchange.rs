@@ -92,6 +92,8 @@ struct Exchange<'a> {
     current: Option<(InFlight, Rc<Upstream>)>,
     /// Servers that failed; empty for most requests.
     tried: Vec<Arc<Server>>,
+    /// Whether an attempt came further than connecting.
+    reached: bool,
     attempts: u32,
     interim: u32,
     /// Whether the client was told `100 Continue`.
@@ -142,6 +144,7 @@ impl<'a> Exchange<'a> {
             transfer: Transfer::default(),
             current: None,
             tried: Vec::new(),
+            reached: false,
             attempts: 0,
             interim: 0,
             continued: false,
@@ -366,6 +369,7 @@ impl<'a> Exchange<'a> {
             self.attempts -= 1;
             return Next::Attempt { fresh: true };
         }
+        self.reached |= failure != Failure::Connect;
         let kind = match failure {
             Failure::Connect => Some(FailureKind::Connect),
             Failure::Closed => Some(FailureKind::Closed),

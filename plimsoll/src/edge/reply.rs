@@ -86,13 +86,20 @@ impl Refusal {
         Self::new(503, "no_server", sentence, why.to_string())
     }
 
+    /// No server that was tried took a connection: nobody is there, as when checks have said so
+    /// already, and the client may as well come again soon.
+    pub(crate) fn unreachable(detail: String) -> Self {
+        let sentence = "No server could be reached for this request at the moment.";
+        Self::new(503, "unreachable", sentence, detail)
+    }
+
     /// We cannot open a connection for lack of something of our own.
     pub(crate) fn exhausted(detail: String) -> Self {
         let sentence = "The proxy has no resources left for this request at the moment.";
         Self::new(503, "exhausted", sentence, detail)
     }
 
-    /// The server could not be reached or did not answer properly.
+    /// The server did not answer properly.
     pub(crate) fn bad_gateway(sentence: &'static str, detail: String) -> Self {
         Self::new(502, "bad_gateway", sentence, detail)
     }

@@ -119,15 +119,18 @@ impl Exchange<'_> {
             let detail = format!("cannot open a connection to {name}: {error}");
             return Err(Problem::Final(Refusal::exhausted(detail)));
         }
-        let refusal = if error.kind() == io::ErrorKind::TimedOut {
-            let detail = format!("{name} did not accept a connection in time");
-            Refusal::gateway_timeout("The server could not be reached in time.", detail)
-        } else {
-            let detail = match error.kind() {
-                io::ErrorKind::NotFound => format!("no address is known for {name} yet ({error})"),
-                _ => format!("cannot connect to {name}: {error}"),
-            };
-            Refusal::bad_gateway("The server could not be reached.", detail)
+        let late = error.kind() == io::ErrorKind::TimedOut;
+        let detail = match error.kind() {
+            io::ErrorKind::TimedOut => format!("{name} did not accept a connection in time"),
+            io::ErrorKind::NotFound => format!("no address is known for {name} yet ({error})"),
+            _ => format!("cannot connect to {name}: {error}"),
+        };
+        let refusal = match (self.reached, late) {
+            (false, _) => Refusal::unreachable(detail),
+            (true, true) => {
+                Refusal::gateway_timeout("The server could not be reached in time.", detail)
+            }
+            (true, false) => Refusal::bad_gateway("The server could not be reached.", detail),
         };
         let failure = Failure::Connect;
         Err(Problem::Server(ServerProblem { failure, sent: false, reused: false, refusal }))

@@ -44,8 +44,15 @@ fn a_server_that_cannot_be_reached_is_passed_over_for_any_method() {
     }
     let nobody = Harness::start(&[], |config| config.add_dead_server());
     let response = nobody.connect().get("/");
-    assert_eq!(response.status, 502);
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
     assert_eq!(response.header("connection"), None, "the connection stays");
+    assert_eq!(nobody.rejections("unreachable"), 1);
+    // Who got through to one server and got no good answer is told of that.
+    let garbage = answers(&["garbage\r\n\r\n"]);
+    let half = Harness::start(&[garbage], |config| config.add_dead_server());
+    for _ in 0..2 {
+        assert_eq!(half.connect().get("/").status, 502, "whichever is tried first");
+    }
     let empty = Harness::start(&[], |_| {});
     let response = empty.connect().get("/");
     assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));

@@ -175,6 +175,11 @@ impl Harness {
         String::from_utf8_lossy(&server.seen.lock().unwrap()).into_owned()
     }
 
+    /// Requests that the edge answered itself for this reason.
+    pub(super) fn rejections(&self, reason: &str) -> u64 {
+        self.edge.shared.rejections.all().get(reason).copied().unwrap_or(0)
+    }
+
     pub(super) fn drain(&self, deadline: Duration) -> DrainReport {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(self.edge.drain(deadline))
