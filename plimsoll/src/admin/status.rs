@@ -37,6 +37,8 @@ pub struct Status {
     pub connections_open: u64,
     /// Client connections accepted since the start.
     pub connections_total: u64,
+    /// Lines that the access log should have and has not; `null` without an access log.
+    pub access_log_lost_total: Option<u64>,
     /// What clients got from all services together, and from Plimsoll itself.
     #[serde(flatten)]
     pub traffic: Traffic,

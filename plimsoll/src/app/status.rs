@@ -57,6 +57,7 @@ pub fn status(app: &App) -> Status {
             .collect(),
         connections_open: edge.connections as u64,
         connections_total: edge.connections_total,
+        access_log_lost_total: edge.access_log_lost,
         traffic: traffic(
             edge.requests_total,
             edge.services.values().map(|service| u64::from(service.in_flight)).sum(),

@@ -1,32 +1,30 @@
 //! The access log: lines are made by the workers, in batches, and written by a thread of its own.
 //!
-//! Invariants: a worker never waits for the log: what the writer cannot keep up with is dropped and
-//! counted; at most [`QUEUED`] batches of [`BATCH_BYTES`] wait. The file is appended to, and reopened
-//! on request, so that a rotated file is let go.
+//! Invariants: a worker never waits for the log: what the writer cannot keep up with, or the system
+//! does not take, is dropped and counted; at most [`QUEUED`] batches of [`BATCH_BYTES`] wait. The
+//! file is appended to, and reopened on request, so that a rotated file is let go.
+
+mod writer;
 
 use std::cell::{Cell, RefCell};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::forward::AddressText;
-use crate::config::model::{AccessLog as Configured, AccessLogFormat, LogTarget};
+use crate::config::model::{AccessLog as Configured, AccessLogFormat};
+pub(crate) use writer::Losses;
+use writer::{Message, Writer};
 
 /// Bytes of lines that a worker gathers before it hands them over.
 const BATCH_BYTES: usize = 32 * 1024;
 /// Batches that may wait for the writer.
 const QUEUED: usize = 64;
-
-enum Message {
-    Lines(Vec<u8>),
-    Reopen,
-}
 
 /// An access log that is open.
 #[derive(Debug)]
@@ -34,8 +32,7 @@ pub(crate) struct AccessLog {
     /// What it was opened for.
     pub(crate) configured: Configured,
     sender: SyncSender<Message>,
-    /// Lines that were dropped. Written by every worker, rarely.
-    dropped: AtomicU64,
+    losses: Arc<Losses>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -45,18 +42,13 @@ impl AccessLog {
     /// # Errors
     /// When the file cannot be opened or no thread be started.
     pub(crate) fn open(configured: Configured) -> io::Result<Arc<Self>> {
-        let output = output(&configured.to)?;
+        let losses = Arc::<Losses>::default();
+        let writer = Writer::open(configured.to.clone(), Arc::clone(&losses))?;
         let (sender, messages) = sync_channel(QUEUED);
-        let target = configured.to.clone();
         let writer = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write(&messages, output, &target))?;
-        Ok(Arc::new(Self {
-            configured,
-            sender,
-            dropped: AtomicU64::new(0),
-            writer: Mutex::new(Some(writer)),
-        }))
+            .spawn(move || writer.run(&messages))?;
+        Ok(Arc::new(Self { configured, sender, losses, writer: Mutex::new(Some(writer)) }))
     }
 
     /// Lets the file go and opens it again by name.
@@ -65,9 +57,9 @@ impl AccessLog {
         let _ = self.sender.send(Message::Reopen);
     }
 
-    /// Lines dropped so far.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Lines that are missing.
+    pub(crate) fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// Waits until everything that was handed over is written, if this is the last user.
@@ -80,35 +72,6 @@ impl AccessLog {
                 let _ = writer.join();
             }
         }
-    }
-}
-
-type Output = Box<dyn Write + Send>;
-
-fn output(target: &LogTarget) -> io::Result<Output> {
-    Ok(match target {
-        LogTarget::Stdout => Box::new(io::stdout()),
-        LogTarget::Stderr => Box::new(io::stderr()),
-        LogTarget::File(path) => {
-            let file: File = OpenOptions::new().append(true).create(true).open(path)?;
-            Box::new(file)
-        }
-    })
-}
-
-fn write(messages: &Receiver<Message>, mut out: Output, target: &LogTarget) {
-    let mut failing = false;
-    while let Ok(message) = messages.recv() {
-        let result = match message {
-            Message::Lines(lines) => out.write_all(&lines).and_then(|()| out.flush()),
-            Message::Reopen => output(target).map(|opened| out = opened),
-        };
-        if let Err(error) = &result
-            && !failing
-        {
-            crate::log::error("access log", format_args!("cannot write to {target:?}: {error}"));
-        }
-        failing = result.is_err();
     }
 }
 
@@ -193,7 +156,7 @@ impl LogLines {
         if let Some(log) = &*log
             && log.sender.try_send(Message::Lines(batch)).is_err()
         {
-            log.dropped.fetch_add(count, Ordering::Relaxed);
+            log.losses.queue_full.fetch_add(count, Ordering::Relaxed);
         }
     }
 }
@@ -336,6 +299,7 @@ fn number(out: &mut Vec<u8>, number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::LogTarget;
 
     const ENTRY: LogEntry<'static> = LogEntry {
         client: IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7)),
@@ -385,7 +349,7 @@ mod tests {
         let log = Arc::new(AccessLog {
             configured: Configured { to: LogTarget::Stderr, format: AccessLogFormat::Json },
             sender,
-            dropped: AtomicU64::new(0),
+            losses: Arc::default(),
             writer: Mutex::new(None),
         });
         let lines = LogLines::new(None);
@@ -395,7 +359,7 @@ mod tests {
             lines.push(&log, &clock, &ENTRY);
             lines.flush();
         }
-        assert_eq!(log.dropped(), 4, "one batch of two fits the queue");
+        assert_eq!(log.losses().total(), 4, "one batch of two fits the queue");
         assert!(matches!(messages.try_recv(), Ok(Message::Lines(_))));
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct EdgeSnapshot {
     pub(crate) connections_total: u64,
     /// Requests that have been answered since the start, over all entrypoints.
     pub(crate) requests_total: u64,
+    /// Lines missing in the access log; `None` without one.
+    pub(crate) access_log_lost: Option<u64>,
     /// The last ten seconds over all entrypoints.
     pub(crate) recent: Rates,
     /// Services by name.
@@ -168,6 +170,8 @@ impl Meter {
             recent: whole,
             ..EdgeSnapshot::default()
         };
+        let log = &shared.routing.load().access_log;
+        snapshot.access_log_lost = log.as_ref().map(|log| log.losses().total());
         let whole = entrypoint_totals(shared);
         snapshot.connections_total = whole.opened;
         snapshot.requests_total = whole.requests.values().sum();

@@ -164,3 +164,30 @@ fn the_access_log_holds_a_line_a_request() {
     assert_eq!(lines[0]["status"], 200);
     assert!(text.contains("/loud?x=1") && !text.contains("/quiet"), "{text}");
 }
+
+#[test]
+fn an_access_log_that_cannot_be_written_is_said_and_counted_and_stops_nothing() {
+    let server = Upstream::text("hello");
+    let plimsoll = Plimsoll::up(&format!(
+        "workers = 1\naccess_log = \"/dev/full\"\n{}",
+        service(&[&server], "")
+    ));
+    for _ in 0..3 {
+        assert_eq!(plimsoll.get("/").text(), "hello");
+    }
+    plimsoll.wait("three lines lost", || plimsoll.status()["access_log_lost_total"] == 3);
+    let name = "plimsoll_access_log_dropped_total";
+    assert_eq!(plimsoll.metric(name, &["reason=\"write_failed\""]), 3.0);
+    assert_eq!(plimsoll.metric(name, &["reason=\"queue_full\""]), 0.0);
+    let line = plimsoll.wait_log("cannot write to /dev/full: No space left on device");
+    assert!(line.contains("ERROR access log: "), "{line}");
+    // The right file from a reload on.
+    plimsoll.write_config(&format!(
+        "workers = 1\naccess_log = \"access.log\"\n{}",
+        service(&[&server], "")
+    ));
+    assert_eq!(plimsoll.command(&["reload"]).0, 0);
+    plimsoll.get("/found");
+    let read = || std::fs::read_to_string(plimsoll.directory.path().join("access.log"));
+    harness::eventually("the line", || read().is_ok_and(|text| text.contains("/found")));
+}

@@ -147,6 +147,7 @@ pub(crate) fn troubled() -> Status {
         }],
         connections_open: 128,
         connections_total: 90_210,
+        access_log_lost_total: Some(0),
         traffic: traffic(48_256_822, 2058.0, Some(0.006), 99, Some(0.0089)),
         services: vec![web(), legacy()],
         events: vec![

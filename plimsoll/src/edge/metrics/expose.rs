@@ -29,13 +29,17 @@ pub(crate) fn expose(shared: &Shared, roster: &Roster, out: &mut Exposition) {
     for (reason, count) in shared.rejections.all() {
         rejected.sample(&[("reason", reason)], count as f64);
     }
-    let dropped = shared.routing.load().access_log.as_ref().map_or(0, |log| log.dropped());
-    out.family(
+    let mut dropped = out.family(
         "plimsoll_access_log_dropped_total",
         Kind::Counter,
-        "Access log lines dropped because the writer could not keep up.",
-    )
-    .sample(&[], dropped as f64);
+        "Lines that the access log should have and has not: the writer could not keep up, or the \
+         system did not take them.",
+    );
+    if let Some(log) = &shared.routing.load().access_log {
+        for (reason, count) in log.losses().by_reason() {
+            dropped.sample(&[("reason", reason)], count as f64);
+        }
+    }
 }
 
 fn totals(registry: &Registry) -> Vec<(Arc<Cells>, Totals)> {

@@ -2,15 +2,17 @@
 //! that starts and ends those tasks and the ejections.
 //!
 //! Checks of different servers run side by side, [`CHECKS_MAX`] at most; a check that waits for
-//! its place is late, not failed, because its timeout starts with it.
+//! its place is late, not failed, because its timeout starts with it. A task that panics is a bug,
+//! and says so; a new one takes its place, so that no server keeps its state for good.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::pool::ServicePool;
 use super::{Roster, now};
@@ -28,16 +30,34 @@ const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 /// Time between look-ups of one that has no address yet.
 const RESOLVE_AGAIN: Duration = Duration::from_secs(2);
 
+/// Time before a task that panicked is replaced.
+const PANIC_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long the loop sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
+
+/// The task of each server, by the server's address.
+type Running = HashMap<usize, (Arc<Server>, AbortHandle)>;
 
 impl Roster {
     /// Checks servers and ends ejections until it is dropped.
     pub(crate) async fn run(self: Arc<Self>) {
+        self.run_with(watch_server).await;
+    }
+
+    /// The same with another task a server.
+    pub(super) async fn run_with<F>(
+        self: Arc<Self>,
+        watch: impl Fn(Arc<ServicePool>, Arc<Server>, Arc<Semaphore>) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let permits = Arc::new(Semaphore::new(CHECKS_MAX));
         let mut changes = self.subscribe();
         let mut tasks = JoinSet::new();
-        let mut running: HashMap<usize, (Arc<Server>, AbortHandle)> = HashMap::new();
+        let mut running = Running::new();
+        // Before tasks that the next round starts.
+        let mut pause = Duration::ZERO;
         loop {
             changes.borrow_and_update();
             let pools = self.pools.load_full();
@@ -49,9 +69,13 @@ impl Roster {
                     wanted.insert(
                         key,
                         running.remove(&key).unwrap_or_else(|| {
-                            let (pool, permits) = (Arc::clone(pool), Arc::clone(&permits));
-                            let task = watch_server(pool, Arc::clone(&server), permits);
-                            (server, tasks.spawn(task))
+                            let task =
+                                watch(Arc::clone(pool), Arc::clone(&server), Arc::clone(&permits));
+                            let paused = async move {
+                                sleep(pause).await;
+                                task.await;
+                            };
+                            (server, tasks.spawn(paused))
                         }),
                     );
                 }
@@ -60,20 +84,37 @@ impl Roster {
                 gone.abort();
             }
             running = wanted;
+            pause = Duration::ZERO;
             let due = pools.values().filter_map(|pool| pool.tick()).min();
             let due = due.map_or_else(|| Instant::now() + IDLE, Instant::from_std);
             tokio::select! {
                 // The sender lives in `self`.
                 _ = changes.changed() => {}
                 () = sleep_until(due) => {}
-                Some(ended) = tasks.join_next() => {
-                    if let Err(error) = ended && error.is_panic() {
-                        log::error("health", format_args!("a health check panicked: {error}"));
+                Some(Err(error)) = tasks.join_next() => {
+                    if error.is_panic() {
+                        forget(&mut running, &error);
+                        pause = PANIC_PAUSE;
                     }
                 }
             }
         }
     }
+}
+
+/// Says that a task panicked, and makes room for its successor.
+fn forget(running: &mut Running, error: &JoinError) {
+    running.retain(|_, (server, task)| {
+        if task.id() != error.id() {
+            return true;
+        }
+        let (part, name) = (&*server.service, &server.name);
+        log::error(
+            part,
+            format_args!("the check of {name} panicked and is started again: {error}"),
+        );
+        false
+    });
 }
 
 /// Looks after one server until it is aborted.

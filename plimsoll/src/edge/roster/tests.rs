@@ -456,3 +456,28 @@ fn metrics_tell_states() {
     }
     drop(in_flight);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_health_check_that_panics_is_started_again() {
+    let roster = roster(web(vec![somewhere("a"), somewhere("b")], None));
+    let (started, mut starts) = tokio::sync::mpsc::unbounded_channel();
+    let watch = move |_, server: Arc<Server>, _| {
+        let started = started.clone();
+        async move {
+            started.send(server.name.to_string()).unwrap();
+            assert_ne!(*server.name, *"a", "as the test wants it");
+            std::future::pending::<()>().await;
+        }
+    };
+    let running = tokio::spawn(Arc::clone(&roster).run_with(watch));
+    let begun = tokio::time::Instant::now();
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        seen.push(starts.recv().await.unwrap());
+    }
+    seen.sort();
+    assert_eq!(seen, ["a", "a", "a", "a", "b"], "the other one is left alone");
+    // By the paused clock: not at once, but soon.
+    assert_eq!(begun.elapsed().as_secs(), 3);
+    running.abort();
+}
