@@ -244,6 +244,9 @@ impl<'a> Exchange<'a> {
         if request.method == Method::Connect {
             return Err(Refusal::connect_method());
         }
+        if forward::forwards_left(request, buffer) == Some(0) {
+            return Err(Refusal::no_forwards_left(request.method));
+        }
         let host = request.authority.map_or(&[][..], |authority| authority.host.of(buffer));
         let found = routing.table.find(host, request.path.of(buffer));
         let Some(place) = found else { return Err(Refusal::no_route()) };

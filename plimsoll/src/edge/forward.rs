@@ -73,6 +73,21 @@ pub(crate) struct RequestRewrite<'a> {
     pub(crate) default_host: &'a str,
 }
 
+/// How many times an OPTIONS or TRACE may be forwarded, this time included: `Max-Forwards` (RFC 9110
+/// §7.6.2). `None` where the header says nothing that we must heed.
+pub(crate) fn forwards_left(head: &RequestHead, buffer: &[u8]) -> Option<u64> {
+    if !matches!(head.method, http1::Method::Options | http1::Method::Trace) {
+        return None;
+    }
+    let value = head.headers.find(HeaderName::MaxForwards)?.value().of(buffer);
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digit =
+        |left: u64, &byte: &u8| left.saturating_mul(10).saturating_add((byte - b'0').into());
+    Some(value.iter().fold(0, digit))
+}
+
 /// Whether the upgrade that a client asks for is passed on. `h2c` is not: it would open a tunnel in
 /// which none of our rules hold; RFC 9110 §7.8 allows ignoring it.
 pub(crate) fn passes_upgrade(head: &RequestHead, buffer: &[u8]) -> bool {
@@ -115,6 +130,11 @@ pub(crate) fn write_request(
         true if head.headers.has(HeaderName::XForwardedFor) => REWRITTEN.with(HeaderName::XRealIp),
         true => REWRITTEN,
     };
+    let forwards_left = forwards_left(head, buffer);
+    let dropped = match forwards_left {
+        Some(_) => dropped.with(HeaderName::MaxForwards),
+        None => dropped,
+    };
     let has_underscores = head.headers.iter().any(|header| header.has_underscore);
     for run in head.headers.runs(dropped) {
         if has_underscores {
@@ -126,6 +146,10 @@ pub(crate) fn write_request(
     write_connection(&mut writer, buffer, head, rewrite.keep_alive)?;
     if head.framing == BodyFraming::Chunked {
         writer.chunked();
+    }
+    if let Some(left) = forwards_left {
+        // Of 0 the exchange has made an answer of ours.
+        writer.header("Max-Forwards", left.saturating_sub(1).to_string().as_bytes())?;
     }
     writer.header("X-Request-Id", rewrite.request_id)?;
     if !head.headers.has(HeaderName::Traceparent) {

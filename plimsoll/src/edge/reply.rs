@@ -4,7 +4,7 @@
 //! errors of the system go to the log only. The form follows `Accept`: HTML for those who ask for
 //! it, JSON likewise, else one line of text.
 
-use http1::{HeadWriter, HeaderName, Reject, RejectReason, RequestHead, Unsafe, Version};
+use http1::{HeadWriter, HeaderName, Method, Reject, RejectReason, RequestHead, Unsafe, Version};
 
 use super::balance::NoServer;
 
@@ -78,6 +78,14 @@ impl Refusal {
     pub(crate) fn connect_method() -> Self {
         let sentence = "CONNECT is not offered here.";
         Self::new(405, "connect_method", sentence, String::new())
+    }
+
+    /// An OPTIONS or TRACE that asks for the answer of whoever it has come to. We have no TRACE: it
+    /// would show a client what was added to its request.
+    pub(crate) fn no_forwards_left(method: Method) -> Self {
+        let status = if method == Method::Options { 200 } else { 405 };
+        let sentence = "This proxy is as far as Max-Forwards lets the request go.";
+        Self::new(status, "max_forwards", sentence, String::new())
     }
 
     /// No server can take the request.
@@ -159,14 +167,14 @@ pub(crate) fn write(
     if refusal.status == 503 {
         writer.header("Retry-After", RETRY_AFTER_SECONDS)?;
     }
-    if refusal.status == 405 {
+    if matches!(refusal.status, 200 | 405) {
         writer.header("Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")?;
     }
     writer.header("Cache-Control", b"no-store")?;
     writer.header("Date", context.date)?;
     writer.header("X-Request-Id", context.request_id)?;
     writer.end();
-    let is_head = context.request.is_some_and(|(head, _)| head.method == http1::Method::Head);
+    let is_head = context.request.is_some_and(|(head, _)| head.method == Method::Head);
     if is_head {
         return Ok(0);
     }
@@ -225,6 +233,7 @@ fn form(head: &RequestHead, buffer: &[u8]) -> Form {
 /// The reason phrase of a status that we give (RFC 9110 §15).
 fn title(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",

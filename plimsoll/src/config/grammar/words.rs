@@ -144,9 +144,13 @@ pub(in crate::config) const LOG_FORMAT: Choice<AccessLogFormat> = Choice(&[
     (
         "combined",
         AccessLogFormat::Combined,
-        "the NCSA combined format, with service, server and duration appended",
+        "the NCSA combined format, then service, server, seconds and request id; it has no place for what went wrong",
     ),
-    ("json", AccessLogFormat::Json, "one JSON object a line"),
+    (
+        "json",
+        AccessLogFormat::Json,
+        "one JSON object a line; `detail` says what went wrong with a request",
+    ),
 ]);
 pub(in crate::config) const CONNECT: Choice<InstanceAddress> = Choice(&[
     ("port", InstanceAddress::Port, "127.0.0.1 and the instance's `$PORT`"),

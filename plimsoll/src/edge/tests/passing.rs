@@ -232,3 +232,32 @@ fn an_upgrade_becomes_a_tunnel_only_after_101() {
     let mut refused = harness.connect();
     assert_eq!(refused.send(request).read().body, b"ok");
 }
+
+#[test]
+fn options_and_trace_go_as_far_as_max_forwards_says() {
+    let harness = Harness::start(&[answers(&[OK; 8])], |config| config.workers = 1);
+    let mut client = harness.connect();
+    let mut ask = |line: &str, forwards: &str| {
+        client
+            .send(&format!("{line} HTTP/1.1\r\nHost: a\r\nMax-Forwards: {forwards}\r\n\r\n"))
+            .read()
+    };
+    let ours = ask("OPTIONS *", "0");
+    assert_eq!((ours.status, ours.header("allow").is_some()), (200, true));
+    assert_eq!(ask("TRACE /", "000").status, 405);
+    assert_eq!(harness.request(0), "", "nothing of it is forwarded");
+    for (line, given, passed) in [
+        ("OPTIONS /a", "1", "0"),
+        ("TRACE /b", "10", "9"),
+        ("TRACE /c", "99999999999999999999999", "18446744073709551614"),
+        ("OPTIONS /d", "many", "many"),
+        ("GET /e", "0", "0"),
+    ] {
+        assert_eq!(ask(line, given).body, b"ok", "{line}");
+        let seen = harness.request(0);
+        let seen = &seen[seen.find(line).unwrap()..];
+        let wanted = format!("Max-Forwards: {passed}\r\n");
+        assert_eq!(seen.matches("Max-Forwards").count(), 1, "{seen}");
+        assert!(seen.contains(&wanted), "{wanted} is not in {seen}");
+    }
+}
