@@ -6,16 +6,19 @@
 //! the server that asks for the body; if it says nothing for a while, we ask. A body that comes all
 //! the same is taken.
 //!
-//! `attempt` gets a response head from a server, `answer` brings it or a reply of ours to the client.
+//! `attempt` gets a response head from a server, `answer` brings it or a reply of ours to the client,
+//! `departure` notices that nobody waits for it any more.
 
 mod answer;
 mod attempt;
+mod departure;
 
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use departure::HalfClosed;
 use http1::{BodyDecoder, BodyFraming, Header, HeaderName, Method, Side};
 
 use super::access_log::LogEntry;
@@ -39,6 +42,9 @@ use crate::config::model::{Balance, HashKey};
 
 /// The status under which a client that went away is counted and logged, as nginx does.
 const CLIENT_GONE: u16 = 499;
+
+/// The interim response that asks for a body (RFC 9110 §15.2.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Addresses of `X-Forwarded-For` that are looked at to find the client's.
 const FORWARDED_FOR_ADDRESSES: usize = 32;
@@ -100,8 +106,8 @@ struct Exchange<'a> {
     continued: bool,
     /// Fires when the whole request has had its time.
     total: Option<Deadline>,
-    /// Fires when a client that ended its side is taken for gone.
-    half_closed: Option<Deadline>,
+    /// Set once the client has ended its side.
+    half_closed: Option<HalfClosed>,
     /// Of the response that was sent.
     status: u16,
     /// For the log: what went wrong.

@@ -305,6 +305,31 @@ fn a_client_that_ended_its_side_still_gets_the_answer() {
 }
 
 #[test]
+fn a_client_that_ended_its_side_may_wait_for_a_slow_answer() {
+    let (answer, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let server = Upstream::answering(move |_| {
+        wait.lock().unwrap().recv().unwrap();
+        ok("hello")
+    });
+    let plimsoll = Plimsoll::up(&service(&[&server], ""));
+    let open = |version: &str| {
+        let mut connection = Connection::open(plimsoll.traffic);
+        connection.send(format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n"));
+        connection.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        connection
+    };
+    let (mut old, mut new) = (open("1.0"), open("1.1"));
+    // After a while Plimsoll asks who is there, where it can. Only then does the server answer.
+    assert_eq!(new.response("GET").unwrap().status, 100);
+    for connection in [&mut old, &mut new] {
+        answer.send(()).unwrap();
+        let response = connection.response("GET").unwrap();
+        assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+    }
+}
+
+#[test]
 fn an_early_answer_reaches_the_client_while_it_still_sends() {
     let server = Upstream::start(|mut stream| {
         let mut head = [0; 512];

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http1::{BodyDecoder, BodyFraming, HeaderName, Side, Version};
 
-use super::attempt::HALF_CLOSED;
+use super::departure::Stage;
 use super::{CLIENT_GONE, Exchange};
 use crate::edge::connection::Fate;
 use crate::edge::connections::Phase;
@@ -42,6 +42,7 @@ impl Exchange<'_> {
         let keep_alive = self.write_response_head();
         self.transfer.answered = false;
         self.transfer.moved = true;
+        self.client_got_more();
         let result = poll_fn(|context| self.poll_body(context, service, &connection)).await;
         if let Err(broken) = result {
             if let (Broken::Server(kind, detail), false) = (&broken, self.transfer.answered) {
@@ -154,15 +155,13 @@ impl Exchange<'_> {
         if self.is_overdue(context) {
             return Poll::Ready(Err(Broken::Overdue));
         }
-        if self.client_left(context) {
+        if self.client_left(context, Stage::Body) {
             return Poll::Ready(Err(Broken::Client("the client closed the connection")));
         }
         let waits_for_client = self.transfer.download_waits == Waits::Client;
         if std::mem::take(&mut self.transfer.moved) {
             self.now = Instant::now();
-            if let Some(deadline) = &self.half_closed {
-                deadline.set(self.now, HALF_CLOSED);
-            }
+            self.client_got_more();
             let time = if waits_for_client {
                 self.routing.config.timeouts.write
             } else {

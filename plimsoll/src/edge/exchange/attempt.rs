@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use http1::{Parsed, RequestContext, Version, parse_response};
 
-use super::{Exchange, Problem, ServerProblem};
+use super::departure::Stage;
+use super::{CONTINUE, Exchange, Problem, ServerProblem};
 use crate::edge::forward::{self, RequestRewrite};
 use crate::edge::relay::{UploadProblem, Waits};
 use crate::edge::reply::Refusal;
@@ -22,9 +23,6 @@ const INTERIM_RESPONSES: u32 = 16;
 /// How long a client that waits for `100 Continue` waits for the server's before it gets ours:
 /// servers that do not know `Expect` would let it wait for good.
 const CONTINUE_PATIENCE: Duration = Duration::from_millis(500);
-
-/// Time that a client which ended its side of the connection has for each piece of its response.
-pub(super) const HALF_CLOSED: Duration = Duration::from_secs(3);
 
 /// What ended the wait for a head.
 enum Unanswered {
@@ -192,7 +190,7 @@ impl Exchange<'_> {
         if self.is_overdue(context) {
             return Poll::Ready(Err(Unanswered::Final(Problem::Final(overdue()))));
         }
-        if self.client_left(context) {
+        if self.client_left(context, Stage::Head) {
             return Poll::Ready(Err(Unanswered::Final(Problem::ClientGone)));
         }
         let waits_for_body =
@@ -212,7 +210,7 @@ impl Exchange<'_> {
         }
         if waits_for_body && self.owes_continue() {
             self.continued = true;
-            self.scratch.to_client.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.scratch.to_client.extend_from_slice(CONTINUE);
             self.transfer.moved = true;
             return self.poll_head(context, service, connection, None);
         }
@@ -335,31 +333,6 @@ impl Exchange<'_> {
 
     pub(super) fn server_name(&self) -> &str {
         self.current.as_ref().map_or("the server", |(_, upstream)| &upstream.server.name)
-    }
-
-    /// Whether nobody waits for the response any more: a server need not work on it, nor count it
-    /// in flight. A client that only ended its side may have closed or may be listening still, so
-    /// it gets [`HALF_CLOSED`] without a byte of response.
-    pub(super) fn client_left(&mut self, context: &mut Context<'_>) -> bool {
-        if let Some(deadline) = &self.half_closed {
-            return deadline.poll(context).is_ready();
-        }
-        // A drain ends the reading side of idle connections itself.
-        if self.client.worker.draining.get() {
-            return false;
-        }
-        let client = self.client.stream();
-        match self.transfer.poll_client_end(context, self.scratch, client) {
-            Poll::Pending => false,
-            Poll::Ready(Err(_)) => true,
-            Poll::Ready(Ok(())) => {
-                let deadline = self.client.worker.deadlines.add();
-                deadline.set(Instant::now(), HALF_CLOSED);
-                let over = deadline.poll(context).is_ready();
-                self.half_closed = Some(deadline);
-                over
-            }
-        }
     }
 
     pub(super) fn is_overdue(&self, context: &Context<'_>) -> bool {

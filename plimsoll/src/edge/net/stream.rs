@@ -302,6 +302,12 @@ impl Stream {
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Whether the connection has failed since this was last asked: a reset by a peer that ended its
+    /// side before is seen by nothing else, since reads go on telling the end.
+    pub(crate) fn is_broken(&self) -> bool {
+        !matches!(self.0.socket().take_error(), Ok(None))
+    }
+
     /// Sends the end of the stream after what was written; reading goes on.
     pub(crate) fn shutdown_write(&self) {
         self.0.shutdown_write();
