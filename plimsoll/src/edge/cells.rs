@@ -114,6 +114,11 @@ impl RequestCounts {
         add(&self.rest, 1);
     }
 
+    fn sum(&self) -> u64 {
+        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
+        counts.sum::<u64>() + self.rest.load(Ordering::Relaxed)
+    }
+
     fn add_to(&self, total: &mut BTreeMap<RequestLabels, u64>) {
         for (key, count) in self.keys.iter().zip(&self.counts) {
             let key = key.load(Ordering::Acquire);
@@ -242,11 +247,7 @@ impl Cells {
 
     /// Requests over all workers.
     pub(crate) fn requests(&self) -> u64 {
-        let mut requests = BTreeMap::new();
-        for cell in &self.by_worker {
-            cell.requests.add_to(&mut requests);
-        }
-        requests.values().sum()
+        self.by_worker.iter().map(|cell| cell.requests.sum()).sum()
     }
 }
 
@@ -327,7 +328,7 @@ mod tests {
             ("POST", "http/1.0", 503)
         );
         assert_eq!((totals.bytes_in, totals.bytes_out, totals.open, totals.errors), (6, 60, 1, 1));
-        assert_eq!(totals.latency.count(), 3);
+        assert_eq!((cells.requests(), totals.latency.count()), (3, 3));
         assert_eq!(totals.latency.sum(), Duration::from_millis(6));
     }
 
@@ -340,7 +341,7 @@ mod tests {
             cells.of(0).request(labels, Duration::ZERO, 0, 0);
         }
         let totals = cells.totals();
-        assert_eq!(totals.requests.values().sum::<u64>(), 300);
+        assert_eq!((cells.requests(), totals.requests.values().sum::<u64>()), (300, 300));
         assert!(totals.requests.len() <= COMBINATIONS + 1);
     }
 

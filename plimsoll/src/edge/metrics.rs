@@ -8,7 +8,7 @@
 mod expose;
 mod history;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -143,17 +143,25 @@ impl Meter {
         let all: Vec<Arc<Cells>> =
             shared.services.all().into_iter().chain(shared.servers.all()).collect();
         let whole = (Arc::from(""), Arc::from(""));
-        histories.retain(|name, _| *name == whole || all.iter().any(|cells| cells.name == *name));
-        histories.entry(whole).or_default().push(now, &entrypoint_totals(shared));
+        histories.entry(whole.clone()).or_default().push(now, &entrypoint_totals(shared));
         for cells in &all {
             let history = histories.entry(cells.name.clone()).or_default();
-            history.push(now, &cells.totals());
+            // Most of many services are quiet most of the time.
+            if history.requests() == Some(cells.requests()) {
+                history.repeat(now);
+            } else {
+                history.push(now, &cells.totals());
+            }
             if cells.name.1.is_empty()
                 && let Some(service) = routing.service(&cells.name.0)
             {
                 let recent = history.requests_within(BUDGET_SECONDS);
                 service.recent_requests.store(recent, Ordering::Relaxed);
             }
+        }
+        if histories.len() > all.len() + 1 {
+            let known: BTreeSet<&Name> = all.iter().map(|cells| &cells.name).collect();
+            histories.retain(|name, _| *name == whole || known.contains(name));
         }
     }
 

@@ -3,6 +3,7 @@
 //! A reload publishes a new snapshot; a request keeps the one it began with. Counters and retry
 //! budgets are found by name, so they live on.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +27,8 @@ pub(crate) struct Routing {
     pub(crate) table: RouteTable,
     /// In the order of `config.routes`.
     pub(crate) targets: Vec<Target>,
+    /// Those that a route leads to, by name.
+    services: BTreeMap<Arc<str>, Arc<ServiceRuntime>>,
     /// Where requests are logged.
     pub(crate) access_log: Option<Arc<AccessLog>>,
 }
@@ -69,20 +72,23 @@ impl Routing {
         let nameless: Arc<str> = Arc::from("");
         let mut routes = Vec::new();
         let mut targets: Vec<Target> = Vec::new();
+        let mut known: BTreeMap<Arc<str>, Arc<ServiceRuntime>> = BTreeMap::new();
         for route in &config.routes {
-            let known = targets.iter().find(|target| target.service.config.name == route.service);
-            let service = match known {
-                Some(target) => Arc::clone(&target.service),
+            let service = match known.get(route.service.as_str()) {
+                Some(service) => Arc::clone(service),
                 None => {
                     let Some(service) = config.services.get(&route.service) else { continue };
                     let Some(pool) = roster.service(&route.service) else { continue };
-                    Arc::new(ServiceRuntime {
+                    let name = Arc::clone(pool.name());
+                    let service = Arc::new(ServiceRuntime {
                         config: Arc::clone(service),
-                        cells: services.cells(pool.name(), &nameless),
+                        cells: services.cells(&name, &nameless),
                         pool,
                         budget: Mutex::default(),
                         recent_requests: AtomicU64::new(0),
-                    })
+                    });
+                    known.insert(name, Arc::clone(&service));
+                    service
                 }
             };
             targets.push(Target {
@@ -100,17 +106,18 @@ impl Routing {
             trailer_bytes: config.limits.trailer_bytes,
             ..Limits::default()
         };
-        Self { limits, table: RouteTable::new(&routes), targets, access_log, config }
+        let table = RouteTable::new(&routes);
+        Self { limits, table, targets, services: known, access_log, config }
     }
 
     /// Takes over what services of the same name have spent of their retry budgets.
     pub(crate) fn inherit(&self, before: &Self) {
-        for target in &self.targets {
-            let Some(old) = before.service(&target.service.config.name) else { continue };
+        for (name, service) in &self.services {
+            let Some(old) = before.service(name) else { continue };
             let spent = old.budget.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            *target.service.budget.lock().unwrap_or_else(PoisonError::into_inner) = spent;
+            *service.budget.lock().unwrap_or_else(PoisonError::into_inner) = spent;
             let recent = old.recent_requests.load(Ordering::Relaxed);
-            target.service.recent_requests.store(recent, Ordering::Relaxed);
+            service.recent_requests.store(recent, Ordering::Relaxed);
         }
     }
 
@@ -121,15 +128,13 @@ impl Routing {
             limits: self.limits,
             table: RouteTable::new(&self.config.routes),
             targets: self.targets.clone(),
+            services: self.services.clone(),
             access_log: None,
         }
     }
 
     /// The service of a name, if a route leads to it.
     pub(crate) fn service(&self, name: &str) -> Option<&Arc<ServiceRuntime>> {
-        self.targets
-            .iter()
-            .map(|target| &target.service)
-            .find(|service| service.config.name == name)
+        self.services.get(name)
     }
 }

@@ -1,5 +1,6 @@
 //! The edge's metrics in the Prometheus format, named as Traefik names its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tsdb::exposition::{Exposition, Kind};
@@ -11,13 +12,13 @@ use crate::edge::worker::Shared;
 /// Adds everything that the edge counts. Forgets servers that are gone from the roster.
 pub(crate) fn expose(shared: &Shared, roster: &Roster, out: &mut Exposition) {
     let views = roster.views();
-    shared.servers.retain(|service, server| {
-        views
-            .iter()
-            .filter(|view| view.name == service)
-            .any(|view| view.servers.iter().any(|known| known.name == server))
-    });
-    shared.services.retain(|service, _| views.iter().any(|view| view.name == service));
+    let services_known: BTreeSet<&str> = views.iter().map(|view| view.name.as_str()).collect();
+    let servers_known: BTreeSet<(&str, &str)> = views
+        .iter()
+        .flat_map(|view| view.servers.iter().map(|server| (&*view.name, &*server.name)))
+        .collect();
+    shared.servers.retain(|service, server| servers_known.contains(&(service, server)));
+    shared.services.retain(|service, _| services_known.contains(service));
     entrypoints(&totals(&shared.entrypoints), out);
     services(&totals(&shared.services), out);
     servers(&totals(&shared.servers), out);

@@ -2,9 +2,10 @@
 //!
 //! Samples are of running totals, one a second, so any window is the difference of two. Pure: the
 //! time of a sample is an argument. Bounded: [`SAMPLES`] samples, of latencies every tenth beyond the
-//! last ten seconds.
+//! last ten seconds, and one set of them for all samples between which nothing happened.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::edge::cells::Totals;
@@ -37,7 +38,8 @@ struct Sample {
     at: Instant,
     requests: u64,
     errors: u64,
-    latencies: Option<Box<[u64; FINE_BUCKETS]>>,
+    /// Shared by samples between which there was no request.
+    latencies: Option<Arc<[u64; FINE_BUCKETS]>>,
 }
 
 /// Samples, oldest first.
@@ -48,8 +50,30 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// The requests of the latest sample.
+    pub(crate) fn requests(&self) -> Option<u64> {
+        self.samples.back().map(|latest| latest.requests)
+    }
+
     /// Adds the totals at a time; times rise.
     pub(crate) fn push(&mut self, now: Instant, totals: &Totals) {
+        self.add(Sample {
+            at: now,
+            requests: totals.requests.values().sum(),
+            errors: totals.errors,
+            latencies: Some(Arc::new(*totals.latency.fine())),
+        });
+    }
+
+    /// Adds the totals of the latest sample again: there was no request since.
+    pub(crate) fn repeat(&mut self, now: Instant) {
+        if let Some(Sample { requests, errors, latencies, .. }) = self.samples.back() {
+            let (requests, errors, latencies) = (*requests, *errors, latencies.clone());
+            self.add(Sample { at: now, requests, errors, latencies });
+        }
+    }
+
+    fn add(&mut self, sample: Sample) {
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
         }
@@ -60,12 +84,7 @@ impl History {
             self.samples[place].latencies = None;
         }
         self.pushed += 1;
-        self.samples.push_back(Sample {
-            at: now,
-            requests: totals.requests.values().sum(),
-            errors: totals.errors,
-            latencies: Some(Box::new(*totals.latency.fine())),
-        });
+        self.samples.push_back(sample);
     }
 
     /// Requests of about the last `seconds` samples.
@@ -107,8 +126,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use http1::{Method, Version};
 
     use super::*;
@@ -146,5 +163,31 @@ mod tests {
         assert!(history.samples.len() <= SAMPLES);
         let kept = history.samples.iter().filter(|sample| sample.latencies.is_some()).count();
         assert!(kept <= DENSE + 6, "{kept} samples keep their latencies");
+    }
+
+    #[test]
+    fn a_quiet_time_takes_no_room_and_counts_as_one() {
+        let registry = Registry::new(1);
+        let cells = registry.cells(&Arc::from("web"), &Arc::from(""));
+        let start = Instant::now();
+        let mut history = History::default();
+        history.push(start, &cells.totals());
+        let labels = RequestLabels::new(Method::Get, Version::Http11, 200);
+        cells.of(0).request(labels, Duration::from_millis(1), 0, 0);
+        assert_ne!(history.requests(), Some(cells.requests()));
+        for second in 1..=20 {
+            match second {
+                1 => history.push(start + Duration::from_secs(second), &cells.totals()),
+                _ => history.repeat(start + Duration::from_secs(second)),
+            }
+        }
+        assert_eq!(history.requests(), Some(cells.requests()));
+        assert_eq!(history.rates(10).requests_per_second, 0.0);
+        assert_eq!(history.rates(20).requests_per_second, 0.05);
+        assert!(history.rates(20).p50.is_some() && history.rates(10).p50.is_none());
+        let mut kept: Vec<_> =
+            history.samples.iter().filter_map(|sample| sample.latencies.as_ref()).collect();
+        kept.dedup_by_key(|latencies| Arc::as_ptr(latencies));
+        assert_eq!(kept.len(), 2);
     }
 }
