@@ -4,11 +4,13 @@ use std::io::{BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{self, Plimsoll, send_signal};
 use crate::http::{self, Connection};
+use crate::seccomp::forbid_io_uring;
 use crate::upstream::{Request, Upstream, ok, service};
 
 /// GETs from several connections until told to stop.
@@ -290,7 +292,9 @@ fn running_out_of_descriptors_is_survived_and_said() {
     let plimsoll = Plimsoll::start(directory, command);
     let address = plimsoll.traffic;
     let crowd: Vec<_> = (0..200).filter_map(|_| Connection::try_open(address).ok()).collect();
-    plimsoll.wait_log("descriptors");
+    let line = plimsoll.wait_log("cannot accept on 127.0.0.1:0: ");
+    let remedy = "no file descriptors left; raise its limit (`ulimit -n`, LimitNOFILE=)";
+    assert!(line.contains(remedy), "{line}");
     drop(crowd);
     harness::eventually("service after the crowd left", || {
         Connection::try_open(address).is_ok_and(|mut connection| {
@@ -298,6 +302,92 @@ fn running_out_of_descriptors_is_survived_and_said() {
             connection.response("GET").is_some_and(|response| response.status == 200)
         })
     });
+}
+
+#[test]
+fn without_io_uring_nothing_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let addresses = "listen = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n";
+    let config = format!("{addresses}{}", harness::clinic(3, ""));
+    std::fs::write(directory.path().join("plimsoll.toml"), config).unwrap();
+    let mut command = std::process::Command::new(harness::binary());
+    command.args(["up", "-c", "plimsoll.toml"]);
+    forbid_io_uring(&mut command);
+    let plimsoll = Plimsoll::start(directory, command);
+    plimsoll.wait_log("io_uring is not to be had");
+    plimsoll.wait_healthy("web", 3);
+    let load = Load::start(&plimsoll, "/");
+    load.wait_more(200);
+    let before = plimsoll.instance_pids("web");
+    send_signal(before[0], Signal::SIGKILL);
+    plimsoll.wait("the killed instance's replacement", || {
+        let now = plimsoll.instance_pids("web");
+        now.len() == 3 && !now.contains(&before[0])
+    });
+    // Many answers that are sent in one turn.
+    let mut pipelining = Connection::open(plimsoll.traffic);
+    pipelining.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n".repeat(100));
+    for _ in 0..100 {
+        assert_eq!(pipelining.response("GET").unwrap().status, 200);
+    }
+    load.wait_more(200);
+    let failures = load.finish();
+    assert!(failures.is_empty(), "{failures:?}\n{}", plimsoll.log());
+}
+
+#[test]
+fn retries_do_not_multiply_the_load_of_servers_that_fail() {
+    const CLIENTS: usize = 8;
+    const REQUESTS: usize = 2000;
+    let busy =
+        || Upstream::answering(|_| b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy".to_vec());
+    let servers = [busy(), busy(), busy()];
+    let more = "retry = { on = [503], tries = 3 }\npassive = { max_fails = 0 }";
+    let plimsoll = Plimsoll::up(&service(&servers.each_ref(), more));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut connection = Connection::open(plimsoll.traffic);
+                for _ in 0..REQUESTS / CLIENTS {
+                    let response = connection.get("/");
+                    assert_eq!((response.status, response.text().as_str()), (503, "busy"));
+                }
+            });
+        }
+    });
+    let attempts: usize = servers.iter().map(|server| server.seen().len()).sum();
+    // A fifth of the requests of ten seconds, and ten more a second, whatever the tries.
+    let windows = 1 + begun.elapsed().as_secs() as usize / 10;
+    let most = REQUESTS + windows * (REQUESTS / 5 + 100);
+    assert!(attempts > REQUESTS, "none of them was repeated");
+    assert!(attempts <= most, "{attempts} attempts for {REQUESTS} requests, {windows} windows");
+    let retries = plimsoll.metric("plimsoll_service_retries_total", &["service=\"web\""]);
+    assert_eq!(retries as usize, attempts - REQUESTS);
+}
+
+#[test]
+fn when_nobody_can_be_reached_it_is_a_503_before_any_check_says_so() {
+    let nobody = || {
+        // Bound and not listening, so that no other test can have the port.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        (socket, address)
+    };
+    let (first, second) = (nobody(), nobody());
+    let plimsoll = Plimsoll::up(&format!(
+        "[service.web]\nservers = [\"{}\", \"{}\"]\nhealth = false\npassive = {{ max_fails = 0 }}\n",
+        first.1, second.1
+    ));
+    for method in ["GET", "POST"] {
+        let response = http::request(plimsoll.traffic, method, "/", &[], b"");
+        assert_eq!(response.status, 503);
+        assert!(response.header("retry-after").is_some());
+    }
+    let name = "plimsoll_rejected_requests_total";
+    plimsoll.wait("both counted", || plimsoll.metric(name, &["reason=\"unreachable\""]) == 2.0);
 }
 
 #[test]

@@ -322,8 +322,9 @@ fn a_client_that_ended_its_side_may_wait_for_a_slow_answer() {
     let (mut old, mut new) = (open("1.0"), open("1.1"));
     // After a while Plimsoll asks who is there, where it can. Only then does the server answer.
     assert_eq!(new.response("GET").unwrap().status, 100);
+    answer.send(()).unwrap();
+    answer.send(()).unwrap();
     for connection in [&mut old, &mut new] {
-        answer.send(()).unwrap();
         let response = connection.response("GET").unwrap();
         assert_eq!((response.status, response.text().as_str()), (200, "hello"));
     }

@@ -1,10 +1,13 @@
 //! Start, reload, drain, stop, and what is left behind: nothing.
 
+use std::io::{BufReader, Read, Write};
+use std::sync::atomic::Ordering;
+
 use nix::sys::signal::Signal;
 
 use crate::harness::{self, Plimsoll, is_alive};
 use crate::http::Connection;
-use crate::upstream::{Upstream, ok, service};
+use crate::upstream::{Request, Upstream, ok, service};
 
 #[test]
 fn a_stop_ends_every_instance() {
@@ -117,6 +120,53 @@ fn a_reload_applies_what_is_right_and_refuses_what_is_wrong() {
     assert!(output.contains("web"), "{output}");
     assert_eq!(plimsoll.get("/").text(), "second");
     assert_eq!(open.get("/").text(), "second", "the open connection lives on");
+}
+
+#[test]
+fn tunnels_live_across_ten_reloads() {
+    let server = Upstream::start(|stream| {
+        let mut writer = stream.try_clone().unwrap();
+        let mut reader = BufReader::new(stream);
+        if Request::read(&mut reader).is_some() {
+            let _ = writer.write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                  Connection: upgrade\r\n\r\n",
+            );
+            let _ = std::io::copy(&mut reader, &mut writer);
+        }
+    });
+    let plimsoll = Plimsoll::up(&service(&[&server], ""));
+    let mut tunnels: Vec<_> = (0..8)
+        .map(|_| {
+            let mut tunnel = Connection::open(plimsoll.traffic);
+            tunnel.send(
+                "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+                 Upgrade: websocket\r\n\r\n",
+            );
+            assert_eq!(tunnel.response("GET").unwrap().status, 101);
+            tunnel
+        })
+        .collect();
+    let other = Upstream::text("another");
+    for round in 0..10 {
+        // At last its service is gone, too.
+        let config = match round {
+            9 => service(&[&other], "").replace("web", "next"),
+            _ => service(&[&server], &format!("slow_start = \"{}ms\"", round + 1)),
+        };
+        plimsoll.write_config(&config);
+        let (code, _, errors) = plimsoll.command(&["reload"]);
+        assert_eq!(code, 0, "{errors}");
+        for (number, tunnel) in tunnels.iter_mut().enumerate() {
+            let said = format!("round {round} of tunnel {number}");
+            tunnel.send(&said);
+            let mut heard = vec![0; said.len()];
+            tunnel.stream.read_exact(&mut heard).unwrap();
+            assert_eq!(String::from_utf8_lossy(&heard), said);
+        }
+    }
+    assert_eq!(server.connections.load(Ordering::SeqCst), tunnels.len());
+    assert_eq!(plimsoll.get("/").text(), "another");
 }
 
 #[test]

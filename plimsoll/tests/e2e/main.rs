@@ -12,4 +12,5 @@ mod lifecycle;
 mod operations;
 mod postgres;
 mod real_servers;
+mod seccomp;
 mod upstream;
