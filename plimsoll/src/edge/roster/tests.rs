@@ -481,3 +481,36 @@ async fn a_health_check_that_panics_is_started_again() {
     assert_eq!(begun.elapsed().as_secs(), 3);
     running.abort();
 }
+
+/// How many of 300 requests go to this server.
+fn share(roster: &Roster, name: &str) -> usize {
+    let picked = (0..300).map(|_| pick(roster).unwrap().server().name.to_string());
+    picked.filter(|picked| picked == name).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_and_recovering_servers_start_slowly() {
+    let service = |names: &[&str]| {
+        let servers = names.iter().map(|name| somewhere(name)).collect();
+        Service { slow_start: Duration::from_secs(100), ..web(servers, None) }
+    };
+    let roster = roster(service(&["a", "b"]));
+    let running = tokio::spawn(Arc::clone(&roster).run());
+    assert_eq!(share(&roster, "a"), 150, "where all are new, nobody is spared");
+    tokio::time::advance(Duration::from_secs(100)).await;
+    roster.apply(&config(vec![service(&["a", "b", "new"])]));
+    assert!(share(&roster, "new") < 30, "new");
+    tokio::time::advance(Duration::from_secs(100)).await;
+    assert_eq!(share(&roster, "new"), 100);
+    fail(&roster, "a", 3);
+    assert_eq!(share(&roster, "a"), 0);
+    until(&roster, "a", ServerState::Healthy).await;
+    let recovering = share(&roster, "a");
+    assert!((1..30).contains(&recovering), "{recovering} after its ejection");
+    tokio::time::advance(Duration::from_secs(50)).await;
+    let halfway = share(&roster, "a");
+    assert!((30..90).contains(&halfway), "{halfway} at half of its time");
+    tokio::time::advance(Duration::from_secs(50)).await;
+    assert_eq!(share(&roster, "a"), 100);
+    running.abort();
+}

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::PATIENCE;
 use socket2::{Domain, Socket, Type};
 
 use crate::config::model::{
@@ -14,9 +15,6 @@ use crate::config::model::{
 };
 use crate::edge::roster::Roster;
 use crate::edge::{DrainReport, Edge};
-
-/// Nothing in these tests takes as long, unless it hangs.
-const HANG: Duration = Duration::from_secs(20);
 
 /// What a server does with one connection; the number says which it is, from 0.
 pub(super) type Script = Arc<dyn Fn(&mut ServerConnection, usize) + Send + Sync>;
@@ -115,7 +113,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
-                stream.set_read_timeout(Some(HANG)).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 let number = counter.fetch_add(1, Ordering::SeqCst);
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&log));
                 std::thread::spawn(move || {
@@ -160,8 +158,13 @@ impl Harness {
 
     pub(super) fn connect_to(&self, address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(HANG)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Client { stream, rest: Vec::new() }
+    }
+
+    /// Where a server listens.
+    pub(super) fn server_address(&self, server: usize) -> SocketAddr {
+        self.servers[server].address
     }
 
     /// Connections that a server has taken.
@@ -293,8 +296,15 @@ pub(super) fn read_response(from: &mut impl Read, rest: &mut Vec<u8>, bodiless: 
 }
 
 impl Config {
-    fn change_service(&mut self, change: impl FnOnce(&mut Service)) {
+    pub(super) fn change_service(&mut self, change: impl FnOnce(&mut Service)) {
         change(Arc::make_mut(self.services.get_mut("web").unwrap()));
+    }
+
+    pub(super) fn change_servers(&mut self, change: impl FnOnce(&mut Vec<StaticServer>)) {
+        self.change_service(|service| match &mut service.source {
+            Source::Servers(servers) => change(servers),
+            Source::Processes(_) => {}
+        });
     }
 
     pub(super) fn balance(&mut self, balance: Balance) {
@@ -321,10 +331,7 @@ impl Config {
         socket.bind(&any.into()).unwrap();
         let free = socket.local_addr().unwrap().as_socket().unwrap();
         std::mem::forget(socket);
-        self.change_service(|service| {
-            let Source::Servers(servers) = &mut service.source else { return };
-            servers.insert(0, server("dead", free));
-        });
+        self.change_servers(|servers| servers.insert(0, server("dead", free)));
     }
 }
 
@@ -347,9 +354,9 @@ pub(super) fn config(servers: &[SocketAddr]) -> Config {
         health: None,
         passive: PassiveHealth {
             max_fails: 0,
-            fail_window: HANG,
-            eject_for: HANG,
-            eject_max: HANG,
+            fail_window: PATIENCE,
+            eject_for: PATIENCE,
+            eject_max: PATIENCE,
         },
         min_healthy: MinHealthy { percent: 0, below: BelowMinHealthy::Fail },
         retry: Retry {
@@ -358,19 +365,19 @@ pub(super) fn config(servers: &[SocketAddr]) -> Config {
             on_invalid_header: true,
             on_statuses: Vec::new(),
             tries: 3,
-            within: HANG,
+            within: PATIENCE,
             non_idempotent: false,
             body_buffer_bytes: 64 * 1024,
             budget_percent: 20,
         },
         timeouts: ServerTimeouts {
-            connect: HANG,
-            header: HANG,
-            body: HANG,
+            connect: PATIENCE,
+            header: PATIENCE,
+            body: PATIENCE,
             request: None,
-            tunnel: HANG,
+            tunnel: PATIENCE,
         },
-        keepalive: Keepalive { connections: 8, idle: HANG, requests: None },
+        keepalive: Keepalive { connections: 8, idle: PATIENCE, requests: None },
         slow_start: Duration::ZERO,
     };
     let everything = Route {
@@ -396,8 +403,13 @@ pub(super) fn config(servers: &[SocketAddr]) -> Config {
             body_bytes: None,
             connections: 1_000,
         },
-        timeouts: ClientTimeouts { header: HANG, body: HANG, idle: HANG, write: HANG },
-        drain_timeout: HANG,
+        timeouts: ClientTimeouts {
+            header: PATIENCE,
+            body: PATIENCE,
+            idle: PATIENCE,
+            write: PATIENCE,
+        },
+        drain_timeout: PATIENCE,
         services: [("web".to_owned(), Arc::new(service))].into(),
         routes: vec![everything],
     }

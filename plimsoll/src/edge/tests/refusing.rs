@@ -1,12 +1,19 @@
 //! Requests that the edge answers itself, and clients that it cuts.
 
-use std::io::Read;
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use super::harness::{Harness, Script};
 use super::{OK, answers};
+use crate::config::model::Address;
+
+/// A deadline that shall pass.
+const SHORT: Duration = Duration::from_millis(50);
 
 #[test]
 fn what_cannot_be_framed_is_refused_and_nothing_forwarded() {
@@ -67,12 +74,11 @@ fn deadlines_cut_slow_clients_and_servers() {
         connection.read_head();
         connection.read_to_end();
     });
-    let short = Duration::from_millis(50);
     let harness = Harness::start(&[mute], |config| {
-        config.timeouts.header = short;
-        config.timeouts.body = short;
-        config.timeouts.idle = short;
-        config.server_timeouts(|timeouts| timeouts.header = short);
+        config.timeouts.header = SHORT;
+        config.timeouts.body = SHORT;
+        config.timeouts.idle = SHORT;
+        config.server_timeouts(|timeouts| timeouts.header = SHORT);
         config.retry_tries(1);
     });
     for (request, status) in [
@@ -126,4 +132,71 @@ fn bodies_of_any_size_take_bounded_memory_and_slow_readers_are_cut() {
     let sent = sent.load(Ordering::SeqCst);
     // The kernel's buffers on both connections, at most 6 MiB each way, and ours.
     assert!(sent < 50_000_000, "{sent} bytes were taken from the server");
+}
+
+#[test]
+fn silence_in_a_body_or_a_tunnel_is_cut() {
+    let script: Script = Arc::new(|connection, _| {
+        let head = connection.read_head();
+        connection.send(if head.contains("Upgrade") {
+            "HTTP/1.1 101 Ok\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nhalf"
+        } else {
+            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+        });
+        connection.read_to_end();
+    });
+    let harness = Harness::start(&[script], |config| {
+        config.server_timeouts(|timeouts| {
+            (timeouts.body, timeouts.tunnel) = (SHORT, SHORT);
+        });
+    });
+    for more in ["", "Connection: upgrade\r\nUpgrade: websocket\r\n"] {
+        let mut client = harness.connect();
+        client.send(&format!("GET / HTTP/1.1\r\nHost: a\r\n{more}\r\n"));
+        let mut seen = Vec::new();
+        client.stream.read_to_end(&mut seen).unwrap();
+        assert!(seen.ends_with(b"\r\n\r\nhalf"), "{}", seen.escape_ascii());
+    }
+}
+
+#[test]
+fn a_server_that_takes_no_connection_in_time_is_not_reached() {
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&any.into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // Until its queue is full, and the kernel does not answer any more.
+    let mut queued = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, SHORT) {
+        queued.push(stream);
+        assert!(queued.len() < 100);
+    }
+    let harness = Harness::start(&[answers(&[OK])], |config| {
+        config.server_timeouts(|timeouts| timeouts.connect = SHORT);
+        config.change_servers(|servers| servers[0].at = Address::Tcp(address));
+    });
+    let response = harness.connect().get("/");
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
+}
+
+#[test]
+fn a_server_that_does_not_read_stops_the_client_and_is_cut() {
+    let (hold, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let script: Script = Arc::new(move |_, _| {
+        let _ = held.lock().unwrap().recv();
+    });
+    let harness = Harness::start(&[script], |config| {
+        config.server_timeouts(|timeouts| timeouts.header = Duration::from_millis(200));
+    });
+    let mut client = harness.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000000\r\n\r\n");
+    let (piece, mut sent) = ([b'x'; 100_000], 0);
+    while client.stream.write_all(&piece).is_ok() {
+        sent += piece.len();
+    }
+    assert!(sent < 50_000_000, "{sent} bytes were taken from the client");
+    assert_eq!(harness.rejections("gateway_timeout"), 1);
+    drop(hold);
 }
