@@ -277,6 +277,23 @@ fn half_closed_streams_go_on_in_the_other_direction() {
 }
 
 #[test]
+fn a_reset_after_the_end_is_seen_by_who_asks() {
+    both_ways(|| async {
+        let (stream, peer) = tcp_pair();
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read(&stream, &mut [0; 8]).await.unwrap(), 0);
+        assert!(!stream.is_broken(), "the peer may be listening");
+        drop(peer);
+        // Nobody does: the peer's kernel says so.
+        write(&stream, b"there?").await.unwrap();
+        while !stream.is_broken() {
+            super::yield_now().await;
+        }
+        assert_eq!(read(&stream, &mut [0; 8]).await.unwrap(), 0, "reads tell the end only");
+    });
+}
+
+#[test]
 fn a_silent_stream_is_quiet_until_the_peer_speaks_or_closes() {
     both_ways(|| async {
         let (stream, mut peer) = tcp_pair();

@@ -37,7 +37,11 @@ fn a_request_that_may_have_been_done_is_not_repeated() {
 
 #[test]
 fn a_server_that_cannot_be_reached_is_passed_over_for_any_method() {
-    let harness = Harness::start(&[answers(&[OK; 4])], |config| config.add_dead_server());
+    let harness = Harness::start(&[answers(&[OK; 4])], |config| {
+        config.add_dead_server();
+        // Its turn again and again, but not twice for one request.
+        config.change_servers(|servers| servers[0].weight = 100);
+    });
     for _ in 0..4 {
         let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
         assert_eq!(harness.connect().send(request).read().status, 200);
