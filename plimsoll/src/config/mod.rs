@@ -22,6 +22,8 @@ mod reader;
 mod reference;
 mod resolve;
 mod run;
+#[cfg(test)]
+pub mod sample;
 mod schema;
 mod syntax;
 mod table;

@@ -24,10 +24,9 @@ use super::output::tests::{Screen, screens};
 use super::snapshot::Phase;
 use super::*;
 use crate::config::model::{
-    Balance, BelowMinHealthy, ClientTimeouts, Command as CommandLine, HeaderPolicy,
-    InstanceAddress, Keepalive, Limits, MinHealthy, PassiveHealth, ProcessSpec, RestartPolicy,
-    Retry, ServerTimeouts, Service, Source,
+    Command as CommandLine, InstanceAddress, ProcessSpec, RestartPolicy, Source,
 };
+use crate::config::sample;
 
 /// How long a test waits for anything, at most. Generous: machines are shared.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,62 +66,9 @@ fn shell(text: &str) -> ProcessSpec {
 fn config(services: &[(&str, &ProcessSpec)]) -> Config {
     let second = Duration::from_secs(1);
     let service = |(name, spec): &(&str, &ProcessSpec)| {
-        let service = Service {
-            name: (*name).to_owned(),
-            source: Source::Processes(Box::new((*spec).clone())),
-            balance: Balance::RoundRobin,
-            health: None,
-            passive: PassiveHealth {
-                max_fails: 0,
-                fail_window: second,
-                eject_for: second,
-                eject_max: second,
-            },
-            min_healthy: MinHealthy { percent: 0, below: BelowMinHealthy::Fail },
-            retry: Retry {
-                on_connect: false,
-                on_timeout: false,
-                on_invalid_header: false,
-                on_statuses: Vec::new(),
-                tries: 1,
-                within: second,
-                non_idempotent: false,
-                body_buffer_bytes: 0,
-                budget_percent: 0,
-            },
-            timeouts: ServerTimeouts {
-                connect: second,
-                header: second,
-                body: second,
-                request: None,
-                tunnel: second,
-            },
-            keepalive: Keepalive { connections: 0, idle: second, requests: None },
-            slow_start: Duration::ZERO,
-        };
-        ((*name).to_owned(), Arc::new(service))
+        sample::service(name, Source::Processes(Box::new((*spec).clone())), second)
     };
-    Config {
-        listen: Vec::new(),
-        admin: None,
-        workers: 1,
-        access_log: None,
-        trusted_proxies: Vec::new(),
-        headers: HeaderPolicy { served_by: true, forwarded: false },
-        limits: Limits {
-            head_bytes: 1,
-            header_count: 1,
-            target_bytes: 1,
-            chunk_line_bytes: 1,
-            trailer_bytes: 1,
-            body_bytes: None,
-            connections: 1,
-        },
-        timeouts: ClientTimeouts { header: second, body: second, idle: second, write: second },
-        drain_timeout: second,
-        services: services.iter().map(service).collect(),
-        routes: Vec::new(),
-    }
+    sample::config(services.iter().map(service), second)
 }
 
 /// What the balancer of these tests thinks of an instance, beyond what the fleet publishes.

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::config::model::*;
+use crate::config::sample;
 use crate::edge::balance::{NoServer, PickInput};
 use crate::edge::server::{InFlight, Server, ServerState};
 
@@ -43,68 +44,18 @@ fn checks(every: Duration) -> HealthCheck {
 
 /// A service called `web`.
 fn web(servers: Vec<StaticServer>, health: Option<HealthCheck>) -> Service {
-    Service {
-        name: "web".to_owned(),
-        source: Source::Servers(servers),
-        balance: Balance::RoundRobin,
-        health,
-        passive: PassiveHealth {
-            max_fails: 3,
-            fail_window: Duration::from_secs(10),
-            eject_for: Duration::from_secs(10),
-            eject_max: Duration::from_secs(300),
-        },
-        min_healthy: MinHealthy { percent: 0, below: BelowMinHealthy::Fail },
-        retry: Retry {
-            on_connect: true,
-            on_timeout: true,
-            on_invalid_header: true,
-            on_statuses: Vec::new(),
-            tries: 3,
-            within: Duration::from_secs(10),
-            non_idempotent: false,
-            body_buffer_bytes: 0,
-            budget_percent: 20,
-        },
-        timeouts: ServerTimeouts {
-            connect: PATIENCE,
-            header: PATIENCE,
-            body: PATIENCE,
-            request: None,
-            tunnel: PATIENCE,
-        },
-        keepalive: Keepalive { connections: 0, idle: PATIENCE, requests: None },
-        slow_start: Duration::ZERO,
-    }
+    let passive = PassiveHealth {
+        max_fails: 3,
+        fail_window: Duration::from_secs(10),
+        eject_for: Duration::from_secs(10),
+        eject_max: Duration::from_secs(300),
+    };
+    let sample = sample::service("web", Source::Servers(servers), PATIENCE);
+    Service { health, passive, ..sample }
 }
 
 fn config(services: Vec<Service>) -> Config {
-    Config {
-        listen: Vec::new(),
-        admin: None,
-        workers: 1,
-        access_log: None,
-        trusted_proxies: Vec::new(),
-        headers: HeaderPolicy { served_by: true, forwarded: false },
-        limits: Limits {
-            head_bytes: 0,
-            header_count: 0,
-            target_bytes: 0,
-            chunk_line_bytes: 0,
-            trailer_bytes: 0,
-            body_bytes: None,
-            connections: 1,
-        },
-        timeouts: ClientTimeouts {
-            header: PATIENCE,
-            body: PATIENCE,
-            idle: PATIENCE,
-            write: PATIENCE,
-        },
-        drain_timeout: PATIENCE,
-        services: services.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
-        routes: Vec::new(),
-    }
+    sample::config(services, PATIENCE)
 }
 
 fn roster(service: Service) -> Arc<Roster> {

@@ -10,9 +10,9 @@ use super::PATIENCE;
 use socket2::{Domain, Socket, Type};
 
 use crate::config::model::{
-    Address, Balance, BelowMinHealthy, ClientTimeouts, Config, HeaderPolicy, Keepalive, Limits,
-    Listen, MinHealthy, PassiveHealth, Retry, Route, ServerTimeouts, Service, Source, StaticServer,
+    Address, Balance, Config, Listen, Retry, Route, ServerTimeouts, Service, Source, StaticServer,
 };
+use crate::config::sample;
 use crate::edge::roster::Roster;
 use crate::edge::{DrainReport, Edge};
 
@@ -347,39 +347,17 @@ pub(super) fn config(servers: &[SocketAddr]) -> Config {
         .enumerate()
         .map(|(place, address)| server(&format!("s{}", place + 1), *address))
         .collect();
-    let service = Service {
-        name: "web".to_owned(),
-        source: Source::Servers(servers),
-        balance: Balance::RoundRobin,
-        health: None,
-        passive: PassiveHealth {
-            max_fails: 0,
-            fail_window: PATIENCE,
-            eject_for: PATIENCE,
-            eject_max: PATIENCE,
-        },
-        min_healthy: MinHealthy { percent: 0, below: BelowMinHealthy::Fail },
-        retry: Retry {
-            on_connect: true,
-            on_timeout: true,
-            on_invalid_header: true,
-            on_statuses: Vec::new(),
-            tries: 3,
-            within: PATIENCE,
-            non_idempotent: false,
-            body_buffer_bytes: 64 * 1024,
-            budget_percent: 20,
-        },
-        timeouts: ServerTimeouts {
-            connect: PATIENCE,
-            header: PATIENCE,
-            body: PATIENCE,
-            request: None,
-            tunnel: PATIENCE,
-        },
-        keepalive: Keepalive { connections: 8, idle: PATIENCE, requests: None },
-        slow_start: Duration::ZERO,
+    let mut service = sample::service("web", Source::Servers(servers), PATIENCE);
+    service.retry = Retry {
+        on_connect: true,
+        on_timeout: true,
+        on_invalid_header: true,
+        tries: 3,
+        body_buffer_bytes: 64 * 1024,
+        budget_percent: 20,
+        ..service.retry
     };
+    service.keepalive.connections = 8;
     let everything = Route {
         host: None,
         path: "/".to_owned(),
@@ -389,29 +367,9 @@ pub(super) fn config(servers: &[SocketAddr]) -> Config {
     };
     Config {
         listen: vec![Listen { bind: "127.0.0.1:0".parse().unwrap(), name: "test".to_owned() }],
-        admin: None,
         workers: 2,
-        access_log: None,
-        trusted_proxies: Vec::new(),
-        headers: HeaderPolicy { served_by: true, forwarded: false },
-        limits: Limits {
-            head_bytes: 32 * 1024,
-            header_count: 100,
-            target_bytes: 8 * 1024,
-            chunk_line_bytes: 4 * 1024,
-            trailer_bytes: 8 * 1024,
-            body_bytes: None,
-            connections: 1_000,
-        },
-        timeouts: ClientTimeouts {
-            header: PATIENCE,
-            body: PATIENCE,
-            idle: PATIENCE,
-            write: PATIENCE,
-        },
-        drain_timeout: PATIENCE,
-        services: [("web".to_owned(), Arc::new(service))].into(),
         routes: vec![everything],
+        ..sample::config([service], PATIENCE)
     }
 }
 
