@@ -68,6 +68,16 @@ impl Load {
     }
 }
 
+/// Kills an instance and waits until another one runs in its place.
+fn kill_one_of_three(plimsoll: &Plimsoll) {
+    let before = plimsoll.instance_pids("web");
+    send_signal(before[0], Signal::SIGKILL);
+    plimsoll.wait("the killed instance's replacement", || {
+        let now = plimsoll.instance_pids("web");
+        now.len() == 3 && !now.contains(&before[0])
+    });
+}
+
 #[test]
 fn killing_instances_fails_no_idempotent_request() {
     let plimsoll = Plimsoll::up(&harness::clinic(3, ""));
@@ -75,12 +85,7 @@ fn killing_instances_fails_no_idempotent_request() {
     let load = Load::start(&plimsoll, "/");
     for _ in 0..3 {
         load.wait_more(200);
-        let before = plimsoll.instance_pids("web");
-        send_signal(before[0], Signal::SIGKILL);
-        plimsoll.wait("the killed instance's replacement", || {
-            let now = plimsoll.instance_pids("web");
-            now.len() == 3 && !now.contains(&before[0])
-        });
+        kill_one_of_three(&plimsoll);
         plimsoll.wait_healthy("web", 3);
     }
     let failures = load.finish();
@@ -318,12 +323,7 @@ fn without_io_uring_nothing_is_missing() {
     plimsoll.wait_healthy("web", 3);
     let load = Load::start(&plimsoll, "/");
     load.wait_more(200);
-    let before = plimsoll.instance_pids("web");
-    send_signal(before[0], Signal::SIGKILL);
-    plimsoll.wait("the killed instance's replacement", || {
-        let now = plimsoll.instance_pids("web");
-        now.len() == 3 && !now.contains(&before[0])
-    });
+    kill_one_of_three(&plimsoll);
     // Many answers that are sent in one turn.
     let mut pipelining = Connection::open(plimsoll.traffic);
     pipelining.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n".repeat(100));

@@ -209,19 +209,10 @@ impl Exchange<'_> {
     /// Passes on a 101 and then everything, both ways.
     async fn tunnel(&mut self, service: &ServiceRuntime, connection: Connection) -> Fate {
         self.write_response_head();
-        let client = self.client.stream();
-        self.client.deadline.set(self.now, self.routing.config.timeouts.write);
-        let sent = poll_fn(|context| {
-            let flushed = self.transfer.poll_flush(context, self.scratch, client);
-            if flushed.is_pending() && self.client.deadline.poll(context).is_ready() {
-                return Poll::Ready(Err(DownloadProblem::ClientGone));
-            }
-            flushed
-        })
-        .await;
-        if sent.is_err() {
+        if self.send().await.is_err() {
             return Fate::Close;
         }
+        let client = self.client.stream();
         self.client.set_phase(Phase::Tunnel);
         // Bytes that came with the heads lie in the buffers already. The request's head stays for
         // the log, so what follows it is moved elsewhere.
@@ -246,6 +237,20 @@ impl Exchange<'_> {
                 Fate::Close
             }
         }
+    }
+
+    /// Sends what there is for the client, in the time for a write.
+    async fn send(&mut self) -> Result<(), DownloadProblem> {
+        let client = self.client.stream();
+        self.client.deadline.set(self.now, self.routing.config.timeouts.write);
+        poll_fn(|context| {
+            let flushed = self.transfer.poll_flush(context, self.scratch, client);
+            if flushed.is_pending() && self.client.deadline.poll(context).is_ready() {
+                return Poll::Ready(Err(DownloadProblem::ClientGone));
+            }
+            flushed
+        })
+        .await
     }
 
     /// As [`Exchange::refuse`], for a request of which nothing was sent anywhere: a body that is
@@ -285,17 +290,7 @@ impl Exchange<'_> {
         self.transfer.download_bytes = written.unwrap_or_default() as u64;
         self.detail = refusal.detail;
         self.now = Instant::now();
-        self.client.deadline.set(self.now, self.routing.config.timeouts.write);
-        let client = self.client.stream();
-        let sent = poll_fn(|context| {
-            let flushed = self.transfer.poll_flush(context, self.scratch, client);
-            if flushed.is_pending() && self.client.deadline.poll(context).is_ready() {
-                return Poll::Ready(Err(DownloadProblem::ClientGone));
-            }
-            flushed
-        })
-        .await;
-        match sent {
+        match self.send().await {
             Ok(()) if keep_alive => Fate::KeepAlive,
             Ok(()) => Fate::Linger,
             Err(_) => {
