@@ -31,7 +31,7 @@ pub fn run(arguments: &RunArguments) -> Result<Config, ExitCode> {
     };
     let config = config::for_command(&options).map_err(refuse)?;
     let problems = config::verify_environment(&config);
-    if problems.is_empty() { Ok(config) } else { Err(refuse(ConfigErrors { errors: problems })) }
+    if problems.is_empty() { Ok(config) } else { Err(refuse(ConfigErrors::from(problems))) }
 }
 
 /// The configuration of `plimsoll up`; warnings are told.

@@ -39,7 +39,7 @@ impl Loaded {
             let place = self.places.find(&error.key);
             error.at(place)
         };
-        Err(ConfigErrors { errors: errors.into_iter().map(locate).collect() })
+        Err(errors.into_iter().map(locate).collect::<Vec<_>>().into())
     }
 
     /// Tries to reach every server in the file; a warning for each that does not answer now.
@@ -82,7 +82,7 @@ pub(super) fn resolve(
     base: &Path,
     environment: Environment<'_>,
 ) -> Result<Loaded, ConfigErrors> {
-    let source = Source { name: name.to_owned(), text: text.to_owned() };
+    let source = Source::new(name, text);
     if text.trim().is_empty() {
         let error = ConfigError::new("", format!("{name} is empty"))
             .remedy(format!("begin with a service: {SMALLEST}"));
@@ -131,7 +131,7 @@ fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let byte = error.as_bytes().get(valid).copied().unwrap_or_default();
-        let source = Source { name: name.to_owned(), text };
+        let source = Source::new(name, text);
         // What precedes is valid, so that it has the same length in the lossy text.
         let place = source.place(&(valid..valid + 1));
         ConfigError::new("", format!("{name} is not UTF-8 text"))

@@ -113,18 +113,16 @@ fn listen(
             .remedy("write \":9999\", or remove the key");
         reader.refuse(&setting.at, error);
     }
-    let mut seen: Vec<(&Listen, &Where)> = Vec::new();
-    for item in items {
-        // Port 0 is a different free port each time.
-        let same = |other: &Listen| other.bind == item.value.bind && item.value.bind.port() != 0;
-        if let Some((_, first)) = seen.iter().find(|(listen, _)| same(listen)) {
+    let mut seen: BTreeMap<SocketAddr, &Where> = BTreeMap::new();
+    // Port 0 is a different free port each time.
+    for item in items.iter().filter(|item| item.value.bind.port() != 0) {
+        let first = *seen.entry(item.value.bind).or_insert(&item.at);
+        if first != &item.at {
             let error = ConfigError::new(&item.at.key, "this address is listed twice")
                 .found(reader.shown(&item.at))
                 .note(format!("first listed in {} as {}", reader.line(first), reader.shown(first)))
                 .remedy("remove one of them");
             reader.refuse(&item.at, error);
-        } else {
-            seen.push((&item.value, &item.at));
         }
     }
     items.iter().map(|item| item.value.clone()).collect()

@@ -79,7 +79,7 @@ pub fn for_command(options: &RunOptions) -> Result<Config, ConfigErrors> {
         }
         config.services.insert(name, service);
     }
-    if errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors }) }
+    if errors.is_empty() { Ok(config) } else { Err(errors.into()) }
 }
 
 fn name(options: &RunOptions, errors: &mut Vec<ConfigError>) -> String {

@@ -6,7 +6,7 @@
 
 use toml::de::DeTable;
 
-use super::problem::{ConfigError, ConfigErrors, Source, Span};
+use super::problem::{ConfigError, ConfigErrors, SHOWN_PROBLEMS, Source, Span};
 use super::quantity;
 
 /// What the parser says about a key that is there twice.
@@ -56,14 +56,13 @@ pub(super) fn errors(source: &Source) -> ConfigErrors {
     let told = errors.iter().enumerate().filter(|(index, error)| {
         error.message() == DUPLICATE || first_other.is_some_and(|first| first == *index)
     });
-    let mut problems: Vec<(usize, ConfigError)> = told
-        .map(|(_, error)| {
-            let span = error.span().unwrap_or(0..0);
-            (span.start, problem(source, error.message(), &span))
-        })
-        .collect();
-    problems.sort_by_key(|(start, _)| *start);
-    ConfigErrors { errors: problems.into_iter().map(|(_, error)| error).collect() }
+    let mut told: Vec<(Span, &str)> =
+        told.map(|(_, error)| (error.span().unwrap_or(0..0), error.message())).collect();
+    told.sort_by_key(|(span, _)| span.start);
+    let shown = told.iter().take(SHOWN_PROBLEMS);
+    let errors: Vec<ConfigError> =
+        shown.map(|(span, message)| problem(source, message, span)).collect();
+    ConfigErrors { further: told.len() - errors.len(), errors }
 }
 
 fn problem(source: &Source, message: &str, span: &Span) -> ConfigError {

@@ -73,24 +73,34 @@ impl<'a> Entries<'a> {
 
     /// Notes every key that is not one of the table's.
     pub(super) fn refuse_unknown(&self, doc: &TableDoc, reader: &mut Reader<'_>) {
+        let known: Vec<&str> = doc.fields.iter().map(|field| field.key).collect();
         for (key, _) in self.table.into_iter().flatten() {
             let name: &str = key.get_ref();
-            if doc.fields.iter().any(|field| field.key == name) {
-                continue;
+            if !known.contains(&name) {
+                let at = Where { key: self.at.child(name), span: key.span() };
+                reader.refuse_with(&at, |reader| self.unknown(name, &at, doc, &known, reader));
             }
-            let at = Where { key: self.at.child(name), span: key.span() };
-            let known: Vec<&str> = doc.fields.iter().map(|field| field.key).collect();
-            let mut error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
-                .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
-            if let Some(near) = nearest(name, known.iter().copied()) {
-                reader.remember_misspelt(self.at.child(near));
-                error = error.remedy(format!("did you mean `{near}`?"));
-            } else if let Some(home) = super::grammar::home_of(name) {
-                error = error.remedy(format!("`{name}` belongs in {home}"));
-            } else {
-                error = error.remedy("correct the key, or remove it");
-            }
-            reader.refuse(&at, error);
+        }
+    }
+
+    /// What is said of a key that is not one of the `known` ones.
+    fn unknown(
+        &self,
+        name: &str,
+        at: &Where,
+        doc: &TableDoc,
+        known: &[&str],
+        reader: &mut Reader<'_>,
+    ) -> ConfigError {
+        let error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
+            .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
+        if let Some(near) = nearest(name, known.iter().copied()) {
+            reader.remember_misspelt(self.at.child(near));
+            error.remedy(format!("did you mean `{near}`?"))
+        } else if let Some(home) = super::grammar::home_of(name) {
+            error.remedy(format!("`{name}` belongs in {home}"))
+        } else {
+            error.remedy("correct the key, or remove it")
         }
     }
 }
