@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeValue;
 
-use super::problem::{
-    ConfigError, ConfigErrors, FirstProblems, Place, Source, Span, Warning,
-};
+use super::problem::{ConfigError, ConfigErrors, FirstProblems, Place, Source, Span, Warning};
 
 /// Looks up an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;

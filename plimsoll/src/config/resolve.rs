@@ -4,6 +4,7 @@
 //! settings that are sound: after a mistyped `every` nothing is said about `timeout > every`.
 //! What is built from a file with problems is thrown away by the caller.
 
+mod ports;
 mod process;
 mod route;
 mod service;
@@ -34,8 +35,15 @@ pub(super) use service::{check, http};
 pub(super) fn config(top: &grammar::Top, base: &Path, reader: &mut Reader<'_>) -> Config {
     let services = services(top, base, reader);
     let listen = listen(&top.listen, reader);
+    let admin = admin(&top.admin, &listen, &top.listen.at, reader);
+    let own: Vec<(&str, SocketAddr)> = listen
+        .iter()
+        .map(|listen| ("listen", listen.bind))
+        .chain(admin.iter().map(|admin| ("admin", admin.bind)))
+        .collect();
+    ports::check(&top.service.value, &services, &own, reader);
     Config {
-        admin: admin(&top.admin, &listen, &top.listen.at, reader),
+        admin,
         listen,
         workers: top.workers.value.unwrap_or_else(default_workers),
         access_log: access_log(&top.access_log, base),
@@ -83,7 +91,6 @@ fn services(
             services.insert(named.name.clone(), Arc::new(service));
         }
     }
-    process::refuse_shared_ports(&top.service.value, reader);
     if !top.service.is_present() {
         if reader.is_misspelt("service") {
             return services;

@@ -52,7 +52,9 @@ fn default_route(top: &grammar::Top, reader: &mut Reader<'_>) -> Option<Route> {
             let count = top.service.value.len();
             let names = top.service.value.iter().map(|service| service.name.as_str());
             let found = match count {
-                ..=NAMES_SHOWN => format!("the services {}", one_of(names).replace(" or ", " and ")),
+                ..=NAMES_SHOWN => {
+                    format!("the services {}", one_of(names).replace(" or ", " and "))
+                }
                 _ => format!("{count} services"),
             };
             let error =
@@ -106,8 +108,8 @@ fn refuse_nowhere(top: &grammar::Top, reader: &mut Reader<'_>) {
 
 /// What is said of a route to the service `name`, which is not one of the `known` ones.
 fn nowhere(name: &str, at: &Where, known: &BTreeSet<&str>, reader: &Reader<'_>) -> ConfigError {
-    let error = ConfigError::new(&at.key, format!("there is no service `{name}`"))
-        .found(reader.shown(at));
+    let error =
+        ConfigError::new(&at.key, format!("there is no service `{name}`")).found(reader.shown(at));
     let error = match known.len() {
         0 => error,
         1..=NAMES_SHOWN => error.allowed(one_of(known.iter().copied())),
