@@ -18,8 +18,9 @@ use tokio::net::TcpStream;
 
 use crate::admin::CUSTOM_HEADER;
 use crate::admin::api::ErrorBody;
-use crate::config;
+use crate::admin::units::plural;
 use crate::config::model::DEFAULT_ADMIN_PORT;
+use crate::config::{self, AdminOfFile};
 
 use super::arguments::{Connection, DEFAULT_ADMIN};
 
@@ -45,6 +46,8 @@ pub struct Client {
     /// `HOST:PORT`.
     address: String,
     token: Option<String>,
+    /// What whoever asks should know beforehand, one line.
+    pub warning: Option<String>,
 }
 
 /// Why a command did not reach Plimsoll or was not carried out.
@@ -151,19 +154,24 @@ impl Client {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let token = connection.token.clone().or_else(|| set(TOKEN_VARIABLE));
         if let Some(text) = &connection.admin {
-            return Ok(Self { address: address(text, "--admin")?, token });
+            return Ok(Self { address: address(text, "--admin")?, token, warning: None });
         }
         if let Some(path) = &connection.config {
-            let loaded = config::load(path)?;
-            let admin = loaded.config.admin.ok_or_else(|| ClientError::NoAdmin(path.clone()))?;
+            let AdminOfFile { admin, errors } = config::load_admin(path)?;
+            let admin = admin.ok_or_else(|| ClientError::NoAdmin(path.clone()))?;
             let address = reachable(admin.bind).to_string();
-            return Ok(Self { address, token: connection.token.clone().or(admin.token).or(token) });
+            let warning = (errors > 0).then(|| {
+                let (path, count) = (path.display(), plural(errors, "error"));
+                format!("{path} has {count}: see plimsoll check -c {path}; asking {address}")
+            });
+            let token = connection.token.clone().or(admin.token).or(token);
+            return Ok(Self { address, token, warning });
         }
         let address = match set(ADMIN_VARIABLE) {
             Some(text) => address(&text, ADMIN_VARIABLE)?,
             None => DEFAULT_ADMIN.to_owned(),
         };
-        Ok(Self { address, token })
+        Ok(Self { address, token, warning: None })
     }
 
     /// Asks and reads the answer as `T`.

@@ -14,7 +14,7 @@ use crate::admin::units;
 use crate::admin::{Drained, Reloaded, Restarted};
 
 use super::arguments::{
-    ClientCommand, DrainArguments, ReloadArguments, RestartArguments, StatusArguments,
+    ClientCommand, Connection, DrainArguments, ReloadArguments, RestartArguments, StatusArguments,
 };
 use super::client::{Client, ClientError, LOOK_TIMEOUT, RELOAD_TIMEOUT, RESTART_TIMEOUT};
 use super::report::report;
@@ -118,6 +118,13 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Finds out whom to ask, and says what is odd about it.
+fn find(connection: &Connection) -> Result<Client, ClientError> {
+    let client = Client::find(connection, environment)?;
+    warn(client.warning.as_slice());
+    Ok(client)
+}
+
 /// Colours where a person looks on and has not asked for none (<https://no-color.org>).
 fn painter() -> Painter {
     let wanted = environment("NO_COLOR").is_none_or(|value| value.is_empty())
@@ -126,7 +133,7 @@ fn painter() -> Painter {
 }
 
 fn status(arguments: &StatusArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     if arguments.json {
         let json: serde_json::Value = client.ask("GET", "/api/status", LOOK_TIMEOUT)?;
         return Ok(writeln!(io::stdout(), "{json:#}")?);
@@ -165,7 +172,7 @@ fn show(text: &str, steered: bool) -> io::Result<()> {
 }
 
 fn reload(arguments: &ReloadArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     let reloaded: Reloaded = client.ask("POST", "/api/reload", RELOAD_TIMEOUT)?;
     warn(&reloaded.warnings);
     let mut out = io::stdout().lock();
@@ -181,7 +188,7 @@ fn reload(arguments: &ReloadArguments) -> Result<(), CommandError> {
 }
 
 fn restart(arguments: &RestartArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     let path = api::restart_path(&arguments.service);
     let restarted: Restarted = client.ask("POST", &path, RESTART_TIMEOUT)?;
     let mut out = io::stdout().lock();
@@ -194,7 +201,7 @@ fn restart(arguments: &RestartArguments) -> Result<(), CommandError> {
 }
 
 fn drain(arguments: &DrainArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     let status: Status = client.ask("GET", "/api/status", LOOK_TIMEOUT)?;
     let (service, server) = find_server(&status, &arguments.server)?;
     let method = if arguments.undo { "DELETE" } else { "POST" };

@@ -104,7 +104,8 @@ pub(super) fn resolve(
     }
 }
 
-fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
+/// The text of a file; `name` is its name in messages.
+pub(super) fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
     let failed = |error: &std::io::Error| {
         let problem = |message: String| ConfigError::new("", message);
         match error.kind() {

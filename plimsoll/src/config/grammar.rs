@@ -28,10 +28,8 @@ use bounds::{HOUR, KIB, MIB, TIB, TIMEOUT};
 pub(super) use service::{
     Hash, Health, Keepalive, Log, Passive, Restart, RetryTable, Server, ServerTimeouts, Service,
 };
-pub(super) use words::{BALANCE, HashOf, RetryOn};
-use words::{
-    BIND, HOST_PATTERN, LISTEN, LOG_FORMAT, LOG_TARGET, NAME_TEXT, NETWORK, ROUTE_PATH, TOKEN,
-};
+pub(super) use words::{BALANCE, BIND, HashOf, RetryOn};
+use words::{HOST_PATTERN, LISTEN, LOG_FORMAT, LOG_TARGET, NAME_TEXT, NETWORK, ROUTE_PATH, TOKEN};
 
 /// A switch that is off, a short form, or a table.
 pub(super) type OffOr<S, T> = OneOf<(), OneOf<S, T>>;

@@ -8,6 +8,7 @@
 //! or a directory exists is asked by [`verify_environment`], whether servers answer by
 //! [`Loaded::probe_servers`]: both are for those who are about to start, not for those who read.
 
+mod admin;
 mod defaults;
 mod diff;
 mod environment;
@@ -29,6 +30,7 @@ mod table;
 mod tests;
 mod text;
 
+pub use admin::{AdminOfFile, load_admin};
 pub use diff::diff;
 pub use environment::verify_environment;
 pub use file::{Loaded, load, parse};

@@ -166,6 +166,20 @@ fn header(line: &str) -> Option<String> {
     Some(name.chars().filter(|c| !c.is_whitespace()).collect())
 }
 
+/// The lines, from 1, that set the top-level `key` or are part of the section of that name. Made
+/// for text that is not TOML, so it goes by how lines begin.
+pub(super) fn lines_of<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let mut section = String::new();
+    text.lines().enumerate().filter_map(move |(index, line)| {
+        if let Some(name) = header(line) {
+            section = name;
+        }
+        let inside =
+            section == key || section.strip_prefix(key).is_some_and(|it| it.starts_with('.'));
+        (inside || (section.is_empty() && sets(line, key))).then_some(index + 1)
+    })
+}
+
 /// Whether `part` of a line sets `key`.
 fn sets(part: &str, key: &str) -> bool {
     let rest = part.trim_start().strip_prefix(key).map(str::trim_start);
