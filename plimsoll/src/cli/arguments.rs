@@ -51,6 +51,7 @@ pub enum Command {
     /// Starts them, waits until they answer, balances requests over them and starts again what
     /// dies. Ctrl-C lets open requests finish and stops everything.
     #[command(after_help = RUN_EXAMPLES)]
+    #[command(override_usage = "plimsoll run [OPTIONS] [--] COMMAND [ARGUMENTS]...")]
     Run(RunArguments),
 
     /// Run what a config file describes.
@@ -177,8 +178,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADMIN, help_heading = "Admin")]
     pub admin: String,
 
-    /// The command of one instance, after `--`.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command of one instance. Options of `run` stand before it; what follows is its own.
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 

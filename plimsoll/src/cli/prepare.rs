@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::admin::units::plural;
 use crate::config::model::{Config, Source};
-use crate::config::{self, ConfigErrors, Loaded, RunOptions, Warning};
+use crate::config::{self, Loaded, RunOptions, Warning};
 
 use super::arguments::{
     CheckArguments, ConfigArguments, ConfigDocument, RunArguments, UpArguments,
@@ -30,8 +30,8 @@ pub fn run(arguments: &RunArguments) -> Result<Config, ExitCode> {
         command: arguments.command.clone(),
     };
     let config = config::for_command(&options).map_err(refuse)?;
-    let problems = config::verify_environment(&config);
-    if problems.is_empty() { Ok(config) } else { Err(refuse(ConfigErrors::from(problems))) }
+    config::verify_command(&options, &config).map_err(refuse)?;
+    Ok(config)
 }
 
 /// The configuration of `plimsoll up`; warnings are told.

@@ -126,7 +126,12 @@ fn verify_command(key: &str, process: &ProcessSpec) -> Option<ConfigError> {
             Err(_) => Some(
                 ConfigError::new(key, format!("the command {program} does not exist"))
                     .found(format!("nothing at {}", path.display()))
-                    .remedy("correct the path; a relative one begins at the service's `directory`"),
+                    .remedy(match process.directory {
+                        Some(_) => {
+                            "correct the path; a relative one begins at the service's `directory`"
+                        }
+                        None => "correct the path; a relative one begins at the current directory",
+                    }),
             ),
             Ok(_) if is_program(&path) => None,
             Ok(_) => Some(

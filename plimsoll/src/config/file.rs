@@ -26,10 +26,10 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Checks what the configuration needs of this machine, as [`verify_environment`] does, and
-    /// names the lines.
+    /// Checks what the configuration needs of this machine: commands, users, directories.
     ///
-    /// [`verify_environment`]: super::verify_environment
+    /// # Errors
+    /// All that is missing, with the lines that name it.
     pub fn verify_environment(&self) -> Result<(), ConfigErrors> {
         let errors = environment::verify_environment(&self.config);
         if errors.is_empty() {
