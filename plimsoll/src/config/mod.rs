@@ -8,6 +8,7 @@
 //! or a directory exists is asked by [`Loaded::verify_environment`] and [`verify_command`],
 //! whether servers answer by [`Loaded::probe_servers`]: both are for those who are about to start, not for those who read.
 
+mod address;
 mod admin;
 mod defaults;
 mod diff;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::address;
 use super::defaults;
 use super::environment;
 use super::file;
@@ -170,13 +171,13 @@ fn apply_addresses(options: &RunOptions, config: &mut Config, errors: &mut Vec<C
         config.listen.clear();
     }
     for address in &options.listen {
-        match text::listen(address) {
+        match address::listen(address) {
             Ok(listen) => config.listen.push(listen),
             Err(refusal) => errors.push(refused("--listen", Some(address), refusal)),
         }
     }
     let Some(address) = &options.admin else { return };
-    match text::bind(address) {
+    match address::admin(address) {
         Ok(bind) if bind.ip().is_loopback() => config.admin = Some(Admin { bind, token: None }),
         Ok(_) => errors.push(
             ConfigError::new("--admin", "the admin server would be open to everyone")

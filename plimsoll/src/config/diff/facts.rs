@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
+use super::super::address;
 use super::super::model::{
     Balance, BelowMinHealthy, ClientTimeouts, Command, Config, HashKey, HeaderPolicy, HealthCheck,
     HealthCheckKind, InstanceAddress, InstanceLog, Keepalive, Limits, MinHealthy, PassiveHealth,
     ProcessSpec, RestartPolicy, Retry, Route, ServerTimeouts, Service, Source, StaticServer,
 };
 use super::super::quantity::{show_duration, show_size};
-use super::super::text::{show_address, show_log_target};
+use super::super::text::show_log_target;
 
 /// Keys and values.
 pub(super) type Facts = BTreeMap<String, Fact>;
@@ -189,7 +190,7 @@ fn show_command(command: &Command) -> String {
 
 fn put_servers(facts: &mut Facts, servers: &[StaticServer]) {
     for StaticServer { name, at, weight, max_conns, backup } in servers {
-        let address = show_address(at);
+        let address = address::show(at);
         let mut text = if *name == address { String::new() } else { format!("{address}, ") };
         text += &format!("weight {weight}");
         if let Some(max_conns) = max_conns {

@@ -14,7 +14,7 @@ use super::super::problem::ConfigError;
 use super::super::quantity::show_duration;
 use super::super::reader::{Reader, Where};
 use super::super::table::Setting;
-use super::super::{defaults, text};
+use super::super::{address, defaults, text};
 use super::process;
 
 /// The resolved form of a service; `None` if there is no telling where its servers come from.
@@ -102,7 +102,7 @@ fn servers(
 fn server(item: &Item<OneOf<Address, grammar::Server>>) -> Option<StaticServer> {
     match &item.value {
         OneOf::First(address) => Some(StaticServer {
-            name: text::show_address(address),
+            name: address::show(address),
             at: address.clone(),
             weight: defaults::WEIGHT,
             max_conns: None,
@@ -110,7 +110,7 @@ fn server(item: &Item<OneOf<Address, grammar::Server>>) -> Option<StaticServer> 
         }),
         OneOf::Second(table) => {
             let at = table.at.value.clone()?;
-            let name = table.name.value.clone().unwrap_or_else(|| text::show_address(&at));
+            let name = table.name.value.clone().unwrap_or_else(|| address::show(&at));
             Some(StaticServer {
                 name,
                 at,
@@ -139,7 +139,7 @@ fn refuse_same_servers(items: &[Item<OneOf<Address, grammar::Server>>], reader: 
                 .remedy("remove one, or give it a name of its own: name = \"…\"");
             reader.refuse(name_at, error);
         } else if let Some(first) = addresses.get(&address) {
-            let address = text::show_address(&address);
+            let address = address::show(&address);
             let message = format!("two servers of this service are at {address}");
             let error = ConfigError::new(&item.at.key, message)
                 .note(format!("first listed in {}", reader.line(first)))
