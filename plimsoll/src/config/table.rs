@@ -3,6 +3,7 @@
 
 use toml::de::DeTable;
 
+use super::grammar::{self, Meaning};
 use super::kind::{Kind, Shape};
 use super::problem::{ConfigError, nearest};
 use super::reader::{Node, Reader, Where};
@@ -94,11 +95,21 @@ impl<'a> Entries<'a> {
     ) -> ConfigError {
         let error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
             .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
+        match grammar::meaning(doc.path, name) {
+            Some(Meaning::Told(remedy)) => return error.remedy(remedy),
+            Some(Meaning::Key(key)) => {
+                reader.remember_misspelt(self.at.child(key));
+                let example = doc.fields.iter().find(|field| field.key == key);
+                let example = example.map_or(String::new(), FieldDoc::in_a_file);
+                return error.remedy(format!("here it is called `{key}`, as in {example}"));
+            }
+            None => {}
+        }
         if let Some(near) = nearest(name, known.iter().copied()) {
             reader.remember_misspelt(self.at.child(near));
             error.remedy(format!("did you mean `{near}`?"))
-        } else if let Some(home) = super::grammar::home_of(name) {
-            error.remedy(format!("`{name}` belongs in {home}"))
+        } else if let Some(home) = grammar::home_of(name) {
+            error.remedy(format!("`{name}` belongs {home}"))
         } else {
             error.remedy("correct the key, or remove it")
         }
@@ -148,6 +159,16 @@ pub(super) struct FieldDoc {
     pub(super) shape: Shape,
     /// What holds without it.
     pub(super) default: DefaultDoc,
+}
+
+impl FieldDoc {
+    /// The key with its example as a file has them: `workers = 4`, or `[service.web]`.
+    pub(super) fn in_a_file(&self) -> String {
+        match self.example {
+            section if super::reference::is_section(section) => section.to_owned(),
+            value => format!("{} = {value}", self.key),
+        }
+    }
 }
 
 /// What holds without a key.
