@@ -9,6 +9,7 @@ use tsdb::exposition::Exposition;
 use super::{App, status};
 use crate::admin::{Command, Drained, Refusal, RefusalKind, Reloaded, Restarted};
 use crate::config::model::Source;
+use crate::edge::roster::ServerView;
 use crate::edge::server::ServerState;
 use crate::{config, log};
 
@@ -51,8 +52,8 @@ pub async fn reload(app: &App) -> Result<Reloaded, Refusal> {
             log::info("reload", "nothing has changed in the config file");
         }
         Ok(reloaded) => {
-            for change in &reloaded.changes {
-                log::info("reload", change);
+            for line in reloaded.changes.iter().chain(&reloaded.instances) {
+                log::info("reload", line);
             }
         }
         Err(refusal) => {
@@ -114,12 +115,12 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
         remedy: "free the address or name another; nothing was applied".into(),
         details: Vec::new(),
     })?;
-    app.fleet.apply(&new).await;
+    let instances = app.fleet.apply(&new).await.changes;
     let mut state = app.state();
     state.config = new;
     state.loaded_at = Timestamp::now();
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
-    Ok(Reloaded { changes: diff.changes, warnings })
+    Ok(Reloaded { changes: diff.changes, instances, warnings })
 }
 
 async fn restart(app: &App, service: String) -> Result<Restarted, Refusal> {
@@ -172,26 +173,40 @@ async fn restart(app: &App, service: String) -> Result<Restarted, Refusal> {
 }
 
 fn drain(app: &App, service: String, server: String, undo: bool) -> Result<Drained, Refusal> {
-    app.roster.set_draining(&service, &server, !undo).map_err(|error| Refusal {
+    let before = look_at(app, &service, &server).0.map(|view| view.state);
+    let unknown = |error: &dyn std::fmt::Display| Refusal {
         kind: RefusalKind::NotFound,
         error: error.to_string(),
         remedy: "`plimsoll status` lists them".into(),
         details: Vec::new(),
-    })?;
-    let views = app.roster.views();
-    let view = views.iter().find(|view| view.name == service);
-    let servers = view.map_or(&[][..], |view| view.servers.as_slice());
-    let in_flight = servers.iter().find(|known| known.name == server);
-    let others = servers.iter().any(|known| known.state == ServerState::Healthy);
+    };
+    app.roster.set_draining(&service, &server, !undo).map_err(|error| unknown(&error))?;
+    let (now, others) = look_at(app, &service, &server);
+    // A reload may have removed it in this moment.
+    let now = now.ok_or_else(|| unknown(&format_args!("{service} has no server {server} now")))?;
     let mut warnings = Vec::new();
     if !undo && !others {
         warnings.push(format!("no other server of {service} is healthy: its requests get 503"));
     }
+    let draining = now.state == ServerState::Draining;
     Ok(Drained {
-        in_flight: in_flight.map_or(0, |known| u64::from(known.in_flight)),
         service,
         server,
-        draining: !undo,
+        draining,
+        changed: draining != (before == Some(ServerState::Draining)),
+        state: status::state(now.state),
+        reason: now.reason,
+        in_flight: u64::from(now.in_flight),
         warnings,
     })
+}
+
+/// A server as the balancer sees it, and whether another one of its service is healthy.
+fn look_at(app: &App, service: &str, server: &str) -> (Option<ServerView>, bool) {
+    let views = app.roster.views();
+    let servers = views.into_iter().filter(|view| view.name == service);
+    let (this, others): (Vec<_>, Vec<_>) =
+        servers.flat_map(|view| view.servers).partition(|known| known.name == server);
+    let healthy = others.iter().any(|known| known.state == ServerState::Healthy);
+    (this.into_iter().next(), healthy)
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::admin::api;
-use crate::admin::status::Status;
+use crate::admin::status::{State, Status};
 use crate::admin::units;
 use crate::admin::{Drained, Reloaded, Restarted};
 
@@ -184,6 +184,12 @@ fn reload(arguments: &ReloadArguments) -> Result<(), CommandError> {
             writeln!(out, "  {}", harmless(change))?;
         }
     }
+    if !reloaded.instances.is_empty() {
+        writeln!(out, "Instances, whose replacement goes on one by one (see plimsoll status):")?;
+        for line in &reloaded.instances {
+            writeln!(out, "  {}", harmless(line))?;
+        }
+    }
     Ok(())
 }
 
@@ -208,15 +214,26 @@ fn drain(arguments: &DrainArguments) -> Result<(), CommandError> {
     let path = api::drain_path(&service, &server);
     let drained: Drained = client.ask(method, &path, LOOK_TIMEOUT)?;
     warn(&drained.warnings);
-    let name = harmless(&format!("{}/{}", drained.service, drained.server));
-    let mut out = io::stdout().lock();
-    if drained.draining {
-        let requests = units::plural(drained.in_flight as usize, "request");
-        writeln!(out, "{name} gets nothing new; {requests} in flight will finish.")?;
-    } else {
-        writeln!(out, "{name} is given back to traffic.")?;
+    Ok(writeln!(io::stdout(), "{}", harmless(&told_of(&drained, arguments.undo)))?)
+}
+
+/// What a drain, or its undoing, came to.
+fn told_of(drained: &Drained, undo: bool) -> String {
+    let name = format!("{}/{}", drained.service, drained.server);
+    let Drained { state, reason, .. } = drained;
+    let requests = units::plural(drained.in_flight as usize, "request");
+    match (undo, drained.draining, drained.changed) {
+        (false, _, true) => format!("{name} gets nothing new; {requests} in flight will finish."),
+        (false, _, false) => format!("{name} is already draining ({requests} in flight)."),
+        (true, true, _) => format!("{name} is still draining: {reason}."),
+        (true, false, true) if *state == State::Healthy => {
+            format!("{name} is given back to traffic.")
+        }
+        (true, false, true) => {
+            format!("{name} is drained no longer, but it is {}: {reason}.", state.as_str())
+        }
+        (true, false, false) => format!("{name} was not draining; it is {}.", state.as_str()),
     }
-    Ok(())
 }
 
 fn warn(warnings: &[String]) {
@@ -252,6 +269,41 @@ mod tests {
     use crate::admin::status::samples;
 
     use super::*;
+
+    #[test]
+    fn a_drain_says_what_it_changed() {
+        let told = |undo: bool, draining: bool, changed: bool, state: State| {
+            let (service, server) = ("web".to_owned(), "web-1".to_owned());
+            let reason = "connection refused".to_owned();
+            let (in_flight, warnings) = (1, Vec::new());
+            told_of(
+                &Drained { service, server, draining, changed, state, reason, in_flight, warnings },
+                undo,
+            )
+        };
+        for (undo, draining, changed, state, expected) in [
+            (
+                false,
+                true,
+                true,
+                State::Draining,
+                "gets nothing new; 1 request in flight will finish.",
+            ),
+            (false, true, false, State::Draining, "is already draining (1 request in flight)."),
+            (true, false, true, State::Healthy, "is given back to traffic."),
+            (
+                true,
+                false,
+                true,
+                State::Unhealthy,
+                "is drained no longer, but it is unhealthy: connection refused.",
+            ),
+            (true, false, false, State::Healthy, "was not draining; it is healthy."),
+            (true, true, false, State::Draining, "is still draining: connection refused."),
+        ] {
+            assert_eq!(told(undo, draining, changed, state), format!("web/web-1 {expected}"));
+        }
+    }
 
     #[test]
     fn servers_are_found_by_name() {
