@@ -11,6 +11,7 @@ use crate::admin::{Command, Drained, Refusal, RefusalKind, Reloaded, Restarted};
 use crate::config::model::Source;
 use crate::edge::roster::ServerView;
 use crate::edge::server::ServerState;
+use crate::fleet::RestartError;
 use crate::{config, log};
 
 /// Carries out one command. A reply that nobody waits for any more is dropped.
@@ -163,12 +164,22 @@ async fn restart(app: &App, service: String) -> Result<Restarted, Refusal> {
                 .collect(),
             took_seconds: began.elapsed().as_secs_f64(),
         }),
-        Err(error) => Err(Refusal {
-            kind: RefusalKind::Failed,
-            error: error.to_string(),
-            remedy: "the old instances serve on; see the log of the new one".into(),
-            details: Vec::new(),
-        }),
+        Err(error) => {
+            let (kind, remedy) = match &error {
+                RestartError::InProgress { .. } => {
+                    (RefusalKind::Conflict, "`plimsoll status` shows how far it is")
+                }
+                RestartError::RolledBack { .. } => {
+                    (RefusalKind::Failed, "the old instances serve on; see the log of the new one")
+                }
+                // Both happen only while the service goes.
+                RestartError::Unknown(_) | RestartError::Stopping { .. } => {
+                    (RefusalKind::Conflict, "look at the log of Plimsoll for the reason")
+                }
+            };
+            let (error, remedy) = (error.to_string(), remedy.into());
+            Err(Refusal { kind, error, remedy, details: Vec::new() })
+        }
     }
 }
 

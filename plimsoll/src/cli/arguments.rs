@@ -108,7 +108,8 @@ pub enum ClientCommand {
     /// Apply an edited config file without losing a request.
     ///
     /// Plimsoll reads its file again, checks it, and applies what changed; open connections live
-    /// on. A file with a mistake changes nothing (exit code 1).
+    /// on. Instances whose command or environment changed are replaced one by one; the answer
+    /// says so and does not wait for it. A file with a mistake changes nothing (exit code 1).
     #[command(after_help = "Example:\n  plimsoll check -c plimsoll.toml && plimsoll reload")]
     Reload(ReloadArguments),
 

@@ -185,7 +185,7 @@ fn reload(arguments: &ReloadArguments) -> Result<(), CommandError> {
         }
     }
     if !reloaded.instances.is_empty() {
-        writeln!(out, "Instances, whose replacement goes on one by one (see plimsoll status):")?;
+        writeln!(out, "What that means for instances (plimsoll status shows how far it is):")?;
         for line in &reloaded.instances {
             writeln!(out, "  {}", harmless(line))?;
         }

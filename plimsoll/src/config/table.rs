@@ -95,21 +95,24 @@ impl<'a> Entries<'a> {
     ) -> ConfigError {
         let error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
             .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
-        match grammar::meaning(doc.path, name) {
-            Some(Meaning::Told(remedy)) => return error.remedy(remedy),
-            Some(Meaning::Key(key)) => {
+        let told = |meaning: Meaning, error: ConfigError, reader: &mut Reader<'_>| match meaning {
+            Meaning::Told(remedy) => error.remedy(remedy),
+            Meaning::Key(key) => {
                 reader.remember_misspelt(self.at.child(key));
                 let example = doc.fields.iter().find(|field| field.key == key);
                 let example = example.map_or(String::new(), FieldDoc::in_a_file);
-                return error.remedy(format!("here it is called `{key}`, as in {example}"));
+                error.remedy(format!("here it is called `{key}`, as in {example}"))
             }
-            None => {}
-        }
-        if let Some(near) = nearest(name, known.iter().copied()) {
+        };
+        if let Some(meaning) = grammar::meaning(doc.path, name, 0) {
+            told(meaning, error, reader)
+        } else if let Some(near) = nearest(name, known.iter().copied()) {
             reader.remember_misspelt(self.at.child(near));
             error.remedy(format!("did you mean `{near}`?"))
         } else if let Some(home) = grammar::home_of(name) {
             error.remedy(format!("`{name}` belongs {home}"))
+        } else if let Some(meaning) = grammar::meaning(doc.path, name, 1) {
+            told(meaning, error, reader)
         } else {
             error.remedy("correct the key, or remove it")
         }

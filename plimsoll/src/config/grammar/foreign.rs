@@ -21,6 +21,9 @@ const ROUTES: Meaning = Told(
     "which requests go where is said by routes: [[route]] path = \"/api/\" service = \"NAME\"",
 );
 
+/// Shortest word in which a typo is looked for.
+const MISTYPED_BYTES: usize = 5;
+
 /// Table, words in lower case without `_` and `-`, meaning.
 const WORDS: &[(&str, &[&str], Meaning)] = &[
     ("", &["upstream", "upstreams", "backend", "backends", "cluster", "clusters"], Key("service")),
@@ -143,14 +146,16 @@ const WORDS: &[(&str, &[&str], Meaning)] = &[
     ("route", &["log", "logging"], Key("access_log")),
 ];
 
-/// What `word` means in `table`, if it is a known foreign one.
-pub(in crate::config) fn meaning(table: &str, word: &str) -> Option<Meaning> {
+/// What `word` means in `table`, if it is a known foreign one with at most so many `typos`.
+pub(in crate::config) fn meaning(table: &str, word: &str, typos: usize) -> Option<Meaning> {
     let plain: String = word.chars().filter(|c| !matches!(c, '_' | '-')).collect();
     let plain = plain.to_lowercase();
-    let known = |(at, words, _): &&(&str, &[&str], Meaning)| {
-        *at == table && words.contains(&plain.as_str())
-    };
-    WORDS.iter().find(known).map(|(_, _, meaning)| *meaning)
+    // In a short word a typo leaves too little.
+    let typos = if plain.len() < MISTYPED_BYTES { 0 } else { typos };
+    let is_meant = |known: &&str| strsim::damerau_levenshtein(known, &plain) <= typos;
+    let of_table = WORDS.iter().filter(|(at, ..)| *at == table);
+    let mut meant = of_table.filter(|(_, words, _)| words.iter().any(|known| is_meant(&known)));
+    meant.next().map(|(_, _, meaning)| *meaning)
 }
 
 #[cfg(test)]
@@ -178,12 +183,15 @@ mod tests {
     #[test]
     fn words_are_found_however_they_are_written() {
         for word in ["command", "cmd", "exec", "ExecStart", "COMMAND"] {
-            assert_eq!(meaning("service.NAME", word), Some(Key("run")), "{word}");
+            assert_eq!(meaning("service.NAME", word, 0), Some(Key("run")), "{word}");
         }
         for word in ["livenessProbe", "health_check", "healthcheck", "health-check"] {
-            assert_eq!(meaning("service.NAME", word), Some(Key("health")), "{word}");
+            assert_eq!(meaning("service.NAME", word, 0), Some(Key("health")), "{word}");
         }
-        assert_eq!(meaning("service.NAME", "colour"), None);
-        assert_eq!(meaning("route", "command"), None);
+        assert_eq!(meaning("service.NAME", "colour", 1), None);
+        assert_eq!(meaning("route", "command", 1), None);
+        assert_eq!(meaning("service.NAME", "comand", 0), None);
+        assert_eq!(meaning("service.NAME", "comand", 1), Some(Key("run")));
+        assert_eq!(meaning("service.NAME", "cmb", 1), None);
     }
 }
