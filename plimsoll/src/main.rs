@@ -27,11 +27,19 @@ fn main() -> ExitCode {
         Command::Client(command) => cli::commands::run(&command),
         Command::Clinic(arguments) => clinic(arguments),
         Command::Run(arguments) => match cli::prepare::run(&arguments) {
-            Ok(config) => app::run(app::Plan { config, path: None, demo: None }),
+            Ok(config) => {
+                let origin = config::Origin::CommandLine;
+                app::run(app::Plan { config, origin, path: None, demo: None })
+            }
             Err(code) => code,
         },
         Command::Up(arguments) => match cli::prepare::up(&arguments) {
-            Ok(config) => app::run(app::Plan { config, path: Some(arguments.config), demo: None }),
+            Ok(loaded) => app::run(app::Plan {
+                origin: loaded.origin(),
+                config: loaded.config,
+                path: Some(arguments.config),
+                demo: None,
+            }),
             Err(code) => code,
         },
         Command::Demo(arguments) => app::run_demo(app::DemoOptions {

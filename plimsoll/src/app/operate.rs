@@ -6,8 +6,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tsdb::exposition::Exposition;
 
-use super::{App, status};
+use super::{App, bind, status};
 use crate::admin::{Command, Drained, Refusal, RefusalKind, Reloaded, Restarted};
+use crate::config::ConfigErrors;
 use crate::config::model::Source;
 use crate::edge::roster::ServerView;
 use crate::edge::server::ServerState;
@@ -85,7 +86,7 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     let invalid = |details: Vec<String>| Refusal {
         kind: RefusalKind::Invalid,
         error: format!("{} is not right; what was in force stays in force", path.display()),
-        remedy: "mend it, see that `plimsoll check` is content, and reload again".into(),
+        remedy: "mend it, and reload again; `plimsoll check` finds most mistakes beforehand".into(),
         details,
     };
     // Reading a file and looking up users and commands may block.
@@ -109,12 +110,18 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
             details: diff.restart_needed,
         });
     }
+    let origin = loaded.origin();
     let new = Arc::new(loaded.config);
-    app.edge.apply(Arc::clone(&new)).map_err(|error| Refusal {
-        kind: RefusalKind::Conflict,
-        error: error.to_string(),
-        remedy: "free the address or name another; nothing was applied".into(),
-        details: Vec::new(),
+    app.edge.apply(Arc::clone(&new)).map_err(|error| {
+        match bind::mistake(&error, &new, &origin) {
+            Some(mistake) => invalid(vec![ConfigErrors::from(mistake).to_string()]),
+            None => Refusal {
+                kind: RefusalKind::Failed,
+                error: error.to_string(),
+                remedy: "nothing was applied; look at what the machine lacks".into(),
+                details: Vec::new(),
+            },
+        }
     })?;
     let instances = app.fleet.apply(&new).await.changes;
     let mut state = app.state();

@@ -109,7 +109,7 @@ pub enum ClientCommand {
     ///
     /// Plimsoll reads its file again, checks it, and applies what changed; open connections live
     /// on. Instances whose command or environment changed are replaced one by one; the answer
-    /// says so and does not wait for it. A file with a mistake changes nothing (exit code 1).
+    /// says so and does not wait for it. A file with a mistake changes nothing (exit code 2).
     #[command(after_help = "Example:\n  plimsoll check -c plimsoll.toml && plimsoll reload")]
     Reload(ReloadArguments),
 

@@ -102,6 +102,8 @@ pub enum ClientError {
     /// Plimsoll said no.
     #[error("{}", body.error)]
     Refused {
+        /// Its status: 422 for a config file that is wrong.
+        status: StatusCode,
         /// What it said.
         body: ErrorBody,
     },
@@ -127,21 +129,25 @@ impl ClientError {
             Self::Stranger { .. } => {
                 format!("say where Plimsoll is: --admin ADDRESS, {ADMIN_VARIABLE}, or -c FILE")
             }
-            Self::Refused { body } => body.remedy.clone(),
+            Self::Refused { body, .. } => body.remedy.clone(),
         }
     }
 
     /// More lines.
     pub fn details(&self) -> &[String] {
         match self {
-            Self::Refused { body } => &body.details,
+            Self::Refused { body, .. } => &body.details,
             _ => &[],
         }
     }
 
     /// Whether the command line or the config file is at fault.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Address { .. } | Self::Config(_) | Self::NoAdmin(_))
+        match self {
+            Self::Address { .. } | Self::Config(_) | Self::NoAdmin(_) => true,
+            Self::Refused { status, .. } => *status == StatusCode::UNPROCESSABLE_ENTITY,
+            _ => false,
+        }
     }
 }
 
@@ -187,7 +193,7 @@ impl Client {
             return serde_json::from_slice(&body).map_err(|_| stranger());
         }
         let body = serde_json::from_slice(&body).map_err(|_| stranger())?;
-        Err(ClientError::Refused { body })
+        Err(ClientError::Refused { status, body })
     }
 
     fn exchange(

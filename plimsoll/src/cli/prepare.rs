@@ -38,10 +38,10 @@ pub fn run(arguments: &RunArguments) -> Result<Config, ExitCode> {
 ///
 /// # Errors
 /// The exit code, with the mistakes told.
-pub fn up(arguments: &UpArguments) -> Result<Config, ExitCode> {
+pub fn up(arguments: &UpArguments) -> Result<Loaded, ExitCode> {
     let loaded = load(&arguments.config)?;
     warn(&loaded.warnings);
-    Ok(loaded.config)
+    Ok(loaded)
 }
 
 /// `plimsoll check`: also asks whether commands, users and servers are there.

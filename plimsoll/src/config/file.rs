@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::model::Config;
+use super::origin::Origin;
 use super::problem::{ConfigError, ConfigErrors, Source, Warning};
 use super::reader::{Environment, Node, Places, Reader, Where};
 use super::{environment, grammar, kind, probe, resolve, syntax};
@@ -26,6 +27,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Where it comes from.
+    pub fn origin(&self) -> Origin {
+        Origin::File(self.places.clone())
+    }
+
     /// Checks what the configuration needs of this machine: commands, users, directories.
     ///
     /// # Errors

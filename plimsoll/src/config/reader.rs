@@ -232,7 +232,7 @@ fn substitute(raw: &str, environment: Environment<'_>) -> Result<String, Box<Con
 
 /// Where each key of a configuration file is.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub struct Places {
     source: Source,
     spans: BTreeMap<String, Span>,
 }
@@ -240,13 +240,23 @@ pub(super) struct Places {
 impl Places {
     /// The place of `key`, or of the nearest table above it that is in the file.
     pub(super) fn find(&self, key: &str) -> Option<Place> {
+        self.nearest(key).map(|(_, place)| place)
+    }
+
+    /// The same, with the key that is at that place.
+    pub(super) fn nearest<'a>(&self, key: &'a str) -> Option<(&'a str, Place)> {
         let mut key = key;
         loop {
             if let Some(span) = self.spans.get(key) {
-                return Some(self.source.place(span));
+                return Some((key, self.source.place(span)));
             }
             key = &key[..key.rfind(['.', '['])?];
         }
+    }
+
+    /// The file's name as the user gave it.
+    pub(super) fn file(&self) -> &str {
+        &self.source.name
     }
 }
 

@@ -4,6 +4,8 @@
 //! several problems only the first is told, since the others are often its echoes; keys that are
 //! there twice have no echoes and are all told.
 
+use std::collections::BTreeSet;
+
 use toml::de::DeTable;
 
 use super::problem::{ConfigError, ConfigErrors, SHOWN_PROBLEMS, Source, Span};
@@ -59,10 +61,38 @@ pub(super) fn errors(source: &Source) -> ConfigErrors {
     let mut told: Vec<(Span, &str)> =
         told.map(|(_, error)| (error.span().unwrap_or(0..0), error.message())).collect();
     told.sort_by_key(|(span, _)| span.start);
+    leave_out_echoes(source, &mut told);
     let shown = told.iter().take(SHOWN_PROBLEMS);
     let errors: Vec<ConfigError> =
         shown.map(|(span, message)| problem(source, message, span)).collect();
     ConfigErrors { further: told.len() - errors.len(), errors }
+}
+
+/// Of a `[section]` that is there twice, its keys may be so too: that goes without saying.
+fn leave_out_echoes(source: &Source, told: &mut Vec<(Span, &str)>) {
+    let headers: Vec<usize> = (1..)
+        .zip(source.text.lines())
+        .filter(|(_, line)| header(line).is_some())
+        .map(|(line, _)| line)
+        .collect();
+    // The header of the section that each duplicate is in, or is itself.
+    let section = |span: &Span| {
+        let line = source.line(span.start);
+        headers[..headers.partition_point(|header| *header <= line)].last().copied()
+    };
+    let twice: BTreeSet<usize> = told
+        .iter()
+        .filter(|(span, message)| {
+            *message == DUPLICATE && section(span) == Some(source.line(span.start))
+        })
+        .map(|(span, _)| source.line(span.start))
+        .collect();
+    told.retain(|(span, message)| {
+        let own = section(span);
+        *message != DUPLICATE
+            || own == Some(source.line(span.start))
+            || own.is_none_or(|own| !twice.contains(&own))
+    });
 }
 
 fn problem(source: &Source, message: &str, span: &Span) -> ConfigError {

@@ -128,7 +128,7 @@ pub(super) fn route(route: &Route) -> Facts {
 pub(super) fn service(service: &Service) -> Facts {
     let Service {
         name: _,
-        source,
+        source: _,
         balance,
         health,
         passive,
@@ -139,10 +139,6 @@ pub(super) fn service(service: &Service) -> Facts {
         slow_start,
     } = service;
     let mut facts = Facts::new();
-    match source {
-        Source::Servers(servers) => put_servers(&mut facts, servers),
-        Source::Processes(process) => put_process(&mut facts, process),
-    }
     put(&mut facts, "balance", show_balance(balance));
     put_health(&mut facts, health.as_ref());
     put_passive(&mut facts, passive);
@@ -158,6 +154,16 @@ pub(super) fn service(service: &Service) -> Facts {
     put_time(&mut facts, "keepalive.idle", *idle);
     put(&mut facts, "keepalive.requests", or_none(*requests));
     put_time(&mut facts, "slow_start", *slow_start);
+    facts
+}
+
+/// Where servers come from.
+pub(super) fn source(source: &Source) -> Facts {
+    let mut facts = Facts::new();
+    match source {
+        Source::Servers(servers) => put_servers(&mut facts, servers),
+        Source::Processes(process) => put_process(&mut facts, process),
+    }
     facts
 }
 
