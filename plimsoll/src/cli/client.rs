@@ -54,7 +54,7 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address cannot be one.
-    #[error("{text:?} from {origin} is no address")]
+    #[error("{text:?} from {origin} is not an address")]
     Address {
         /// What was given.
         text: String,
@@ -92,7 +92,7 @@ pub enum ClientError {
         allowed: Duration,
     },
     /// Something else listens there.
-    #[error("what answers on {address} is no Plimsoll (status {status})")]
+    #[error("what answers on {address} is not Plimsoll (status {status})")]
     Stranger {
         /// Who was asked.
         address: String,
@@ -118,7 +118,9 @@ impl ClientError {
         match self {
             Self::Address { .. } => format!("write HOST:PORT, as in {DEFAULT_ADMIN}"),
             Self::Config(_) => String::new(),
-            Self::NoAdmin(_) => "set `admin = \"127.0.0.1:9900\"` in it".to_owned(),
+            Self::NoAdmin(_) => {
+                "set `admin = \"127.0.0.1:9900\"` in it, and start Plimsoll again".to_owned()
+            }
             Self::Connect { .. } => format!(
                 "start Plimsoll (plimsoll up, plimsoll run or plimsoll demo), or say where it \
                  is: --admin ADDRESS, {ADMIN_VARIABLE}, or -c FILE"

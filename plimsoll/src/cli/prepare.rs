@@ -11,7 +11,7 @@ use crate::config::model::{Config, Source};
 use crate::config::{self, Loaded, RunOptions, Warning};
 
 use super::arguments::{
-    CheckArguments, ConfigArguments, ConfigDocument, RunArguments, UpArguments,
+    CheckArguments, ConfigArguments, ConfigDocument, DemoArguments, RunArguments, UpArguments,
 };
 use super::commands::USAGE;
 
@@ -32,6 +32,21 @@ pub fn run(arguments: &RunArguments) -> Result<Config, ExitCode> {
     let config = config::for_command(&options).map_err(refuse)?;
     config::verify_command(&options, &config).map_err(refuse)?;
     Ok(config)
+}
+
+/// Checks the options of `plimsoll demo`, which are those of a command that is run.
+///
+/// # Errors
+/// The exit code, with the mistakes told.
+pub fn demo(arguments: &DemoArguments) -> Result<(), ExitCode> {
+    let options = RunOptions {
+        instances: arguments.instances,
+        listen: vec![arguments.listen.clone()],
+        admin: Some(arguments.admin.clone()),
+        command: vec!["plimsoll".to_owned(), "clinic".to_owned()],
+        ..RunOptions::default()
+    };
+    config::for_command(&options).map(drop).map_err(refuse)
 }
 
 /// The configuration of `plimsoll up`; warnings are told.

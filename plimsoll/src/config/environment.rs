@@ -134,6 +134,10 @@ fn verify_command(key: &str, process: &ProcessSpec) -> Option<ConfigError> {
                     }),
             ),
             Ok(_) if is_program(&path) => None,
+            Ok(metadata) if metadata.is_dir() => Some(
+                ConfigError::new(key, format!("{program} is a directory"))
+                    .remedy("name the program in it that is to be run"),
+            ),
             Ok(_) => Some(
                 ConfigError::new(key, format!("{program} is not a program that can be run"))
                     .remedy(format!("allow it: chmod +x {}", path.display())),

@@ -118,6 +118,7 @@ fn a_mistake_in_a_command_that_is_typed_is_told_in_its_words() {
         (&["3", "sleep", "9"], &["`3` does not exist", "plimsoll run -n 3 -- sleep 9"]),
         (&["--listen", "80x", "sleep", "9"], &["--listen", "`80x` is neither", "as in :9999"]),
         (&["--listen", &taken, "sleep", "9"], &["key:     --listen", "in use"]),
+        (&["/"], &["/ is a directory", "name the program in it"]),
         (&[], &["there is no command to run", "plimsoll run -n 3 -- "]),
     ] {
         let words = [&free[..], words].concat();

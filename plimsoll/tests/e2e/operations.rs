@@ -38,7 +38,7 @@ fn mistakes_on_the_command_line_start_nothing() {
     let taken = taken.local_addr().unwrap().to_string();
     let free = ["--admin", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
     for (words, code, expected) in [
-        (vec!["run", "-n", "0", "--", "true"], 2, "1..=1000"),
+        (vec!["run", "-n", "0", "--", "true"], 2, "write a whole number from 1 to 1000"),
         (vec!["run"], 2, "COMMAND"),
         (vec!["up", "-c", "missing.toml"], 2, "missing.toml"),
         (

@@ -60,9 +60,10 @@ fn clients_say_where_to_ask() {
 #[test]
 fn mistakes_are_explained() {
     for (line, expected) in [
+        ("plimsoll clinic --threads 257", "write a whole number from 1 to 256"),
         ("plimsoll run -m 3 gunicorn", "unexpected argument '-m' found"),
-        ("plimsoll run -n 0 -- true", "0 is not in 1..=1000"),
-        ("plimsoll run -n three -- true", "invalid digit found in string"),
+        ("plimsoll run -n 0 -- true", "write a whole number from 1 to 1000"),
+        ("plimsoll run -n three -- true", "write a whole number from 1 to 1000"),
         ("plimsoll run --balance leest-conn -- true", "a similar value exists: 'least-conn'"),
         ("plimsoll stats", "a similar subcommand exists: 'status'"),
         ("plimsoll status --json --watch", "cannot be used with"),

@@ -25,7 +25,7 @@ fn addresses_are_completed() {
     }
     for text in ["", ":", "localhost:", "a:b:c", "host:99999", "host:0", "a b:1", "https://x"] {
         let error = address(text, "--admin").unwrap_err();
-        assert_eq!(error.to_string(), format!("{text:?} from --admin is no address"));
+        assert_eq!(error.to_string(), format!("{text:?} from --admin is not an address"));
         assert!(error.is_usage());
     }
 }
@@ -120,7 +120,7 @@ fn ask(answer: &'static str) -> Result<Vec<u32>, String> {
 #[test]
 fn answers_and_refusals_are_told_apart() {
     assert_eq!(ask("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[1, 2]"), Ok(vec![1, 2]));
-    let stranger = "what answers on ADDRESS is no Plimsoll (status 200 OK) -> say where Plimsoll \
+    let stranger = "what answers on ADDRESS is not Plimsoll (status 200 OK) -> say where Plimsoll \
                     is: --admin ADDRESS, PLIMSOLL_ADMIN, or -c FILE";
     assert_eq!(ask("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap_err(), stranger);
     assert_eq!(

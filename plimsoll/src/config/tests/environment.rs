@@ -118,6 +118,7 @@ fn a_command_that_was_typed_is_named_as_it_was_typed() {
             "the command ./no-such-program does not exist",
             "correct the path; a relative one begins at the current directory",
         ),
+        (&["/"], "/ is a directory", "name the program in it that is to be run"),
         (
             &["3", "gunicorn", "app:wsgi", "a b", "$PORT"],
             "the command `3` does not exist",
