@@ -15,7 +15,7 @@ use super::kind::{Either, False, OneOf, table};
 use super::model::Admin;
 use super::problem::{ConfigErrors, Source};
 use super::reader::{Reader, Where};
-use super::table::{Entries, Presence, setting};
+use super::table::{Entries, Field, Presence, setting};
 use super::{defaults, syntax};
 
 /// The key, and the name of its section.
@@ -70,8 +70,10 @@ fn admin_of(
     let at = Where { key: String::new(), span: 0..0 };
     let mut reader = Reader::new(source.clone(), environment);
     let kind = Either(False, Either(grammar::BIND, table::<grammar::Admin>()));
+    let entries = Entries::new(&found, at);
+    let field = Field { entries: &entries, key: KEY, example: "" };
     let default: OffOr<_, grammar::Admin> = OneOf::Second(OneOf::First(defaults::ADMIN));
-    let read = setting(kind, default).read(&Entries::new(&found, at), KEY, "", &mut reader);
+    let read = setting(kind, default).read(&field, &mut reader);
     let of_token = format!("{KEY}.token");
     let in_doubt = |errors: ConfigErrors| errors.errors.iter().any(|error| error.key != of_token);
     if reader.finish().is_err_and(in_doubt) {

@@ -22,7 +22,7 @@ use super::kind::{
 use super::model::{AccessLogFormat, DEFAULT_PORT, Listen, LogTarget};
 use super::reader::Reader;
 use super::table::{
-    Entries, FieldDoc, Presence, RawTable, Setting, TableDoc, doc_text, optional, raw_table,
+    Entries, Field, FieldDoc, Presence, RawTable, Setting, TableDoc, doc_text, optional, raw_table,
     required, section, setting,
 };
 use bounds::{HOUR, KIB, MIB, TIB, TIMEOUT};

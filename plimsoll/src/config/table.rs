@@ -192,19 +192,45 @@ pub(super) fn doc_text(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
+/// A key of a table that is being read.
+pub(super) struct Field<'a> {
+    /// The table.
+    pub(super) entries: &'a Entries<'a>,
+    /// The key.
+    pub(super) key: &'static str,
+    /// A value as the file would write it.
+    pub(super) example: &'static str,
+}
+
+impl Field<'_> {
+    /// What the file has there, if anything.
+    fn node(&self, reader: &mut Reader<'_>) -> Option<Node<'_>> {
+        self.entries.get(self.key, reader)
+    }
+
+    /// Its place if the file has nothing there.
+    fn absent(&self) -> Where {
+        self.entries.absent_key(self.key)
+    }
+
+    /// Reads what the file has there as a value of `kind`.
+    fn value<K: Kind>(
+        &self,
+        kind: &K,
+        node: &Node<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<K::Value> {
+        reader.with_example(self.key, self.example, |reader| kind.read(node, reader))
+    }
+}
+
 /// Whether a key must be there, and what holds if it is not.
 pub(super) trait Presence {
     /// What it is read into.
     type Output;
 
     /// Reads the key.
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<Self::Output>;
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<Self::Output>;
 
     /// What it accepts.
     fn shape(&self) -> Shape;
@@ -227,18 +253,15 @@ pub(super) fn setting<K: Kind>(kind: K, default: impl Into<K::Value>) -> Default
 impl<K: Kind> Presence for Defaulted<K> {
     type Output = K::Value;
 
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<K::Value> {
-        let Some(node) = entries.get(key, reader) else {
-            let (value, at) = (self.default.clone(), entries.absent_key(key));
-            return Setting { value, at, state: State::Absent };
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<K::Value> {
+        let Some(node) = field.node(reader) else {
+            return Setting {
+                value: self.default.clone(),
+                at: field.absent(),
+                state: State::Absent,
+            };
         };
-        match reader.with_example(key, example, |reader| self.kind.read(&node, reader)) {
+        match field.value(&self.kind, &node, reader) {
             Some(value) => Setting { value, at: node.at, state: State::Given },
             None => Setting { value: self.default.clone(), at: node.at, state: State::Refused },
         }
@@ -272,19 +295,14 @@ pub(super) fn required<K: Kind>(kind: K) -> Optional<K> {
 impl<K: Kind> Presence for Optional<K> {
     type Output = Option<K::Value>;
 
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<Self::Output> {
-        let Some(node) = entries.get(key, reader) else {
-            let at = entries.absent_key(key);
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<Self::Output> {
+        let Some(node) = field.node(reader) else {
+            let at = field.absent();
             if !matches!(self.otherwise, DefaultDoc::Required) {
                 return Setting { value: None, at, state: State::Absent };
             }
             if !reader.is_misspelt(&at.key) {
+                let Field { key, example, .. } = field;
                 let error = ConfigError::new(&at.key, format!("`{key}` is missing"))
                     .allowed(self.kind.shape().describe())
                     .remedy(format!("add it here, as in {key} = {example}"));
@@ -292,7 +310,7 @@ impl<K: Kind> Presence for Optional<K> {
             }
             return Setting { value: None, at, state: State::Refused };
         };
-        let value = reader.with_example(key, example, |reader| self.kind.read(&node, reader));
+        let value = field.value(&self.kind, &node, reader);
         let state = if value.is_some() { State::Given } else { State::Refused };
         Setting { value, at: node.at, state }
     }
@@ -317,25 +335,16 @@ pub(super) fn section<T: RawTable>() -> Section<T> {
 impl<T: RawTable> Presence for Section<T> {
     type Output = T;
 
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<T> {
-        let kind = super::kind::table::<T>();
-        if let Some(node) = entries.get(key, reader) {
-            let read = |reader: &mut Reader<'_>| kind.read(&node, reader);
-            if let Some(value) = reader.with_example(key, example, read) {
-                return Setting { value, at: node.at, state: State::Given };
-            }
-            let value = T::read(&Entries::absent(node.at.clone()), reader);
-            return Setting { value, at: node.at, state: State::Refused };
-        }
-        let at = entries.absent_key(key);
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<T> {
+        let (at, state) = match field.node(reader) {
+            None => (field.absent(), State::Absent),
+            Some(node) => match field.value(&super::kind::table::<T>(), &node, reader) {
+                Some(value) => return Setting { value, at: node.at, state: State::Given },
+                None => (node.at, State::Refused),
+            },
+        };
         let value = T::read(&Entries::absent(at.clone()), reader);
-        Setting { value, at, state: State::Absent }
+        Setting { value, at, state }
     }
 
     fn shape(&self) -> Shape {
@@ -372,7 +381,10 @@ macro_rules! raw_table {
             fn read(entries: &Entries<'_>, reader: &mut Reader<'_>) -> Self {
                 entries.refuse_unknown(&Self::doc(), reader);
                 Self {
-                    $($key: Presence::read(&$presence, entries, stringify!($key), $example, reader),)+
+                    $($key: {
+                        let (key, example) = (stringify!($key), $example);
+                        Presence::read(&$presence, &Field { entries, key, example }, reader)
+                    },)+
                 }
             }
 

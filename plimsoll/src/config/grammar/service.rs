@@ -13,7 +13,7 @@ use super::super::kind::{
 use super::super::model::{Address, Balance, BelowMinHealthy, InstanceAddress};
 use super::super::reader::{Reader, Where};
 use super::super::table::{
-    Entries, FieldDoc, Presence, RawTable, Setting, TableDoc, doc_text, optional, raw_table,
+    Entries, Field, FieldDoc, Presence, RawTable, Setting, TableDoc, doc_text, optional, raw_table,
     required, section, setting,
 };
 use super::OffOr;
