@@ -152,9 +152,9 @@ pub(in crate::config) fn meaning(table: &str, word: &str, typos: usize) -> Optio
     let plain = plain.to_lowercase();
     // In a short word a typo leaves too little.
     let typos = if plain.len() < MISTYPED_BYTES { 0 } else { typos };
-    let is_meant = |known: &&str| strsim::damerau_levenshtein(known, &plain) <= typos;
+    let is_meant = |known: &str| strsim::damerau_levenshtein(known, &plain) <= typos;
     let of_table = WORDS.iter().filter(|(at, ..)| *at == table);
-    let mut meant = of_table.filter(|(_, words, _)| words.iter().any(|known| is_meant(&known)));
+    let mut meant = of_table.filter(|(_, words, _)| words.iter().any(|known| is_meant(known)));
     meant.next().map(|(_, _, meaning)| *meaning)
 }
 
