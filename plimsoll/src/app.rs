@@ -16,6 +16,7 @@
 //! bound, the config is checked); a reload that is refused changes nothing; a stop ends in bounded
 //! time.
 
+mod bind;
 mod demo;
 mod operate;
 mod startup;
@@ -34,12 +35,14 @@ use tokio::sync::mpsc;
 
 use crate::admin::{self, Command, status::Phase};
 use crate::config::model::Config;
+use crate::config::{ConfigErrors, Origin};
 use crate::edge::roster::Roster;
 use crate::edge::server::ServerSpec;
 use crate::edge::{Edge, server::ServerState};
 use crate::fleet::{Fleet, FleetSnapshot, InstanceTraffic};
 use crate::log;
 
+use bind::Bound;
 pub use demo::{Demo, DemoOptions, run_demo};
 
 /// Threads for everything but the data path: checks, supervision, admin.
@@ -50,6 +53,8 @@ const CONTROL_THREADS: usize = 2;
 pub struct Plan {
     /// Validated.
     pub config: Config,
+    /// Where it comes from, for messages.
+    pub origin: Origin,
     /// The file that a reload reads again; `None` when there is none.
     pub path: Option<PathBuf>,
     /// What the demonstration adds.
@@ -145,20 +150,18 @@ async fn serve(plan: Plan) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return refused(format_args!("cannot listen for signals: {error}")),
     };
-    let listeners = match Edge::bind(&plan.config) {
-        Ok(listeners) => listeners,
-        Err(error) => return refused(error),
-    };
-    let bound = match plan.config.admin.as_ref().map(|admin| admin::Admin::bind(admin.bind)) {
-        Some(Ok(bound)) => Some(bound),
-        Some(Err(error)) => return refused(error),
-        None => None,
+    let Bound { listeners, admin: bound } = match bind::bind(&plan.config, &plan.origin) {
+        Ok(bound) => bound,
+        Err(errors) => return wrong(&errors),
     };
     let config = Arc::new(plan.config);
     let roster = Arc::new(Roster::new(&config));
     let edge = match Edge::start(listeners, Arc::clone(&config), Arc::clone(&roster)) {
         Ok(edge) => edge,
-        Err(error) => return refused(error),
+        Err(error) => {
+            let mistake = bind::mistake(&error, &config, &plan.origin);
+            return mistake.map_or_else(|| refused(error), |mistake| wrong(&mistake.into()));
+        }
     };
     tokio::spawn(Arc::clone(&roster).run());
     let edge = Arc::new(edge);
@@ -205,6 +208,11 @@ fn location(address: SocketAddr) -> String {
         return format!("http://{address}");
     }
     format!("http://127.0.0.1:{} (on all addresses)", address.port())
+}
+
+fn wrong(errors: &ConfigErrors) -> ExitCode {
+    eprintln!("{errors}");
+    ExitCode::from(2)
 }
 
 fn refused(error: impl std::fmt::Display) -> ExitCode {

@@ -27,19 +27,30 @@ fn main() -> ExitCode {
         Command::Client(command) => cli::commands::run(&command),
         Command::Clinic(arguments) => clinic(arguments),
         Command::Run(arguments) => match cli::prepare::run(&arguments) {
-            Ok(config) => app::run(app::Plan { config, path: None, demo: None }),
+            Ok(config) => {
+                let origin = config::Origin::CommandLine;
+                app::run(app::Plan { config, origin, path: None, demo: None })
+            }
             Err(code) => code,
         },
         Command::Up(arguments) => match cli::prepare::up(&arguments) {
-            Ok(config) => app::run(app::Plan { config, path: Some(arguments.config), demo: None }),
+            Ok(loaded) => app::run(app::Plan {
+                origin: loaded.origin(),
+                config: loaded.config,
+                path: Some(arguments.config),
+                demo: None,
+            }),
             Err(code) => code,
         },
-        Command::Demo(arguments) => app::run_demo(app::DemoOptions {
-            instances: arguments.instances,
-            listen: arguments.listen,
-            admin: arguments.admin,
-            demo: app::Demo { traffic: arguments.traffic, chaos: arguments.chaos },
-        }),
+        Command::Demo(arguments) => match cli::prepare::demo(&arguments) {
+            Ok(()) => app::run_demo(app::DemoOptions {
+                instances: arguments.instances,
+                listen: arguments.listen,
+                admin: arguments.admin,
+                demo: app::Demo { traffic: arguments.traffic, chaos: arguments.chaos },
+            }),
+            Err(code) => code,
+        },
     }
 }
 
@@ -47,7 +58,11 @@ fn main() -> ExitCode {
 fn clinic(arguments: ClinicArguments) -> ExitCode {
     let latency = arguments.latency.parse().unwrap_or_else(|error| {
         let message = format!("invalid value for '--latency <TIME>': {error}");
-        Arguments::command().error(ErrorKind::ValueValidation, message).exit()
+        let mut command = Arguments::command();
+        command.build();
+        // Its usage, where it is found.
+        let clinic = command.find_subcommand_mut("clinic").cloned();
+        clinic.unwrap_or(command).error(ErrorKind::ValueValidation, message).exit()
     });
     let done = demo::run(demo::Options {
         name: arguments.name,

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 pub use access::CUSTOM_HEADER;
 pub use bind::Admin;
 pub use server::serve;
-use status::Status;
+use status::{State, Status};
 
 /// Commands waiting for the app; beyond it the admin server answers 503 at once.
 pub const COMMANDS_MAX: usize = 64;
@@ -64,6 +64,9 @@ pub enum Command {
 pub struct Reloaded {
     /// What changed, a line each; empty when the file says what was in force already.
     pub changes: Vec<String>,
+    /// What that means for instances, a line a service: who is started, stopped or replaced. It
+    /// goes on after the answer.
+    pub instances: Vec<String>,
     /// What the operator should look at, a line each.
     pub warnings: Vec<String>,
 }
@@ -88,6 +91,12 @@ pub struct Drained {
     pub server: String,
     /// It takes nothing new now; `false` after an undo.
     pub draining: bool,
+    /// Whether that was otherwise before.
+    pub changed: bool,
+    /// Its state now.
+    pub state: State,
+    /// Why it is in this state.
+    pub reason: String,
     /// Requests it still works on.
     pub in_flight: u64,
     /// What the operator should know, as `no other server of web is healthy`; may be empty.

@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{App, Plan};
 use crate::admin::units::plural;
+use crate::config::Origin;
 use crate::config::model::{Service, Source};
 use crate::edge::roster::ServiceView;
 use crate::edge::server::ServerState;
@@ -72,9 +73,12 @@ pub fn run_demo(options: DemoOptions) -> ExitCode {
     };
     let text = config_text(&options, &program, directory.path());
     match config::parse("the demonstration's config", &text) {
-        Ok(loaded) => {
-            super::run(Plan { config: loaded.config, path: None, demo: Some(options.demo) })
-        }
+        Ok(loaded) => super::run(Plan {
+            config: loaded.config,
+            origin: Origin::CommandLine,
+            path: None,
+            demo: Some(options.demo),
+        }),
         Err(errors) => refuse(&errors),
     }
 }

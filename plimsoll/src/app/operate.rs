@@ -6,10 +6,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tsdb::exposition::Exposition;
 
-use super::{App, status};
+use super::{App, bind, status};
 use crate::admin::{Command, Drained, Refusal, RefusalKind, Reloaded, Restarted};
+use crate::config::ConfigErrors;
 use crate::config::model::Source;
+use crate::edge::roster::ServerView;
 use crate::edge::server::ServerState;
+use crate::fleet::RestartError;
 use crate::{config, log};
 
 /// Carries out one command. A reply that nobody waits for any more is dropped.
@@ -51,8 +54,8 @@ pub async fn reload(app: &App) -> Result<Reloaded, Refusal> {
             log::info("reload", "nothing has changed in the config file");
         }
         Ok(reloaded) => {
-            for change in &reloaded.changes {
-                log::info("reload", change);
+            for line in reloaded.changes.iter().chain(&reloaded.instances) {
+                log::info("reload", line);
             }
         }
         Err(refusal) => {
@@ -83,7 +86,7 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     let invalid = |details: Vec<String>| Refusal {
         kind: RefusalKind::Invalid,
         error: format!("{} is not right; what was in force stays in force", path.display()),
-        remedy: "mend it, see that `plimsoll check` is content, and reload again".into(),
+        remedy: "mend it, and reload again; `plimsoll check` finds most mistakes beforehand".into(),
         details,
     };
     // Reading a file and looking up users and commands may block.
@@ -107,19 +110,25 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
             details: diff.restart_needed,
         });
     }
+    let origin = loaded.origin();
     let new = Arc::new(loaded.config);
-    app.edge.apply(Arc::clone(&new)).map_err(|error| Refusal {
-        kind: RefusalKind::Conflict,
-        error: error.to_string(),
-        remedy: "free the address or name another; nothing was applied".into(),
-        details: Vec::new(),
+    app.edge.apply(Arc::clone(&new)).map_err(|error| {
+        match bind::mistake(&error, &new, &origin) {
+            Some(mistake) => invalid(vec![ConfigErrors::from(mistake).to_string()]),
+            None => Refusal {
+                kind: RefusalKind::Failed,
+                error: error.to_string(),
+                remedy: "nothing was applied; look at what the machine lacks".into(),
+                details: Vec::new(),
+            },
+        }
     })?;
-    app.fleet.apply(&new).await;
+    let instances = app.fleet.apply(&new).await.changes;
     let mut state = app.state();
     state.config = new;
     state.loaded_at = Timestamp::now();
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
-    Ok(Reloaded { changes: diff.changes, warnings })
+    Ok(Reloaded { changes: diff.changes, instances, warnings })
 }
 
 async fn restart(app: &App, service: String) -> Result<Restarted, Refusal> {
@@ -162,36 +171,60 @@ async fn restart(app: &App, service: String) -> Result<Restarted, Refusal> {
                 .collect(),
             took_seconds: began.elapsed().as_secs_f64(),
         }),
-        Err(error) => Err(Refusal {
-            kind: RefusalKind::Failed,
-            error: error.to_string(),
-            remedy: "the old instances serve on; see the log of the new one".into(),
-            details: Vec::new(),
-        }),
+        Err(error) => {
+            let (kind, remedy) = match &error {
+                RestartError::InProgress { .. } => {
+                    (RefusalKind::Conflict, "`plimsoll status` shows how far it is")
+                }
+                RestartError::RolledBack { .. } => {
+                    (RefusalKind::Failed, "the old instances serve on; see the log of the new one")
+                }
+                // Both happen only while the service goes.
+                RestartError::Unknown(_) | RestartError::Stopping { .. } => {
+                    (RefusalKind::Conflict, "look at the log of Plimsoll for the reason")
+                }
+            };
+            let (error, remedy) = (error.to_string(), remedy.into());
+            Err(Refusal { kind, error, remedy, details: Vec::new() })
+        }
     }
 }
 
 fn drain(app: &App, service: String, server: String, undo: bool) -> Result<Drained, Refusal> {
-    app.roster.set_draining(&service, &server, !undo).map_err(|error| Refusal {
+    let before = look_at(app, &service, &server).0.map(|view| view.state);
+    let unknown = |error: &dyn std::fmt::Display| Refusal {
         kind: RefusalKind::NotFound,
         error: error.to_string(),
         remedy: "`plimsoll status` lists them".into(),
         details: Vec::new(),
-    })?;
-    let views = app.roster.views();
-    let view = views.iter().find(|view| view.name == service);
-    let servers = view.map_or(&[][..], |view| view.servers.as_slice());
-    let in_flight = servers.iter().find(|known| known.name == server);
-    let others = servers.iter().any(|known| known.state == ServerState::Healthy);
+    };
+    app.roster.set_draining(&service, &server, !undo).map_err(|error| unknown(&error))?;
+    let (now, others) = look_at(app, &service, &server);
+    // A reload may have removed it in this moment.
+    let now = now.ok_or_else(|| unknown(&format_args!("{service} has no server {server} now")))?;
     let mut warnings = Vec::new();
     if !undo && !others {
         warnings.push(format!("no other server of {service} is healthy: its requests get 503"));
     }
+    let draining = now.state == ServerState::Draining;
     Ok(Drained {
-        in_flight: in_flight.map_or(0, |known| u64::from(known.in_flight)),
         service,
         server,
-        draining: !undo,
+        draining,
+        changed: draining != (before == Some(ServerState::Draining)),
+        state: status::state(now.state),
+        reason: now.reason,
+        in_flight: u64::from(now.in_flight),
         warnings,
     })
+}
+
+/// A server as the balancer sees it, and whether another one of its service is healthy.
+fn look_at(app: &App, service: &str, server: &str) -> (Option<ServerView>, bool) {
+    let views = app.roster.views();
+    let servers = views.into_iter().filter(|view| view.name == service);
+    let (this, others): (Vec<_>, Vec<_>) =
+        servers.flat_map(|view| view.servers).partition(|known| known.name == server);
+    let healthy = others.iter().any(|known| known.state == ServerState::Healthy);
+    (this.into_iter().next(), healthy)
 }

@@ -118,6 +118,18 @@ fn service_status(
     }
 }
 
+/// A server's state as status has it.
+pub fn state(state: ServerState) -> State {
+    match state {
+        ServerState::Starting => State::Starting,
+        ServerState::Healthy => State::Healthy,
+        ServerState::Unhealthy => State::Unhealthy,
+        ServerState::Ejected => State::Ejected,
+        ServerState::Draining => State::Draining,
+        ServerState::Stopped => State::Stopped,
+    }
+}
+
 fn server_status(
     moment: &Moment,
     view: ServerView,
@@ -126,14 +138,7 @@ fn server_status(
 ) -> ServerStatus {
     ServerStatus {
         address: address(&view.address),
-        state: match view.state {
-            ServerState::Starting => State::Starting,
-            ServerState::Healthy => State::Healthy,
-            ServerState::Unhealthy => State::Unhealthy,
-            ServerState::Ejected => State::Ejected,
-            ServerState::Draining => State::Draining,
-            ServerState::Stopped => State::Stopped,
-        },
+        state: state(view.state),
         since: moment.at(view.since),
         last_check: view.last_check.map(|check| CheckStatus {
             at: moment.at(check.at),

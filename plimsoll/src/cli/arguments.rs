@@ -36,7 +36,7 @@ Exit codes: 0 done, 1 it did not work, 2 it was asked wrongly (arguments or conf
 /// One command turns a web server into a balanced, health-checked, supervised fleet.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(arg_required_else_help = true)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -51,6 +51,7 @@ pub enum Command {
     /// Starts them, waits until they answer, balances requests over them and starts again what
     /// dies. Ctrl-C lets open requests finish and stops everything.
     #[command(after_help = RUN_EXAMPLES)]
+    #[command(override_usage = "plimsoll run [OPTIONS] [--] COMMAND [ARGUMENTS]...")]
     Run(RunArguments),
 
     /// Run what a config file describes.
@@ -89,7 +90,8 @@ pub enum Command {
     /// Run one built-in clinic server, the service that `demo` starts several of.
     ///
     /// A small REST service (variables, measurements, alarms) that can be made slow or ill on
-    /// purpose. Listens on $SOCKET or $PORT, which the fleet sets.
+    /// purpose. Listens on $SOCKET or $PORT, which Plimsoll sets for its instances, else on port
+    /// 8000.
     #[command(after_help = CLINIC_EXAMPLES)]
     Clinic(ClinicArguments),
 }
@@ -100,14 +102,14 @@ pub enum ClientCommand {
     /// Show services and servers: state, load, rates, latencies.
     ///
     /// Rates, error shares and latencies are over the last 10 seconds.
-    #[command(after_help = "Examples:\n  plimsoll status\n  plimsoll status --watch\n  \
-                            plimsoll status --json | jq '.services[].servers[] | {name, state}'")]
+    #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArguments),
 
     /// Apply an edited config file without losing a request.
     ///
     /// Plimsoll reads its file again, checks it, and applies what changed; open connections live
-    /// on. A file with a mistake changes nothing (exit code 1).
+    /// on. Instances whose command or environment changed are replaced one by one; the answer
+    /// says so and does not wait for it. A file with a mistake changes nothing (exit code 2).
     #[command(after_help = "Example:\n  plimsoll check -c plimsoll.toml && plimsoll reload")]
     Reload(ReloadArguments),
 
@@ -136,6 +138,20 @@ Examples:
   plimsoll run -n 4 --listen 127.0.0.1:8080 -- node server.js
   plimsoll run -- 'cd site && exec python3 -m http.server $PORT'        one word: a shell command";
 
+const STATUS_EXAMPLES: &str = "\
+States of a server:
+  starting    not seen healthy yet; gets no requests
+  healthy     gets requests
+  unhealthy   its health checks fail; gets none
+  ejected     failed real requests; gets none for a while
+  draining    gets no new requests, because of `plimsoll drain` or because it is about to stop
+  stopped     its process is gone
+
+Examples:
+  plimsoll status
+  plimsoll status --watch
+  plimsoll status --json | jq '.services[].servers[] | {name, state}'";
+
 const DEMO_EXAMPLES: &str = "\
 Examples:
   plimsoll demo --traffic              with a gentle load, so that there is something to see
@@ -152,7 +168,7 @@ Examples:
 pub struct RunArguments {
     /// How many instances to run, 1 to 1000.
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(value_parser = values::instances)]
     pub instances: u32,
 
     /// Name of the service; instances are called NAME-1, NAME-2 … [default: web]
@@ -177,8 +193,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADMIN, help_heading = "Admin")]
     pub admin: String,
 
-    /// The command of one instance, after `--`.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command of one instance, with its arguments. Options for Plimsoll come before it.
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 
@@ -201,7 +217,7 @@ pub struct CheckArguments {
 /// `plimsoll config`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ConfigArguments {
-    /// What to print.
+    /// Which of the two to print.
     pub what: ConfigDocument,
 }
 
@@ -219,7 +235,7 @@ pub enum ConfigDocument {
 pub struct DemoArguments {
     /// How many clinic servers to run, 1 to 1000.
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 3)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(value_parser = values::instances)]
     pub instances: u32,
 
     /// Send a gentle load.
@@ -253,7 +269,7 @@ pub struct ClinicArguments {
 
     /// Computations it does at once, 1 to 256.
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(value_parser = values::threads)]
     pub threads: u16,
 
     /// Chance that a health check fails: 0 to 1, or 0% to 100%.
@@ -326,7 +342,7 @@ pub struct Connection {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
     pub admin: Option<String>,
 
-    /// Config file to take the admin address and token from.
+    /// Config file to take the admin address and token from; mistakes elsewhere in it do no harm.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

@@ -18,8 +18,9 @@ use tokio::net::TcpStream;
 
 use crate::admin::CUSTOM_HEADER;
 use crate::admin::api::ErrorBody;
-use crate::config;
+use crate::admin::units::plural;
 use crate::config::model::DEFAULT_ADMIN_PORT;
+use crate::config::{self, AdminOfFile};
 
 use super::arguments::{Connection, DEFAULT_ADMIN};
 
@@ -45,13 +46,15 @@ pub struct Client {
     /// `HOST:PORT`.
     address: String,
     token: Option<String>,
+    /// What whoever asks should know beforehand, one line.
+    pub warning: Option<String>,
 }
 
 /// Why a command did not reach Plimsoll or was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address cannot be one.
-    #[error("{text:?} from {origin} is no address")]
+    #[error("{text:?} from {origin} is not an address")]
     Address {
         /// What was given.
         text: String,
@@ -89,7 +92,7 @@ pub enum ClientError {
         allowed: Duration,
     },
     /// Something else listens there.
-    #[error("what answers on {address} is no Plimsoll (status {status})")]
+    #[error("what answers on {address} is not Plimsoll (status {status})")]
     Stranger {
         /// Who was asked.
         address: String,
@@ -99,6 +102,8 @@ pub enum ClientError {
     /// Plimsoll said no.
     #[error("{}", body.error)]
     Refused {
+        /// Its status: 422 for a config file that is wrong.
+        status: StatusCode,
         /// What it said.
         body: ErrorBody,
     },
@@ -113,7 +118,9 @@ impl ClientError {
         match self {
             Self::Address { .. } => format!("write HOST:PORT, as in {DEFAULT_ADMIN}"),
             Self::Config(_) => String::new(),
-            Self::NoAdmin(_) => "set `admin = \"127.0.0.1:9900\"` in it".to_owned(),
+            Self::NoAdmin(_) => {
+                "set `admin = \"127.0.0.1:9900\"` in it, and start Plimsoll again".to_owned()
+            }
             Self::Connect { .. } => format!(
                 "start Plimsoll (plimsoll up, plimsoll run or plimsoll demo), or say where it \
                  is: --admin ADDRESS, {ADMIN_VARIABLE}, or -c FILE"
@@ -124,21 +131,25 @@ impl ClientError {
             Self::Stranger { .. } => {
                 format!("say where Plimsoll is: --admin ADDRESS, {ADMIN_VARIABLE}, or -c FILE")
             }
-            Self::Refused { body } => body.remedy.clone(),
+            Self::Refused { body, .. } => body.remedy.clone(),
         }
     }
 
     /// More lines.
     pub fn details(&self) -> &[String] {
         match self {
-            Self::Refused { body } => &body.details,
+            Self::Refused { body, .. } => &body.details,
             _ => &[],
         }
     }
 
     /// Whether the command line or the config file is at fault.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Address { .. } | Self::Config(_) | Self::NoAdmin(_))
+        match self {
+            Self::Address { .. } | Self::Config(_) | Self::NoAdmin(_) => true,
+            Self::Refused { status, .. } => *status == StatusCode::UNPROCESSABLE_ENTITY,
+            _ => false,
+        }
     }
 }
 
@@ -151,19 +162,24 @@ impl Client {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let token = connection.token.clone().or_else(|| set(TOKEN_VARIABLE));
         if let Some(text) = &connection.admin {
-            return Ok(Self { address: address(text, "--admin")?, token });
+            return Ok(Self { address: address(text, "--admin")?, token, warning: None });
         }
         if let Some(path) = &connection.config {
-            let loaded = config::load(path)?;
-            let admin = loaded.config.admin.ok_or_else(|| ClientError::NoAdmin(path.clone()))?;
+            let AdminOfFile { admin, errors } = config::load_admin(path)?;
+            let admin = admin.ok_or_else(|| ClientError::NoAdmin(path.clone()))?;
             let address = reachable(admin.bind).to_string();
-            return Ok(Self { address, token: connection.token.clone().or(admin.token).or(token) });
+            let warning = (errors > 0).then(|| {
+                let (path, count) = (path.display(), plural(errors, "error"));
+                format!("{path} has {count}: see plimsoll check -c {path}; asking {address}")
+            });
+            let token = connection.token.clone().or(admin.token).or(token);
+            return Ok(Self { address, token, warning });
         }
         let address = match set(ADMIN_VARIABLE) {
             Some(text) => address(&text, ADMIN_VARIABLE)?,
             None => DEFAULT_ADMIN.to_owned(),
         };
-        Ok(Self { address, token })
+        Ok(Self { address, token, warning: None })
     }
 
     /// Asks and reads the answer as `T`.
@@ -179,7 +195,7 @@ impl Client {
             return serde_json::from_slice(&body).map_err(|_| stranger());
         }
         let body = serde_json::from_slice(&body).map_err(|_| stranger())?;
-        Err(ClientError::Refused { body })
+        Err(ClientError::Refused { status, body })
     }
 
     fn exchange(

@@ -9,12 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::admin::api;
-use crate::admin::status::Status;
+use crate::admin::status::{State, Status};
 use crate::admin::units;
 use crate::admin::{Drained, Reloaded, Restarted};
 
 use super::arguments::{
-    ClientCommand, DrainArguments, ReloadArguments, RestartArguments, StatusArguments,
+    ClientCommand, Connection, DrainArguments, ReloadArguments, RestartArguments, StatusArguments,
 };
 use super::client::{Client, ClientError, LOOK_TIMEOUT, RELOAD_TIMEOUT, RESTART_TIMEOUT};
 use super::report::report;
@@ -118,6 +118,13 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Finds out whom to ask, and says what is odd about it.
+fn find(connection: &Connection) -> Result<Client, ClientError> {
+    let client = Client::find(connection, environment)?;
+    warn(client.warning.as_slice());
+    Ok(client)
+}
+
 /// Colours where a person looks on and has not asked for none (<https://no-color.org>).
 fn painter() -> Painter {
     let wanted = environment("NO_COLOR").is_none_or(|value| value.is_empty())
@@ -126,7 +133,7 @@ fn painter() -> Painter {
 }
 
 fn status(arguments: &StatusArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     if arguments.json {
         let json: serde_json::Value = client.ask("GET", "/api/status", LOOK_TIMEOUT)?;
         return Ok(writeln!(io::stdout(), "{json:#}")?);
@@ -165,7 +172,7 @@ fn show(text: &str, steered: bool) -> io::Result<()> {
 }
 
 fn reload(arguments: &ReloadArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     let reloaded: Reloaded = client.ask("POST", "/api/reload", RELOAD_TIMEOUT)?;
     warn(&reloaded.warnings);
     let mut out = io::stdout().lock();
@@ -177,11 +184,17 @@ fn reload(arguments: &ReloadArguments) -> Result<(), CommandError> {
             writeln!(out, "  {}", harmless(change))?;
         }
     }
+    if !reloaded.instances.is_empty() {
+        writeln!(out, "What that means for instances (plimsoll status shows how far it is):")?;
+        for line in &reloaded.instances {
+            writeln!(out, "  {}", harmless(line))?;
+        }
+    }
     Ok(())
 }
 
 fn restart(arguments: &RestartArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     let path = api::restart_path(&arguments.service);
     let restarted: Restarted = client.ask("POST", &path, RESTART_TIMEOUT)?;
     let mut out = io::stdout().lock();
@@ -194,22 +207,33 @@ fn restart(arguments: &RestartArguments) -> Result<(), CommandError> {
 }
 
 fn drain(arguments: &DrainArguments) -> Result<(), CommandError> {
-    let client = Client::find(&arguments.connection, environment)?;
+    let client = find(&arguments.connection)?;
     let status: Status = client.ask("GET", "/api/status", LOOK_TIMEOUT)?;
     let (service, server) = find_server(&status, &arguments.server)?;
     let method = if arguments.undo { "DELETE" } else { "POST" };
     let path = api::drain_path(&service, &server);
     let drained: Drained = client.ask(method, &path, LOOK_TIMEOUT)?;
     warn(&drained.warnings);
-    let name = harmless(&format!("{}/{}", drained.service, drained.server));
-    let mut out = io::stdout().lock();
-    if drained.draining {
-        let requests = units::plural(drained.in_flight as usize, "request");
-        writeln!(out, "{name} gets nothing new; {requests} in flight will finish.")?;
-    } else {
-        writeln!(out, "{name} is given back to traffic.")?;
+    Ok(writeln!(io::stdout(), "{}", harmless(&told_of(&drained, arguments.undo)))?)
+}
+
+/// What a drain, or its undoing, came to.
+fn told_of(drained: &Drained, undo: bool) -> String {
+    let name = format!("{}/{}", drained.service, drained.server);
+    let Drained { state, reason, .. } = drained;
+    let requests = units::plural(drained.in_flight as usize, "request");
+    match (undo, drained.draining, drained.changed) {
+        (false, _, true) => format!("{name} gets nothing new; {requests} in flight will finish."),
+        (false, _, false) => format!("{name} is already draining ({requests} in flight)."),
+        (true, true, _) => format!("{name} is still draining: {reason}."),
+        (true, false, true) if *state == State::Healthy => {
+            format!("{name} is given back to traffic.")
+        }
+        (true, false, true) => {
+            format!("{name} is drained no longer, but it is {}: {reason}.", state.as_str())
+        }
+        (true, false, false) => format!("{name} was not draining; it is {}.", state.as_str()),
     }
-    Ok(())
 }
 
 fn warn(warnings: &[String]) {
@@ -245,6 +269,41 @@ mod tests {
     use crate::admin::status::samples;
 
     use super::*;
+
+    #[test]
+    fn a_drain_says_what_it_changed() {
+        let told = |undo: bool, draining: bool, changed: bool, state: State| {
+            let (service, server) = ("web".to_owned(), "web-1".to_owned());
+            let reason = "connection refused".to_owned();
+            let (in_flight, warnings) = (1, Vec::new());
+            told_of(
+                &Drained { service, server, draining, changed, state, reason, in_flight, warnings },
+                undo,
+            )
+        };
+        for (undo, draining, changed, state, expected) in [
+            (
+                false,
+                true,
+                true,
+                State::Draining,
+                "gets nothing new; 1 request in flight will finish.",
+            ),
+            (false, true, false, State::Draining, "is already draining (1 request in flight)."),
+            (true, false, true, State::Healthy, "is given back to traffic."),
+            (
+                true,
+                false,
+                true,
+                State::Unhealthy,
+                "is drained no longer, but it is unhealthy: connection refused.",
+            ),
+            (true, false, false, State::Healthy, "was not draining; it is healthy."),
+            (true, true, false, State::Draining, "is still draining: connection refused."),
+        ] {
+            assert_eq!(told(undo, draining, changed, state), format!("web/web-1 {expected}"));
+        }
+    }
 
     #[test]
     fn servers_are_found_by_name() {

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 use crate::admin::units::plural;
 use crate::config::model::{Config, Source};
-use crate::config::{self, ConfigErrors, Loaded, RunOptions, Warning};
+use crate::config::{self, Loaded, RunOptions, Warning};
 
 use super::arguments::{
-    CheckArguments, ConfigArguments, ConfigDocument, RunArguments, UpArguments,
+    CheckArguments, ConfigArguments, ConfigDocument, DemoArguments, RunArguments, UpArguments,
 };
 use super::commands::USAGE;
 
@@ -30,18 +30,33 @@ pub fn run(arguments: &RunArguments) -> Result<Config, ExitCode> {
         command: arguments.command.clone(),
     };
     let config = config::for_command(&options).map_err(refuse)?;
-    let problems = config::verify_environment(&config);
-    if problems.is_empty() { Ok(config) } else { Err(refuse(ConfigErrors { errors: problems })) }
+    config::verify_command(&options, &config).map_err(refuse)?;
+    Ok(config)
+}
+
+/// Checks the options of `plimsoll demo`, which are those of a command that is run.
+///
+/// # Errors
+/// The exit code, with the mistakes told.
+pub fn demo(arguments: &DemoArguments) -> Result<(), ExitCode> {
+    let options = RunOptions {
+        instances: arguments.instances,
+        listen: vec![arguments.listen.clone()],
+        admin: Some(arguments.admin.clone()),
+        command: vec!["plimsoll".to_owned(), "clinic".to_owned()],
+        ..RunOptions::default()
+    };
+    config::for_command(&options).map(drop).map_err(refuse)
 }
 
 /// The configuration of `plimsoll up`; warnings are told.
 ///
 /// # Errors
 /// The exit code, with the mistakes told.
-pub fn up(arguments: &UpArguments) -> Result<Config, ExitCode> {
+pub fn up(arguments: &UpArguments) -> Result<Loaded, ExitCode> {
     let loaded = load(&arguments.config)?;
     warn(&loaded.warnings);
-    Ok(loaded.config)
+    Ok(loaded)
 }
 
 /// `plimsoll check`: also asks whether commands, users and servers are there.

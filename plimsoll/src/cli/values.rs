@@ -12,9 +12,39 @@ pub fn chance(text: &str) -> Result<f64, String> {
     }
 }
 
+/// How many instances.
+pub fn instances(text: &str) -> Result<u32, String> {
+    whole(text, 1000)
+}
+
+/// How many threads.
+pub fn threads(text: &str) -> Result<u16, String> {
+    whole(text, 256)
+}
+
+/// A whole number from 1 to `most`.
+fn whole<T: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display>(
+    text: &str,
+    most: T,
+) -> Result<T, String> {
+    match text.parse() {
+        Ok(number) if number >= T::from(1) && number <= most => Ok(number),
+        _ => Err(format!("write a whole number from 1 to {most}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!((instances("1"), instances("1000"), threads("256")), (Ok(1), Ok(1000), Ok(256)));
+        for text in ["0", "1001", "-1", "", "many", "1.5"] {
+            let expected = Err("write a whole number from 1 to 1000".to_owned());
+            assert_eq!(instances(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn chances() {

@@ -36,8 +36,16 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
             diff.changes.push(format!("service {name} added: {}", source_summary(&service.source)));
             continue;
         };
-        let (before, after) = (facts::service(before), facts::service(service));
-        compare(&format!("service {name}: "), &before, &after, |line| diff.changes.push(line));
+        let (mut was, mut is) = (facts::service(before), facts::service(service));
+        // Where one kind takes the place of the other, the settings of neither tell more.
+        if std::mem::discriminant(&before.source) == std::mem::discriminant(&service.source) {
+            was.extend(facts::source(&before.source));
+            is.extend(facts::source(&service.source));
+        } else {
+            let sources = (source_summary(&before.source), source_summary(&service.source));
+            diff.changes.push(format!("service {name}: {} → {}", sources.0, sources.1));
+        }
+        compare(&format!("service {name}: "), &was, &is, |line| diff.changes.push(line));
     }
     for name in old.services.keys().filter(|name| !new.services.contains_key(*name)) {
         diff.changes.push(format!("service {name} removed"));

@@ -126,9 +126,18 @@ fn verify_command(key: &str, process: &ProcessSpec) -> Option<ConfigError> {
             Err(_) => Some(
                 ConfigError::new(key, format!("the command {program} does not exist"))
                     .found(format!("nothing at {}", path.display()))
-                    .remedy("correct the path; a relative one begins at the service's `directory`"),
+                    .remedy(match process.directory {
+                        Some(_) => {
+                            "correct the path; a relative one begins at the service's `directory`"
+                        }
+                        None => "correct the path; a relative one begins at the current directory",
+                    }),
             ),
             Ok(_) if is_program(&path) => None,
+            Ok(metadata) if metadata.is_dir() => Some(
+                ConfigError::new(key, format!("{program} is a directory"))
+                    .remedy("name the program in it that is to be run"),
+            ),
             Ok(_) => Some(
                 ConfigError::new(key, format!("{program} is not a program that can be run"))
                     .remedy(format!("allow it: chmod +x {}", path.display())),

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::model::Config;
+use super::origin::Origin;
 use super::problem::{ConfigError, ConfigErrors, Source, Warning};
 use super::reader::{Environment, Node, Places, Reader, Where};
 use super::{environment, grammar, kind, probe, resolve, syntax};
@@ -26,10 +27,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Checks what the configuration needs of this machine, as [`verify_environment`] does, and
-    /// names the lines.
+    /// Where it comes from.
+    pub fn origin(&self) -> Origin {
+        Origin::File(self.places.clone())
+    }
+
+    /// Checks what the configuration needs of this machine: commands, users, directories.
     ///
-    /// [`verify_environment`]: super::verify_environment
+    /// # Errors
+    /// All that is missing, with the lines that name it.
     pub fn verify_environment(&self) -> Result<(), ConfigErrors> {
         let errors = environment::verify_environment(&self.config);
         if errors.is_empty() {
@@ -39,7 +45,7 @@ impl Loaded {
             let place = self.places.find(&error.key);
             error.at(place)
         };
-        Err(ConfigErrors { errors: errors.into_iter().map(locate).collect() })
+        Err(errors.into_iter().map(locate).collect::<Vec<_>>().into())
     }
 
     /// Tries to reach every server in the file; a warning for each that does not answer now.
@@ -82,7 +88,7 @@ pub(super) fn resolve(
     base: &Path,
     environment: Environment<'_>,
 ) -> Result<Loaded, ConfigErrors> {
-    let source = Source { name: name.to_owned(), text: text.to_owned() };
+    let source = Source::new(name, text);
     if text.trim().is_empty() {
         let error = ConfigError::new("", format!("{name} is empty"))
             .remedy(format!("begin with a service: {SMALLEST}"));
@@ -104,7 +110,8 @@ pub(super) fn resolve(
     }
 }
 
-fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
+/// The text of a file; `name` is its name in messages.
+pub(super) fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
     let failed = |error: &std::io::Error| {
         let problem = |message: String| ConfigError::new("", message);
         match error.kind() {
@@ -131,7 +138,7 @@ fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let byte = error.as_bytes().get(valid).copied().unwrap_or_default();
-        let source = Source { name: name.to_owned(), text };
+        let source = Source::new(name, text);
         // What precedes is valid, so that it has the same length in the lossy text.
         let place = source.place(&(valid..valid + 1));
         ConfigError::new("", format!("{name} is not UTF-8 text"))

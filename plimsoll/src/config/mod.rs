@@ -5,9 +5,11 @@
 //! the one place that says which keys exist; `resolve` checks what spans several keys.
 //!
 //! Reading touches nothing but the file and the environment's variables. Whether a command, a user
-//! or a directory exists is asked by [`verify_environment`], whether servers answer by
-//! [`Loaded::probe_servers`]: both are for those who are about to start, not for those who read.
+//! or a directory exists is asked by [`Loaded::verify_environment`] and [`verify_command`],
+//! whether servers answer by [`Loaded::probe_servers`]: both are for those who are about to start, not for those who read.
 
+mod address;
+mod admin;
 mod defaults;
 mod diff;
 mod environment;
@@ -15,6 +17,7 @@ mod file;
 mod grammar;
 mod kind;
 pub mod model;
+mod origin;
 mod probe;
 mod problem;
 mod quantity;
@@ -31,10 +34,11 @@ mod table;
 mod tests;
 mod text;
 
+pub use admin::{AdminOfFile, load_admin};
 pub use diff::diff;
-pub use environment::verify_environment;
 pub use file::{Loaded, load, parse};
-pub use problem::{ConfigErrors, Warning};
+pub use origin::Origin;
+pub use problem::{ConfigError, ConfigErrors, Warning};
 pub use reference::reference;
-pub use run::{RunOptions, for_command};
+pub use run::{RunOptions, for_command, verify_command};
 pub use schema::schema;

@@ -11,9 +11,9 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::address;
 use super::model::{Address, Config, Source};
 use super::problem::{ConfigError, Warning};
-use super::text::show_address;
 
 /// Most servers that are tried.
 const SERVERS: usize = 256;
@@ -61,7 +61,7 @@ pub fn probe_servers(config: &Config) -> Vec<Warning> {
 }
 
 fn warning(key: String, address: &Address, why: &str) -> Warning {
-    let message = format!("server {} cannot be reached now: {why}", show_address(address));
+    let message = format!("server {} cannot be reached now: {why}", address::show(address));
     Warning(
         ConfigError::new(key, message)
             .note("it gets no requests until a health check finds it")

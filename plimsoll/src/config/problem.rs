@@ -4,6 +4,7 @@
 //! what was found, what is allowed and a remedy. All problems of a file are collected and shown
 //! together, in the order of the file. Printing and exit codes are the caller's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -14,8 +15,9 @@ pub(super) type Span = Range<usize>;
 const EXCERPT_CHARACTERS: usize = 100;
 /// Most characters of a found value that are shown.
 const FOUND_CHARACTERS: usize = 60;
-/// Most problems that are printed; the rest is counted.
-const SHOWN_PROBLEMS: usize = 50;
+/// Most problems of a configuration that are told; the rest is counted. Whoever has more has one
+/// mistake many times, or the wrong file.
+pub(super) const SHOWN_PROBLEMS: usize = 50;
 
 /// A configuration text with its name.
 #[derive(Debug, Clone)]
@@ -24,15 +26,30 @@ pub(super) struct Source {
     pub(super) name: String,
     /// The whole text.
     pub(super) text: String,
+    /// The first byte of every line, rising; the first is 0.
+    line_starts: Vec<usize>,
 }
 
 impl Source {
+    /// The text of the file `name`.
+    pub(super) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let (name, text) = (name.into(), text.into());
+        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(after_breaks).collect();
+        Self { name, text, line_starts }
+    }
+
+    /// The line of a byte, from 1.
+    pub(super) fn line(&self, index: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= index).max(1)
+    }
+
     /// The place of `span`, with an excerpt.
     pub(super) fn place(&self, span: &Span) -> Place {
         let start = floor(&self.text, span.start);
-        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
-        let line = self.text[..start].matches('\n').count() + 1;
+        let line = self.line(start);
+        let line_start = self.line_starts[line - 1];
+        let line_end = self.line_starts.get(line).map_or(self.text.len(), |next| next - 1);
         let column = self.text[line_start..start].chars().count() + 1;
         let end = floor(&self.text, span.end).clamp(start, line_end);
         let width = self.text[start..end].trim_end().chars().count().max(1);
@@ -74,7 +91,7 @@ fn printable(character: char) -> char {
 /// `text` on one line, cut to [`FOUND_CHARACTERS`].
 pub(super) fn shorten(text: &str) -> String {
     let mut shown: String = text.chars().take(FOUND_CHARACTERS).map(printable).collect();
-    if text.chars().count() > FOUND_CHARACTERS {
+    if text.chars().nth(FOUND_CHARACTERS).is_some() {
         shown.push('…');
     }
     shown
@@ -217,31 +234,88 @@ impl fmt::Display for Warning {
 pub struct ConfigErrors {
     /// The problems, in the order of the file.
     pub errors: Vec<ConfigError>,
+    /// Problems after these that are not told.
+    pub further: usize,
 }
 
 impl From<ConfigError> for ConfigErrors {
     fn from(error: ConfigError) -> Self {
-        Self { errors: vec![error] }
+        Self::from(vec![error])
+    }
+}
+
+impl From<Vec<ConfigError>> for ConfigErrors {
+    fn from(mut errors: Vec<ConfigError>) -> Self {
+        let further = errors.len().saturating_sub(SHOWN_PROBLEMS);
+        errors.truncate(SHOWN_PROBLEMS);
+        Self { errors, further }
     }
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for error in self.errors.iter().take(SHOWN_PROBLEMS) {
+        for error in &self.errors {
             writeln!(formatter, "{error}\n")?;
         }
-        match self.errors.len() {
-            1 => write!(formatter, "1 error; nothing was changed or started"),
-            count if count > SHOWN_PROBLEMS => write!(
+        let shown = self.errors.len();
+        match (shown + self.further, self.further) {
+            (1, _) => write!(formatter, "1 error; nothing was changed or started"),
+            (all, 0) => write!(formatter, "{all} errors; nothing was changed or started"),
+            (all, further) => write!(
                 formatter,
-                "{count} errors, the first {SHOWN_PROBLEMS} are shown; nothing was changed or started"
+                "{all} errors, of which the first {shown} are shown and {further} are not; \
+                 nothing was changed or started"
             ),
-            count => write!(formatter, "{count} errors; nothing was changed or started"),
         }
     }
 }
 
 impl std::error::Error for ConfigErrors {}
+
+/// The first problems of a text, by their place in it, and how many more there are: however many
+/// are noted, [`SHOWN_PROBLEMS`] are kept.
+#[derive(Debug, Default)]
+pub(super) struct FirstProblems {
+    /// By first byte, then in the order in which they were noted.
+    kept: BTreeMap<(usize, usize), (Option<Span>, ConfigError)>,
+    noted: usize,
+}
+
+impl FirstProblems {
+    /// Whether a problem at this byte would be among the first of those noted so far. If not, it
+    /// need not be put into words.
+    pub(super) fn would_keep(&self, start: usize) -> bool {
+        self.kept.len() < SHOWN_PROBLEMS
+            || self.kept.last_key_value().is_some_and(|((last, _), _)| start < *last)
+    }
+
+    /// Notes a problem; one without a span belongs to the whole file and comes first.
+    pub(super) fn note(&mut self, span: Option<Span>, error: ConfigError) {
+        let start = span.as_ref().map_or(0, |span| span.start);
+        if self.would_keep(start) {
+            self.kept.insert((start, self.noted), (span, error));
+            if self.kept.len() > SHOWN_PROBLEMS {
+                self.kept.pop_last();
+            }
+        }
+        self.noted += 1;
+    }
+
+    /// Counts a problem that [`FirstProblems::would_keep`] does not keep.
+    pub(super) fn count(&mut self) {
+        self.noted += 1;
+    }
+
+    /// The problems with their places in `source`, and how many more there are.
+    pub(super) fn placed(self, source: &Source) -> (Vec<ConfigError>, usize) {
+        let further = self.noted - self.kept.len();
+        let place = |(span, error): (Option<Span>, ConfigError)| {
+            let place = span.map(|span| source.place(&span));
+            error.at(place)
+        };
+        (self.kept.into_values().map(place).collect(), further)
+    }
+}
 
 /// The name among `known` that `found` was likely meant to be.
 pub(super) fn nearest<'a>(

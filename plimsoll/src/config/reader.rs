@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeValue;
 
-use super::problem::{ConfigError, ConfigErrors, Place, Source, Span, Warning};
+use super::problem::{ConfigError, ConfigErrors, FirstProblems, Place, Source, Span, Warning};
 
 /// Looks up an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -53,8 +53,8 @@ pub(super) struct Text {
 pub(super) struct Reader<'a> {
     source: Source,
     environment: Environment<'a>,
-    errors: Vec<(usize, ConfigError)>,
-    warnings: Vec<Warning>,
+    errors: FirstProblems,
+    warnings: FirstProblems,
     spans: BTreeMap<String, Span>,
     misspelt: BTreeSet<String>,
     example: Option<Example>,
@@ -73,8 +73,8 @@ impl<'a> Reader<'a> {
         Self {
             source,
             environment,
-            errors: Vec::new(),
-            warnings: Vec::new(),
+            errors: FirstProblems::default(),
+            warnings: FirstProblems::default(),
             spans: BTreeMap::new(),
             misspelt: BTreeSet::new(),
             example: None,
@@ -111,26 +111,35 @@ impl<'a> Reader<'a> {
 
     /// Notes a problem at a place. Every problem has a remedy; the last resort is an example.
     pub(super) fn refuse(&mut self, at: &Where, mut error: ConfigError) {
-        let place = self.source.place(&at.span);
         if let (None, Some(Example { key, value })) = (&error.remedy, self.example) {
             error = match super::reference::is_section(value) {
                 true => error.remedy(format!("write {value}")),
                 false => error.remedy(format!("write it as in {key} = {value}")),
             };
         }
-        self.errors.push((at.span.start, error.at(Some(place))));
+        self.errors.note(Some(at.span.clone()), error);
+    }
+
+    /// Notes a problem that is put into words only if it will be shown: for what can be there
+    /// thousands of times and is costly to word.
+    pub(super) fn refuse_with(&mut self, at: &Where, word: impl FnOnce(&mut Self) -> ConfigError) {
+        if self.errors.would_keep(at.span.start) {
+            let error = word(self);
+            self.refuse(at, error);
+        } else {
+            self.errors.count();
+        }
     }
 
     /// Notes a problem of the whole file.
     pub(super) fn refuse_file(&mut self, mut error: ConfigError) {
         error.message = format!("{}: {}", self.source.name, error.message);
-        self.errors.push((0, error));
+        self.errors.note(None, error);
     }
 
     /// Notes a warning at a place.
     pub(super) fn warn(&mut self, at: &Where, error: ConfigError) {
-        let place = self.source.place(&at.span);
-        self.warnings.push(Warning(error.at(Some(place))));
+        self.warnings.note(Some(at.span.clone()), error);
     }
 
     /// The text of a value, on one line.
@@ -140,17 +149,23 @@ impl<'a> Reader<'a> {
 
     /// `line 12`, for notes that point at an earlier place.
     pub(super) fn line(&self, at: &Where) -> String {
-        format!("line {}", self.source.place(&at.span).line)
+        format!("line {}", self.source.line(at.span.start))
     }
 
     /// The errors in the order of the file, or the warnings and where each key is.
     pub(super) fn finish(self) -> Result<(Vec<Warning>, Places), ConfigErrors> {
-        if self.errors.is_empty() {
-            return Ok((self.warnings, Places { source: self.source, spans: self.spans }));
+        let (errors, further) = self.errors.placed(&self.source);
+        if !errors.is_empty() {
+            return Err(ConfigErrors { errors, further });
         }
-        let mut errors = self.errors;
-        errors.sort_by_key(|(start, _)| *start);
-        Err(ConfigErrors { errors: errors.into_iter().map(|(_, error)| error).collect() })
+        let (warnings, further) = self.warnings.placed(&self.source);
+        let mut warnings: Vec<Warning> = warnings.into_iter().map(Warning).collect();
+        if further > 0 {
+            let message = format!("{further} more warnings are not shown");
+            let rest = ConfigError::new("", message).remedy("mend these first");
+            warnings.push(Warning(rest));
+        }
+        Ok((warnings, Places { source: self.source, spans: self.spans }))
     }
 
     /// The string of `node` with `${NAME}` and `${NAME:-default}` replaced. `None` if it is not a
@@ -217,7 +232,7 @@ fn substitute(raw: &str, environment: Environment<'_>) -> Result<String, Box<Con
 
 /// Where each key of a configuration file is.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub struct Places {
     source: Source,
     spans: BTreeMap<String, Span>,
 }
@@ -225,13 +240,23 @@ pub(super) struct Places {
 impl Places {
     /// The place of `key`, or of the nearest table above it that is in the file.
     pub(super) fn find(&self, key: &str) -> Option<Place> {
+        self.nearest(key).map(|(_, place)| place)
+    }
+
+    /// The same, with the key that is at that place.
+    pub(super) fn nearest<'a>(&self, key: &'a str) -> Option<(&'a str, Place)> {
         let mut key = key;
         loop {
             if let Some(span) = self.spans.get(key) {
-                return Some(self.source.place(span));
+                return Some((key, self.source.place(span)));
             }
             key = &key[..key.rfind(['.', '['])?];
         }
+    }
+
+    /// The file's name as the user gave it.
+    pub(super) fn file(&self) -> &str {
+        &self.source.name
     }
 }
 

@@ -90,11 +90,7 @@ fn write_field(text: &mut String, table: &TableDoc, field: &FieldDoc) {
         "" => String::new(),
         path => format!(" in `{path}`"),
     };
-    let example = match field.example {
-        section if is_section(section) => section.to_owned(),
-        value => format!("{} = {value}", field.key),
-    };
-    line(text, format_args!("- Example{path}: `{example}`\n"));
+    line(text, format_args!("- Example{path}: `{}`\n", field.in_a_file()));
 }
 
 /// Whether an example is a section's header and not a list.

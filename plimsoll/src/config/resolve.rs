@@ -4,6 +4,7 @@
 //! settings that are sound: after a mistyped `every` nothing is said about `timeout > every`.
 //! What is built from a file with problems is thrown away by the caller.
 
+mod ports;
 mod process;
 mod route;
 mod service;
@@ -34,8 +35,15 @@ pub(super) use service::{check, http};
 pub(super) fn config(top: &grammar::Top, base: &Path, reader: &mut Reader<'_>) -> Config {
     let services = services(top, base, reader);
     let listen = listen(&top.listen, reader);
+    let admin = admin(&top.admin, &listen, &top.listen.at, reader);
+    let own: Vec<(&str, SocketAddr)> = listen
+        .iter()
+        .map(|listen| ("listen", listen.bind))
+        .chain(admin.iter().map(|admin| ("admin", admin.bind)))
+        .collect();
+    ports::check(&top.service.value, &services, &own, reader);
     Config {
-        admin: admin(&top.admin, &listen, &top.listen.at, reader),
+        admin,
         listen,
         workers: top.workers.value.unwrap_or_else(default_workers),
         access_log: access_log(&top.access_log, base),
@@ -83,7 +91,6 @@ fn services(
             services.insert(named.name.clone(), Arc::new(service));
         }
     }
-    process::refuse_shared_ports(&top.service.value, reader);
     if !top.service.is_present() {
         if reader.is_misspelt("service") {
             return services;
@@ -113,18 +120,16 @@ fn listen(
             .remedy("write \":9999\", or remove the key");
         reader.refuse(&setting.at, error);
     }
-    let mut seen: Vec<(&Listen, &Where)> = Vec::new();
-    for item in items {
-        // Port 0 is a different free port each time.
-        let same = |other: &Listen| other.bind == item.value.bind && item.value.bind.port() != 0;
-        if let Some((_, first)) = seen.iter().find(|(listen, _)| same(listen)) {
+    let mut seen: BTreeMap<SocketAddr, &Where> = BTreeMap::new();
+    // Port 0 is a different free port each time.
+    for item in items.iter().filter(|item| item.value.bind.port() != 0) {
+        let first = *seen.entry(item.value.bind).or_insert(&item.at);
+        if first != &item.at {
             let error = ConfigError::new(&item.at.key, "this address is listed twice")
                 .found(reader.shown(&item.at))
                 .note(format!("first listed in {} as {}", reader.line(first), reader.shown(first)))
                 .remedy("remove one of them");
             reader.refuse(&item.at, error);
-        } else {
-            seen.push((&item.value, &item.at));
         }
     }
     items.iter().map(|item| item.value.clone()).collect()

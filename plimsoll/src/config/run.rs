@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::address;
 use super::defaults;
+use super::environment;
 use super::file;
 use super::grammar::BALANCE;
 use super::model::{Admin, Balance, Command, Config, HealthCheckKind, Source};
@@ -16,6 +18,8 @@ use super::text;
 const TEMPLATE: &str = "[service.web]\nrun = \"true\"\n";
 /// Name of the service that the command becomes.
 const SERVICE: &str = "web";
+/// What messages call the command and its arguments.
+const COMMAND: &str = "COMMAND";
 /// Most instances, as in the file.
 const INSTANCES_MAXIMUM: u32 = 1000;
 
@@ -79,7 +83,64 @@ pub fn for_command(options: &RunOptions) -> Result<Config, ConfigErrors> {
         }
         config.services.insert(name, service);
     }
-    if errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors }) }
+    if errors.is_empty() { Ok(config) } else { Err(errors.into()) }
+}
+
+/// Checks that the command of `config`, which came from `options`, exists.
+///
+/// # Errors
+/// What is wrong, in terms of what was typed.
+pub fn verify_command(options: &RunOptions, config: &Config) -> Result<(), ConfigErrors> {
+    let errors = environment::verify_environment(config);
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let errors: Vec<ConfigError> =
+        errors.into_iter().map(|error| ConfigError { key: COMMAND.to_owned(), ..error }).collect();
+    Err(match options.command.as_slice() {
+        [count, rest @ ..] if count.parse::<u32>().is_ok() && !rest.is_empty() => {
+            ConfigError::new(COMMAND, format!("the command `{count}` does not exist"))
+                .remedy(format!(
+                    "for so many instances write: plimsoll run -n {count} -- {}",
+                    typed(rest)
+                ))
+                .into()
+        }
+        [setting, rest @ ..] if is_assignment(setting) && !rest.is_empty() => ConfigError::new(
+            COMMAND,
+            format!("`{setting}` is a variable, not a command"),
+        )
+        .remedy(format!(
+            "set it for Plimsoll, whose variables the command gets: {} plimsoll run … -- {}",
+            quoted(setting),
+            typed(rest)
+        ))
+        .into(),
+        _ => errors.into(),
+    })
+}
+
+/// `NAME=value`
+fn is_assignment(word: &str) -> bool {
+    let named = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    word.split_once('=').is_some_and(|(name, _)| {
+        name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(named)
+    })
+}
+
+/// Words as a shell takes them.
+fn typed(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=+,./:@%^".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn name(options: &RunOptions, errors: &mut Vec<ConfigError>) -> String {
@@ -110,13 +171,13 @@ fn apply_addresses(options: &RunOptions, config: &mut Config, errors: &mut Vec<C
         config.listen.clear();
     }
     for address in &options.listen {
-        match text::listen(address) {
+        match address::listen(address) {
             Ok(listen) => config.listen.push(listen),
             Err(refusal) => errors.push(refused("--listen", Some(address), refusal)),
         }
     }
     let Some(address) = &options.admin else { return };
-    match text::bind(address) {
+    match address::admin(address) {
         Ok(bind) if bind.ip().is_loopback() => config.admin = Some(Admin { bind, token: None }),
         Ok(_) => errors.push(
             ConfigError::new("--admin", "the admin server would be open to everyone")
@@ -137,13 +198,13 @@ fn refused(option: &str, found: Option<&str>, refusal: Refusal) -> ConfigError {
 fn command(words: &[String]) -> Result<Command, Box<ConfigError>> {
     let program = words.first().map(|word| word.trim());
     if program.is_none_or(str::is_empty) {
-        let error = ConfigError::new("COMMAND", "there is no command to run")
-            .remedy("put it after two dashes: plimsoll run -n 3 -- python3 -m http.server '$PORT'");
+        let error = ConfigError::new(COMMAND, "there is no command to run")
+            .remedy("write it last, as in: plimsoll run -n 3 -- python3 -m http.server '$PORT'");
         return Err(Box::new(error));
     }
     if let Some(word) = words.iter().find(|word| lost_its_port(word)) {
         let message = format!("`{word}` ends where a port belongs");
-        let error = ConfigError::new("COMMAND", message)
+        let error = ConfigError::new(COMMAND, message)
             .note("your shell replaces $PORT before Plimsoll sees it")
             .remedy(format!("put it in single quotes: '{word}$PORT'"));
         return Err(Box::new(error));

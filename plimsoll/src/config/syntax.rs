@@ -4,9 +4,11 @@
 //! several problems only the first is told, since the others are often its echoes; keys that are
 //! there twice have no echoes and are all told.
 
+use std::collections::BTreeSet;
+
 use toml::de::DeTable;
 
-use super::problem::{ConfigError, ConfigErrors, Source, Span};
+use super::problem::{ConfigError, ConfigErrors, SHOWN_PROBLEMS, Source, Span};
 use super::quantity;
 
 /// What the parser says about a key that is there twice.
@@ -56,14 +58,41 @@ pub(super) fn errors(source: &Source) -> ConfigErrors {
     let told = errors.iter().enumerate().filter(|(index, error)| {
         error.message() == DUPLICATE || first_other.is_some_and(|first| first == *index)
     });
-    let mut problems: Vec<(usize, ConfigError)> = told
-        .map(|(_, error)| {
-            let span = error.span().unwrap_or(0..0);
-            (span.start, problem(source, error.message(), &span))
-        })
+    let mut told: Vec<(Span, &str)> =
+        told.map(|(_, error)| (error.span().unwrap_or(0..0), error.message())).collect();
+    told.sort_by_key(|(span, _)| span.start);
+    leave_out_echoes(source, &mut told);
+    let shown = told.iter().take(SHOWN_PROBLEMS);
+    let errors: Vec<ConfigError> =
+        shown.map(|(span, message)| problem(source, message, span)).collect();
+    ConfigErrors { further: told.len() - errors.len(), errors }
+}
+
+/// Of a `[section]` that is there twice, its keys may be so too: that goes without saying.
+fn leave_out_echoes(source: &Source, told: &mut Vec<(Span, &str)>) {
+    let headers: Vec<usize> = (1..)
+        .zip(source.text.lines())
+        .filter(|(_, line)| header(line).is_some())
+        .map(|(line, _)| line)
         .collect();
-    problems.sort_by_key(|(start, _)| *start);
-    ConfigErrors { errors: problems.into_iter().map(|(_, error)| error).collect() }
+    // The header of the section that each duplicate is in, or is itself.
+    let section = |span: &Span| {
+        let line = source.line(span.start);
+        headers[..headers.partition_point(|header| *header <= line)].last().copied()
+    };
+    let twice: BTreeSet<usize> = told
+        .iter()
+        .filter(|(span, message)| {
+            *message == DUPLICATE && section(span) == Some(source.line(span.start))
+        })
+        .map(|(span, _)| source.line(span.start))
+        .collect();
+    told.retain(|(span, message)| {
+        let own = section(span);
+        *message != DUPLICATE
+            || own == Some(source.line(span.start))
+            || own.is_none_or(|own| !twice.contains(&own))
+    });
 }
 
 fn problem(source: &Source, message: &str, span: &Span) -> ConfigError {
@@ -165,6 +194,20 @@ fn header(line: &str) -> Option<String> {
     let line = line.split('#').next().unwrap_or_default().trim();
     let name = line.strip_prefix('[')?.trim_end_matches(']').trim_start_matches('[');
     Some(name.chars().filter(|c| !c.is_whitespace()).collect())
+}
+
+/// The lines, from 1, that set the top-level `key` or are part of the section of that name. Made
+/// for text that is not TOML, so it goes by how lines begin.
+pub(super) fn lines_of<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let mut section = String::new();
+    text.lines().enumerate().filter_map(move |(index, line)| {
+        if let Some(name) = header(line) {
+            section = name;
+        }
+        let inside =
+            section == key || section.strip_prefix(key).is_some_and(|it| it.starts_with('.'));
+        (inside || (section.is_empty() && sets(line, key))).then_some(index + 1)
+    })
 }
 
 /// Whether `part` of a line sets `key`.

@@ -3,6 +3,7 @@
 
 use toml::de::DeTable;
 
+use super::grammar::{self, Meaning};
 use super::kind::{Kind, Shape};
 use super::problem::{ConfigError, nearest};
 use super::reader::{Node, Reader, Where};
@@ -73,24 +74,47 @@ impl<'a> Entries<'a> {
 
     /// Notes every key that is not one of the table's.
     pub(super) fn refuse_unknown(&self, doc: &TableDoc, reader: &mut Reader<'_>) {
+        let known: Vec<&str> = doc.fields.iter().map(|field| field.key).collect();
         for (key, _) in self.table.into_iter().flatten() {
             let name: &str = key.get_ref();
-            if doc.fields.iter().any(|field| field.key == name) {
-                continue;
+            if !known.contains(&name) {
+                let at = Where { key: self.at.child(name), span: key.span() };
+                reader.refuse_with(&at, |reader| self.unknown(name, &at, doc, &known, reader));
             }
-            let at = Where { key: self.at.child(name), span: key.span() };
-            let known: Vec<&str> = doc.fields.iter().map(|field| field.key).collect();
-            let mut error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
-                .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
-            if let Some(near) = nearest(name, known.iter().copied()) {
-                reader.remember_misspelt(self.at.child(near));
-                error = error.remedy(format!("did you mean `{near}`?"));
-            } else if let Some(home) = super::grammar::home_of(name) {
-                error = error.remedy(format!("`{name}` belongs in {home}"));
-            } else {
-                error = error.remedy("correct the key, or remove it");
+        }
+    }
+
+    /// What is said of a key that is not one of the `known` ones.
+    fn unknown(
+        &self,
+        name: &str,
+        at: &Where,
+        doc: &TableDoc,
+        known: &[&str],
+        reader: &mut Reader<'_>,
+    ) -> ConfigError {
+        let error = ConfigError::new(&at.key, format!("`{name}` is not a known key"))
+            .allowed(format!("in {}: {}", doc.title(), known.join(", ")));
+        let told = |meaning: Meaning, error: ConfigError, reader: &mut Reader<'_>| match meaning {
+            Meaning::Told(remedy) => error.remedy(remedy),
+            Meaning::Key(key) => {
+                reader.remember_misspelt(self.at.child(key));
+                let example = doc.fields.iter().find(|field| field.key == key);
+                let example = example.map_or(String::new(), FieldDoc::in_a_file);
+                error.remedy(format!("here it is called `{key}`, as in {example}"))
             }
-            reader.refuse(&at, error);
+        };
+        if let Some(meaning) = grammar::meaning(doc.path, name, 0) {
+            told(meaning, error, reader)
+        } else if let Some(near) = nearest(name, known.iter().copied()) {
+            reader.remember_misspelt(self.at.child(near));
+            error.remedy(format!("did you mean `{near}`?"))
+        } else if let Some(home) = grammar::home_of(name) {
+            error.remedy(format!("`{name}` belongs {home}"))
+        } else if let Some(meaning) = grammar::meaning(doc.path, name, 1) {
+            told(meaning, error, reader)
+        } else {
+            error.remedy("correct the key, or remove it")
         }
     }
 }
@@ -140,6 +164,16 @@ pub(super) struct FieldDoc {
     pub(super) default: DefaultDoc,
 }
 
+impl FieldDoc {
+    /// The key with its example as a file has them: `workers = 4`, or `[service.web]`.
+    pub(super) fn in_a_file(&self) -> String {
+        match self.example {
+            section if super::reference::is_section(section) => section.to_owned(),
+            value => format!("{} = {value}", self.key),
+        }
+    }
+}
+
 /// What holds without a key.
 #[derive(Debug, Clone)]
 pub(super) enum DefaultDoc {
@@ -158,19 +192,45 @@ pub(super) fn doc_text(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
+/// A key of a table that is being read.
+pub(super) struct Field<'a> {
+    /// The table.
+    pub(super) entries: &'a Entries<'a>,
+    /// The key.
+    pub(super) key: &'static str,
+    /// A value as the file would write it.
+    pub(super) example: &'static str,
+}
+
+impl Field<'_> {
+    /// What the file has there, if anything.
+    fn node(&self, reader: &mut Reader<'_>) -> Option<Node<'_>> {
+        self.entries.get(self.key, reader)
+    }
+
+    /// Its place if the file has nothing there.
+    fn absent(&self) -> Where {
+        self.entries.absent_key(self.key)
+    }
+
+    /// Reads what the file has there as a value of `kind`.
+    fn value<K: Kind>(
+        &self,
+        kind: &K,
+        node: &Node<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<K::Value> {
+        reader.with_example(self.key, self.example, |reader| kind.read(node, reader))
+    }
+}
+
 /// Whether a key must be there, and what holds if it is not.
 pub(super) trait Presence {
     /// What it is read into.
     type Output;
 
     /// Reads the key.
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<Self::Output>;
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<Self::Output>;
 
     /// What it accepts.
     fn shape(&self) -> Shape;
@@ -193,18 +253,15 @@ pub(super) fn setting<K: Kind>(kind: K, default: impl Into<K::Value>) -> Default
 impl<K: Kind> Presence for Defaulted<K> {
     type Output = K::Value;
 
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<K::Value> {
-        let Some(node) = entries.get(key, reader) else {
-            let (value, at) = (self.default.clone(), entries.absent_key(key));
-            return Setting { value, at, state: State::Absent };
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<K::Value> {
+        let Some(node) = field.node(reader) else {
+            return Setting {
+                value: self.default.clone(),
+                at: field.absent(),
+                state: State::Absent,
+            };
         };
-        match reader.with_example(key, example, |reader| self.kind.read(&node, reader)) {
+        match field.value(&self.kind, &node, reader) {
             Some(value) => Setting { value, at: node.at, state: State::Given },
             None => Setting { value: self.default.clone(), at: node.at, state: State::Refused },
         }
@@ -238,19 +295,14 @@ pub(super) fn required<K: Kind>(kind: K) -> Optional<K> {
 impl<K: Kind> Presence for Optional<K> {
     type Output = Option<K::Value>;
 
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<Self::Output> {
-        let Some(node) = entries.get(key, reader) else {
-            let at = entries.absent_key(key);
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<Self::Output> {
+        let Some(node) = field.node(reader) else {
+            let at = field.absent();
             if !matches!(self.otherwise, DefaultDoc::Required) {
                 return Setting { value: None, at, state: State::Absent };
             }
             if !reader.is_misspelt(&at.key) {
+                let Field { key, example, .. } = field;
                 let error = ConfigError::new(&at.key, format!("`{key}` is missing"))
                     .allowed(self.kind.shape().describe())
                     .remedy(format!("add it here, as in {key} = {example}"));
@@ -258,7 +310,7 @@ impl<K: Kind> Presence for Optional<K> {
             }
             return Setting { value: None, at, state: State::Refused };
         };
-        let value = reader.with_example(key, example, |reader| self.kind.read(&node, reader));
+        let value = field.value(&self.kind, &node, reader);
         let state = if value.is_some() { State::Given } else { State::Refused };
         Setting { value, at: node.at, state }
     }
@@ -283,25 +335,16 @@ pub(super) fn section<T: RawTable>() -> Section<T> {
 impl<T: RawTable> Presence for Section<T> {
     type Output = T;
 
-    fn read(
-        &self,
-        entries: &Entries<'_>,
-        key: &'static str,
-        example: &'static str,
-        reader: &mut Reader<'_>,
-    ) -> Setting<T> {
-        let kind = super::kind::table::<T>();
-        if let Some(node) = entries.get(key, reader) {
-            let read = |reader: &mut Reader<'_>| kind.read(&node, reader);
-            if let Some(value) = reader.with_example(key, example, read) {
-                return Setting { value, at: node.at, state: State::Given };
-            }
-            let value = T::read(&Entries::absent(node.at.clone()), reader);
-            return Setting { value, at: node.at, state: State::Refused };
-        }
-        let at = entries.absent_key(key);
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<T> {
+        let (at, state) = match field.node(reader) {
+            None => (field.absent(), State::Absent),
+            Some(node) => match field.value(&super::kind::table::<T>(), &node, reader) {
+                Some(value) => return Setting { value, at: node.at, state: State::Given },
+                None => (node.at, State::Refused),
+            },
+        };
         let value = T::read(&Entries::absent(at.clone()), reader);
-        Setting { value, at, state: State::Absent }
+        Setting { value, at, state }
     }
 
     fn shape(&self) -> Shape {
@@ -338,7 +381,10 @@ macro_rules! raw_table {
             fn read(entries: &Entries<'_>, reader: &mut Reader<'_>) -> Self {
                 entries.refuse_unknown(&Self::doc(), reader);
                 Self {
-                    $($key: Presence::read(&$presence, entries, stringify!($key), $example, reader),)+
+                    $($key: {
+                        let (key, example) = (stringify!($key), $example);
+                        Presence::read(&$presence, &Field { entries, key, example }, reader)
+                    },)+
                 }
             }
 

@@ -6,6 +6,7 @@ mod environment;
 mod examples;
 mod files;
 mod fixtures;
+mod many;
 mod reload;
 mod values;
 

@@ -1,192 +1,27 @@
-//! Values that are written as text of a certain form: addresses, hosts, paths, header names.
+//! Values that are written as text of a certain form: hosts, paths, header names. Addresses have
+//! a file of their own.
 //!
 //! Each function reads one form and says what is wrong with a text that has not got it. Nothing
 //! here touches the network or the disk.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 use regex::Regex;
 
-use super::model::{Address, Listen, LogTarget};
+use super::address;
+use super::model::LogTarget;
 use super::quantity::Refusal;
 
 /// Longest name of a service, in bytes.
 const SERVICE_NAME_BYTES: usize = 63;
 /// Longest name of a server, in bytes.
 const SERVER_NAME_BYTES: usize = 255;
-/// Longest path of a Unix socket, in bytes: `sun_path` less its final NUL (unix(7)).
-const SOCKET_PATH_BYTES: usize = 107;
-/// Longest host name, in bytes (RFC 1035 section 2.3.4).
-const HOST_BYTES: usize = 253;
 /// Largest compiled regular expression, in bytes.
 const REGEX_BYTES: usize = 1 << 20;
 /// A shorter token can be guessed.
 const TOKEN_BYTES: usize = 16;
-
-/// A port number; 0 only where `zero` allows it.
-fn port(text: &str, zero: bool) -> Result<u16, Refusal> {
-    let refusal = || {
-        let lowest = u8::from(!zero);
-        let message = match text {
-            "" => "the port is missing".to_owned(),
-            _ => format!("`{text}` is not a port number"),
-        };
-        Refusal::new(message).remedy(format!("write a port from {lowest} to 65535 after the colon"))
-    };
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(refusal());
-    }
-    match text.parse() {
-        Ok(0) if !zero => Err(refusal()),
-        Ok(port) => Ok(port),
-        Err(_) => Err(refusal()),
-    }
-}
-
-/// Host and port text; the host of `[::1]:80` is without its brackets.
-fn split_host_port<'a>(text: &'a str, default: &str) -> Result<(&'a str, &'a str), Refusal> {
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let rest = rest.split('/').next().unwrap_or_default();
-        let with_port = if rest.contains(':') { rest.to_owned() } else { format!("{rest}:80") };
-        return Err(Refusal::new(format!("an address has no scheme such as `{scheme}://`"))
-            .remedy(format!("write \"{with_port}\"")));
-    }
-    if let Some(rest) = text.strip_prefix('[') {
-        let Some((host, rest)) = rest.split_once(']') else {
-            return Err(
-                Refusal::new("`[` has no closing `]`").remedy("write it as in \"[::1]:80\"")
-            );
-        };
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, port)),
-            None => {
-                Err(Refusal::new("the port is missing")
-                    .remedy(format!("write \"[{host}]:{default}\"")))
-            }
-        };
-    }
-    if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(Refusal::new("an IPv6 address needs brackets and a port")
-            .remedy(format!("write \"[{text}]:{default}\"")));
-    }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(
-            Refusal::new("this is a port without its colon").remedy(format!("write \":{text}\""))
-        );
-    }
-    match text.rsplit_once(':') {
-        Some((host, port)) => Ok((host, port)),
-        None if text.is_empty() => Err(Refusal::new("the address is empty")
-            .remedy(format!("write a host and a port, as in \"127.0.0.1:{default}\""))),
-        None => {
-            Err(Refusal::new("the port is missing").remedy(format!("write \"{text}:{default}\"")))
-        }
-    }
-}
-
-/// An address to listen on: an IP address, `localhost` or nothing, and a port.
-pub(super) fn bind(text: &str) -> Result<SocketAddr, Refusal> {
-    if text.starts_with("unix:") {
-        return Err(Refusal::new("Plimsoll listens on TCP ports, not on Unix sockets")
-            .remedy("write an address, as in \":9999\""));
-    }
-    let (host, port_text) = split_host_port(text, "9999")?;
-    let port = port(port_text, true)?;
-    let ip = match host {
-        "" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        "*" => {
-            return Err(Refusal::new("`*` is not an address; an empty host means all of them")
-                .remedy(format!("write \":{port}\"")));
-        }
-        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        host => host.parse().map_err(|_| {
-            Refusal::new(format!("`{host}` is not an IP address of this machine"))
-                .remedy(format!("write \":{port}\" for all addresses, or the IP address itself"))
-        })?,
-    };
-    Ok(SocketAddr::new(ip, port))
-}
-
-/// An address to listen on, with its text as its name.
-pub(super) fn listen(text: &str) -> Result<Listen, Refusal> {
-    Ok(Listen { bind: bind(text)?, name: text.to_owned() })
-}
-
-/// Where a server is: `127.0.0.1:8000`, `[::1]:80`, `host:port` or `unix:/path`.
-pub(super) fn address(text: &str) -> Result<Address, Refusal> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        let path = path.strip_prefix("//").unwrap_or(path);
-        return unix(path);
-    }
-    if text.starts_with('/') {
-        return Err(Refusal::new("a Unix socket is written with `unix:`")
-            .remedy(format!("write \"unix:{text}\"")));
-    }
-    let (host, port_text) = split_host_port(text, "8000")?;
-    let port = port(port_text, false)?;
-    if host.is_empty() {
-        return Err(Refusal::new("the host is missing")
-            .remedy(format!("write \"127.0.0.1:{port}\" for this machine")));
-    }
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        if ip.is_unspecified() {
-            return Err(Refusal::new(format!(
-                "`{ip}` is an address to listen on, not to connect to"
-            ))
-            .remedy(format!("write \"127.0.0.1:{port}\" for this machine")));
-        }
-        return Ok(Address::Tcp(SocketAddr::new(ip, port)));
-    }
-    host_name(host)?;
-    Ok(Address::Host(host.to_ascii_lowercase(), port))
-}
-
-fn unix(path: &str) -> Result<Address, Refusal> {
-    if !path.starts_with('/') {
-        return Err(Refusal::new("the path of a Unix socket begins with `/`")
-            .remedy("write it as in \"unix:/run/app.sock\""));
-    }
-    if path.len() > SOCKET_PATH_BYTES {
-        let message = format!("the path of a Unix socket has at most {SOCKET_PATH_BYTES} bytes");
-        return Err(Refusal::new(message).remedy("use a shorter directory"));
-    }
-    // The path names the server in headers, logs and metrics.
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') {
-        return Err(Refusal::new("the path of a Unix socket has a character that cannot be shown")
-            .remedy("use visible ASCII characters without spaces or quotes"));
-    }
-    Ok(Address::Unix(PathBuf::from(path)))
-}
-
-/// An address as the file would write it.
-pub(super) fn show_address(address: &Address) -> String {
-    match address {
-        Address::Tcp(address) => address.to_string(),
-        Address::Host(host, port) => format!("{host}:{port}"),
-        Address::Unix(path) => format!("unix:{}", path.display()),
-    }
-}
-
-/// Refuses what is no host name (RFC 1123 section 2.1; `_` is let pass as resolvers do).
-fn host_name(host: &str) -> Result<(), Refusal> {
-    let refuse = |why: String| Err(Refusal::new(why).remedy("correct the host name"));
-    if host.len() > HOST_BYTES {
-        return refuse(format!("a host name has at most {HOST_BYTES} bytes"));
-    }
-    // Four numbers are meant as an IPv4 address; no top-level domain is a number.
-    if host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
-        return refuse(format!("`{host}` is not an IP address"));
-    }
-    for label in host.split('.') {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if label.is_empty() || label.len() > 63 || !label.bytes().all(allowed) {
-            return refuse(format!("`{host}` is not a host name"));
-        }
-    }
-    Ok(())
-}
 
 /// The host of a route: exact, or `*.suffix`; lower-cased.
 pub(super) fn host_pattern(text: &str) -> Result<String, Refusal> {
@@ -215,8 +50,10 @@ pub(super) fn host_pattern(text: &str) -> Result<String, Refusal> {
         return Err(Refusal::new("`*` may only be the whole first label")
             .remedy("write it as in \"*.example.com\""));
     }
-    host_name(suffix)?;
-    Ok(host)
+    match address::explain_host(suffix) {
+        Some(message) => Err(Refusal::new(message).remedy("correct the host name")),
+        None => Ok(host),
+    }
 }
 
 /// Refuses characters that cannot stand in a request target (RFC 3986 section 3.3).
@@ -416,55 +253,6 @@ pub(super) fn any(text: &str) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_to_listen_on() {
-        let cases = [
-            (":9999", "[::]:9999"),
-            ("127.0.0.1:8000", "127.0.0.1:8000"),
-            ("localhost:80", "127.0.0.1:80"),
-            ("[::1]:80", "[::1]:80"),
-            ("0.0.0.0:0", "0.0.0.0:0"),
-        ];
-        for (text, shown) in cases {
-            assert_eq!(bind(text).unwrap().to_string(), shown, "{text}");
-        }
-        for text in ["", "9999", "*:80", "example.com:80", "::1", "[::1]", "1.2.3.4", ":65536"] {
-            assert!(bind(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn addresses_of_servers() {
-        let good =
-            ["127.0.0.1:8000", "[::1]:80", "app.internal:80", "web_1:80", "unix:/run/app.sock"];
-        for text in good {
-            assert_eq!(show_address(&address(text).unwrap()), text);
-        }
-        let bad = [
-            "",
-            ":80",
-            "0.0.0.0:80",
-            "app",
-            "app:0",
-            "app:x",
-            "http://app:80",
-            "/run/x",
-            "unix:x",
-            "unix:/run/a b.sock",
-            "unix:/run/a\r\nX: y",
-            "unix:/run/\"",
-            "unix:/run/\u{fc}",
-            "a b:80",
-            "1.2.3:80",
-            "256.1.1.1:80",
-            "a..b:80",
-            "::1:80:",
-        ];
-        for text in bad {
-            assert!(address(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn host_patterns() {

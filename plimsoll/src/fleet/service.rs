@@ -109,7 +109,10 @@ impl ServiceRun {
         self.spec = Arc::new(spec.clone());
         self.planner.set_policy(Policy::from(spec));
         if rerun {
-            words.push("its command or environment changed: rolling restart".to_owned());
+            words.push(
+                "what its instances are started with changed, so they are replaced one by one"
+                    .to_owned(),
+            );
             let generation = self.planner.change();
             self.specs.insert(generation, Arc::clone(&self.spec));
         } else {

@@ -109,7 +109,7 @@ fn a_reload_applies_what_is_right_and_refuses_what_is_wrong() {
 
     plimsoll.write_config("[service.web]\nserver = []\n");
     let (code, _, errors) = plimsoll.command(&["reload"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(errors.contains("plimsoll.toml:4") && errors.contains("servers"), "{errors}");
     assert_eq!(plimsoll.get("/").text(), "first");
     assert!(!plimsoll.status()["reload_failure"].is_null());

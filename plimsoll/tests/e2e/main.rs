@@ -9,6 +9,7 @@ mod forwarding;
 mod harness;
 mod http;
 mod lifecycle;
+mod mistakes;
 mod operations;
 mod postgres;
 mod real_servers;

@@ -38,7 +38,7 @@ fn mistakes_on_the_command_line_start_nothing() {
     let taken = taken.local_addr().unwrap().to_string();
     let free = ["--admin", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
     for (words, code, expected) in [
-        (vec!["run", "-n", "0", "--", "true"], 2, "1..=1000"),
+        (vec!["run", "-n", "0", "--", "true"], 2, "write a whole number from 1 to 1000"),
         (vec!["run"], 2, "COMMAND"),
         (vec!["up", "-c", "missing.toml"], 2, "missing.toml"),
         (
@@ -92,13 +92,21 @@ fn status_is_a_table_and_json() {
 fn a_drained_server_gets_nothing_until_it_is_given_back() {
     let plimsoll = Plimsoll::up(&harness::clinic(2, ""));
     plimsoll.wait_healthy("web", 2);
-    let (code, _, errors) = plimsoll.command(&["drain", "web-2"]);
-    assert_eq!(code, 0, "{errors}");
+    let (code, told, errors) = plimsoll.command(&["drain", "web-2"]);
+    assert_eq!((code, told.contains("gets nothing new")), (0, true), "{told}{errors}");
+    let (code, told, _) = plimsoll.command(&["drain", "web-2"]);
+    assert_eq!(
+        (code, told.as_str()),
+        (0, "web/web-2 is already draining (0 requests in flight).\n")
+    );
     for _ in 0..10 {
         assert_eq!(plimsoll.get("/").json()["instance"], "web-1");
     }
     assert!(plimsoll.states("web").contains(&("web-2".to_owned(), "draining".to_owned())));
-    assert_eq!(plimsoll.command(&["drain", "web-2", "--undo"]).0, 0);
+    let (_, told, _) = plimsoll.command(&["drain", "web-2", "--undo"]);
+    assert_eq!(told, "web/web-2 is given back to traffic.\n");
+    let (_, told, _) = plimsoll.command(&["drain", "web-2", "--undo"]);
+    assert_eq!(told, "web/web-2 was not draining; it is healthy.\n");
     plimsoll.wait_healthy("web", 2);
     let (code, _, errors) = plimsoll.command(&["drain", "web-9"]);
     assert_eq!(code, 1);

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::super::status::samples;
+use super::super::status::{State, samples};
 use super::super::{Drained, Refusal, RefusalKind, Restarted};
 use super::*;
 
@@ -32,7 +32,16 @@ async fn app(mut commands: mpsc::Receiver<Command>) {
             Command::Drain { service, server, undo, reply } => {
                 drop(reply.send(if server == "a/b" {
                     let warnings = Vec::new();
-                    Ok(Drained { service, server, draining: !undo, in_flight: 2, warnings })
+                    Ok(Drained {
+                        service,
+                        server,
+                        draining: !undo,
+                        changed: true,
+                        state: if undo { State::Healthy } else { State::Draining },
+                        reason: "an operator drains it".to_owned(),
+                        in_flight: 2,
+                        warnings,
+                    })
                 } else {
                     Err(missing("server"))
                 }));

@@ -25,6 +25,27 @@ fn run_takes_the_words_after_the_dashes_as_they_are() {
 }
 
 #[test]
+fn run_needs_no_dashes() {
+    for (line, instances, command) in [
+        ("plimsoll run -n 3 gunicorn app:wsgi", 3, &["gunicorn", "app:wsgi"][..]),
+        ("plimsoll run gunicorn -n 5 --bind :1", 1, &["gunicorn", "-n", "5", "--bind", ":1"]),
+        ("plimsoll run -n2 python3 -m http.server", 2, &["python3", "-m", "http.server"]),
+        ("plimsoll run node -- app.js", 1, &["node", "--", "app.js"]),
+        ("plimsoll run -- -odd", 1, &["-odd"]),
+        // That there is none is said with an example, not by clap.
+        ("plimsoll run -n 3", 3, &[]),
+        ("plimsoll run -n 3 --", 3, &[]),
+    ] {
+        let Ok(Command::Run(run)) = parse(line) else { panic!("{line}") };
+        assert_eq!(
+            (run.instances, &run.command[..]),
+            (instances, &command.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..]),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn clients_say_where_to_ask() {
     let Command::Client(ClientCommand::Drain(drain)) =
         parse("plimsoll drain web/web-2 --undo --admin [::1]:9900 --token secret").unwrap()
@@ -39,9 +60,10 @@ fn clients_say_where_to_ask() {
 #[test]
 fn mistakes_are_explained() {
     for (line, expected) in [
-        ("plimsoll run -n 3", "required arguments were not provided"),
-        ("plimsoll run -n 0 -- true", "0 is not in 1..=1000"),
-        ("plimsoll run -n three -- true", "invalid digit found in string"),
+        ("plimsoll clinic --threads 257", "write a whole number from 1 to 256"),
+        ("plimsoll run -m 3 gunicorn", "unexpected argument '-m' found"),
+        ("plimsoll run -n 0 -- true", "write a whole number from 1 to 1000"),
+        ("plimsoll run -n three -- true", "write a whole number from 1 to 1000"),
         ("plimsoll run --balance leest-conn -- true", "a similar value exists: 'least-conn'"),
         ("plimsoll stats", "a similar subcommand exists: 'status'"),
         ("plimsoll status --json --watch", "cannot be used with"),

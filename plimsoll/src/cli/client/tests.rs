@@ -6,7 +6,7 @@ use super::*;
 const NOWHERE: Connection = Connection { admin: None, config: None, token: None };
 
 fn at(address: &str) -> Client {
-    Client { address: address.to_owned(), token: None }
+    Client { address: address.to_owned(), token: None, warning: None }
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn addresses_are_completed() {
     }
     for text in ["", ":", "localhost:", "a:b:c", "host:99999", "host:0", "a b:1", "https://x"] {
         let error = address(text, "--admin").unwrap_err();
-        assert_eq!(error.to_string(), format!("{text:?} from --admin is no address"));
+        assert_eq!(error.to_string(), format!("{text:?} from --admin is not an address"));
         assert!(error.is_usage());
     }
 }
@@ -41,7 +41,7 @@ fn options_win_over_variables() {
     let token = |text: &str| Some(text.to_owned());
     assert_eq!(
         find(&NOWHERE),
-        Client { address: "10.0.0.1:1".to_owned(), token: token("from-variable") }
+        Client { address: "10.0.0.1:1".to_owned(), token: token("from-variable"), warning: None }
     );
     let connection = Connection {
         admin: Some("10.0.0.2:2".to_owned()),
@@ -50,7 +50,7 @@ fn options_win_over_variables() {
     };
     assert_eq!(
         find(&connection),
-        Client { address: "10.0.0.2:2".to_owned(), token: token("from-option") }
+        Client { address: "10.0.0.2:2".to_owned(), token: token("from-option"), warning: None }
     );
     assert_eq!(Client::find(&NOWHERE, |_| None).unwrap(), at(DEFAULT_ADMIN));
     assert_eq!(Client::find(&NOWHERE, |_| Some(String::new())).unwrap(), at(DEFAULT_ADMIN));
@@ -72,6 +72,21 @@ fn the_config_file_says_where_and_with_which_token() {
     let error = find("false").unwrap_err();
     assert_eq!(error.to_string(), format!("{} turns the admin server off", path.display()));
     assert!(matches!(find("7"), Err(ClientError::Config(_))));
+}
+
+#[test]
+fn a_file_that_is_broken_elsewhere_still_says_where() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plimsoll.toml");
+    std::fs::write(&path, "admin = \"127.0.0.1:9901\"\n[service.web]\nserver = 1\nrum = 2\n")
+        .unwrap();
+    let connection = Connection { config: Some(path.clone()), ..NOWHERE };
+    let client = Client::find(&connection, |_| None).unwrap();
+    assert_eq!(client.address, "127.0.0.1:9901");
+    let path = path.display();
+    let expected =
+        format!("{path} has 2 errors: see plimsoll check -c {path}; asking 127.0.0.1:9901");
+    assert_eq!(client.warning, Some(expected));
 }
 
 /// Answers one connection with `answer` and returns the request it got.
@@ -105,7 +120,7 @@ fn ask(answer: &'static str) -> Result<Vec<u32>, String> {
 #[test]
 fn answers_and_refusals_are_told_apart() {
     assert_eq!(ask("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[1, 2]"), Ok(vec![1, 2]));
-    let stranger = "what answers on ADDRESS is no Plimsoll (status 200 OK) -> say where Plimsoll \
+    let stranger = "what answers on ADDRESS is not Plimsoll (status 200 OK) -> say where Plimsoll \
                     is: --admin ADDRESS, PLIMSOLL_ADMIN, or -c FILE";
     assert_eq!(ask("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap_err(), stranger);
     assert_eq!(

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
+use super::super::address;
 use super::super::model::{
     Balance, BelowMinHealthy, ClientTimeouts, Command, Config, HashKey, HeaderPolicy, HealthCheck,
     HealthCheckKind, InstanceAddress, InstanceLog, Keepalive, Limits, MinHealthy, PassiveHealth,
     ProcessSpec, RestartPolicy, Retry, Route, ServerTimeouts, Service, Source, StaticServer,
 };
 use super::super::quantity::{show_duration, show_size};
-use super::super::text::{show_address, show_log_target};
+use super::super::text::show_log_target;
 
 /// Keys and values.
 pub(super) type Facts = BTreeMap<String, Fact>;
@@ -127,7 +128,7 @@ pub(super) fn route(route: &Route) -> Facts {
 pub(super) fn service(service: &Service) -> Facts {
     let Service {
         name: _,
-        source,
+        source: _,
         balance,
         health,
         passive,
@@ -138,10 +139,6 @@ pub(super) fn service(service: &Service) -> Facts {
         slow_start,
     } = service;
     let mut facts = Facts::new();
-    match source {
-        Source::Servers(servers) => put_servers(&mut facts, servers),
-        Source::Processes(process) => put_process(&mut facts, process),
-    }
     put(&mut facts, "balance", show_balance(balance));
     put_health(&mut facts, health.as_ref());
     put_passive(&mut facts, passive);
@@ -157,6 +154,16 @@ pub(super) fn service(service: &Service) -> Facts {
     put_time(&mut facts, "keepalive.idle", *idle);
     put(&mut facts, "keepalive.requests", or_none(*requests));
     put_time(&mut facts, "slow_start", *slow_start);
+    facts
+}
+
+/// Where servers come from.
+pub(super) fn source(source: &Source) -> Facts {
+    let mut facts = Facts::new();
+    match source {
+        Source::Servers(servers) => put_servers(&mut facts, servers),
+        Source::Processes(process) => put_process(&mut facts, process),
+    }
     facts
 }
 
@@ -189,7 +196,7 @@ fn show_command(command: &Command) -> String {
 
 fn put_servers(facts: &mut Facts, servers: &[StaticServer]) {
     for StaticServer { name, at, weight, max_conns, backup } in servers {
-        let address = show_address(at);
+        let address = address::show(at);
         let mut text = if *name == address { String::new() } else { format!("{address}, ") };
         text += &format!("weight {weight}");
         if let Some(max_conns) = max_conns {

@@ -13,7 +13,7 @@ use super::super::kind::{
 use super::super::model::{Address, Balance, BelowMinHealthy, InstanceAddress};
 use super::super::reader::{Reader, Where};
 use super::super::table::{
-    Entries, FieldDoc, Presence, RawTable, Setting, TableDoc, doc_text, optional, raw_table,
+    Entries, Field, FieldDoc, Presence, RawTable, Setting, TableDoc, doc_text, optional, raw_table,
     required, section, setting,
 };
 use super::OffOr;
@@ -66,7 +66,9 @@ raw_table! {
             CONNECT,
             "`\"socket\"` if the command names `$SOCKET` and not `$PORT`, else `\"port\"`",
         ), r#""socket""#;
-        /// With `run`: the first `$PORT`; the next instance gets the next.
+        /// With `run`: the first `$PORT`; the next instance gets the next. Instances of one service
+        /// take one port more than there are of them: while one is replaced, its replacement runs
+        /// beside it.
         first_port: Option<u16> = optional(integer::<u16>(1, 65535), "free ports"), "8001";
         /// With `run`: how long a new instance may take to become healthy.
         start_timeout: Duration = setting(duration(100, HOUR), defaults::START_TIMEOUT), r#""60s""#;

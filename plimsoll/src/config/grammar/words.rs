@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use regex::Regex;
 
+use super::super::address;
 use super::super::kind::{Choice, Parsed, Treatment};
 use super::super::model::{
     AccessLogFormat, Address, Balance, BelowMinHealthy, InstanceAddress, Listen, LogTarget,
@@ -16,22 +17,22 @@ pub(in crate::config) const LISTEN: Parsed<Listen> = Parsed {
     what: "an address to listen on, as in \":9999\", \"127.0.0.1:8000\" or \"[::1]:80\"",
     pattern: None,
     treatment: Treatment::Replaced,
-    parse: text::listen,
+    parse: address::listen,
     show: |listen| listen.name.clone(),
 };
 pub(in crate::config) const BIND: Parsed<SocketAddr> = Parsed {
     what: "an address to listen on, as in \"127.0.0.1:9900\"",
     pattern: None,
     treatment: Treatment::Replaced,
-    parse: text::bind,
+    parse: address::admin,
     show: SocketAddr::to_string,
 };
 pub(in crate::config) const ADDRESS: Parsed<Address> = Parsed {
     what: "an address, as in \"127.0.0.1:8000\", \"[::1]:80\", \"app.internal:80\" or \"unix:/run/app.sock\"",
     pattern: None,
     treatment: Treatment::Replaced,
-    parse: text::address,
-    show: text::show_address,
+    parse: address::server,
+    show: address::show,
 };
 pub(in crate::config) const TOKEN: Parsed<String> = Parsed {
     what: "a token of at least 16 letters, digits and `-._~+/=`",

@@ -22,9 +22,7 @@ pub(super) fn process(
 ) -> Option<ProcessSpec> {
     let environment = environment(&raw.environment.value, reader);
     let restart = restart(&raw.restart.value, reader);
-    let command = command(raw, reader);
-    refuse_ports_beyond(raw, reader);
-    let command = command?;
+    let command = command(raw, reader)?;
     let directory = match &raw.directory.value {
         Some(directory) => Some(path(base, directory)),
         None if base.as_os_str().is_empty() => None,
@@ -122,45 +120,6 @@ fn restart(raw: &grammar::Restart, reader: &mut Reader<'_>) -> RestartPolicy {
         max: max.value,
         reset_after: raw.reset_after.value,
         crash_loop_after: raw.crash_loop_after.value,
-    }
-}
-
-/// Ports of a service with `first_port`: the first and the last, if both are sound.
-fn ports(raw: &grammar::Service) -> Option<(u32, u32)> {
-    let first = u32::from(raw.first_port.value?);
-    raw.instances.is_sound().then(|| (first, first + raw.instances.value - 1))
-}
-
-fn refuse_ports_beyond(raw: &grammar::Service, reader: &mut Reader<'_>) {
-    let Some((first, last)) = ports(raw) else { return };
-    if last > u32::from(u16::MAX) {
-        let instances = raw.instances.value;
-        let error = ConfigError::new(&raw.first_port.at.key, "there are not enough ports above it")
-            .found(format!("{instances} instances from port {first}, up to {last}"))
-            .allowed("ports up to 65535")
-            .remedy(format!("write {} or less", 65536 - instances));
-        reader.refuse(&raw.first_port.at, error);
-    }
-}
-
-/// Notes services whose instances would want the same ports.
-pub(super) fn refuse_shared_ports(services: &[Named<grammar::Service>], reader: &mut Reader<'_>) {
-    let mut seen: Vec<(&Named<grammar::Service>, (u32, u32))> = Vec::new();
-    for service in services {
-        let Some((first, last)) = ports(&service.value) else { continue };
-        let overlap = seen.iter().find(|(_, (low, high))| first <= *high && *low <= last);
-        if let Some((other, (low, high))) = overlap {
-            let at = &service.value.first_port.at;
-            let message = format!("services `{}` and `{}` share ports", other.name, service.name);
-            let error = ConfigError::new(&at.key, message)
-                .found(format!(
-                    "`{}` has {low} to {high}, `{}` has {first} to {last}",
-                    other.name, service.name
-                ))
-                .remedy(format!("write first_port = {}", high + 1));
-            reader.refuse(at, error);
-        }
-        seen.push((service, (first, last)));
     }
 }
 

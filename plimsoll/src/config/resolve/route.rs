@@ -1,10 +1,16 @@
 //! Routes: each leads to a service that exists, and no two match the same requests.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::grammar;
 use super::super::model::Route;
 use super::super::problem::{ConfigError, nearest, one_of};
-use super::super::reader::Reader;
+use super::super::reader::{Reader, Where};
+use super::super::table::Setting;
 use super::super::{defaults, kind::Item};
+
+/// Most names of services that a message lists.
+const NAMES_SHOWN: usize = 20;
 
 /// The resolved routes. Without any in the file, the only service gets every request.
 pub(super) fn routes(top: &grammar::Top, reader: &mut Reader<'_>) -> Vec<Route> {
@@ -43,10 +49,17 @@ fn default_route(top: &grammar::Top, reader: &mut Reader<'_>) -> Option<Route> {
     match top.service.value.as_slice() {
         [only] => Some(everything(&only.name)),
         [first, second, ..] if top.service.is_sound() => {
+            let count = top.service.value.len();
             let names = top.service.value.iter().map(|service| service.name.as_str());
+            let found = match count {
+                ..=NAMES_SHOWN => {
+                    format!("the services {}", one_of(names).replace(" or ", " and "))
+                }
+                _ => format!("{count} services"),
+            };
             let error =
                 ConfigError::new("route", "several services, and no route to tell them apart")
-                    .found(format!("the services {}", one_of(names).replace(" or ", " and ")))
+                    .found(found)
                     .remedy(format!(
                         "add for each: [[route]] path = \"/{}/\" service = \"{}\"",
                         second.name, second.name
@@ -59,17 +72,15 @@ fn default_route(top: &grammar::Top, reader: &mut Reader<'_>) -> Option<Route> {
 }
 
 fn refuse_same(items: &[Item<grammar::Route>], reader: &mut Reader<'_>) {
-    for (index, item) in items.iter().enumerate() {
+    let mut seen: BTreeMap<(Option<&str>, &str), &Item<grammar::Route>> = BTreeMap::new();
+    for item in items {
         let raw = &item.value;
         if !raw.path.is_sound() || !raw.host.is_sound() {
             continue;
         }
-        let same = items[..index].iter().find(|other| {
-            let other = &other.value;
-            let sound = other.path.is_sound() && other.host.is_sound();
-            sound && other.path.value == raw.path.value && other.host.value == raw.host.value
-        });
-        if let Some(first) = same {
+        let matched = (raw.host.value.as_deref(), raw.path.value.as_str());
+        let first = *seen.entry(matched).or_insert(item);
+        if !std::ptr::eq(first, item) {
             let at = if raw.path.is_present() { &raw.path.at } else { &item.at };
             let host = raw.host.value.as_deref().unwrap_or("any");
             let error = ConfigError::new(&at.key, "two routes match the same requests")
@@ -85,21 +96,28 @@ fn refuse_nowhere(top: &grammar::Top, reader: &mut Reader<'_>) {
     if !top.service.is_sound() {
         return;
     }
-    let names: Vec<&str> = top.service.value.iter().map(|service| service.name.as_str()).collect();
+    let names: BTreeSet<&str> =
+        top.service.value.iter().map(|service| service.name.as_str()).collect();
     for item in &top.route.value {
         let setting = &item.value.service;
-        let Some(name) = &setting.value else { continue };
-        if names.contains(&name.as_str()) {
-            continue;
+        if let Some(name) = setting.value.as_deref().filter(|name| !names.contains(name)) {
+            reader.refuse_with(&setting.at, |reader| nowhere(name, &setting.at, &names, reader));
         }
-        let mut error = ConfigError::new(&setting.at.key, format!("there is no service `{name}`"))
-            .found(reader.shown(&setting.at));
-        error = if names.is_empty() { error } else { error.allowed(one_of(names.clone())) };
-        error = match nearest(name, names.iter().copied()) {
-            Some(near) => error.remedy(format!("did you mean \"{near}\"?")),
-            None => error.remedy(format!("add [service.{name}], or name another service")),
-        };
-        reader.refuse(&setting.at, error);
+    }
+}
+
+/// What is said of a route to the service `name`, which is not one of the `known` ones.
+fn nowhere(name: &str, at: &Where, known: &BTreeSet<&str>, reader: &Reader<'_>) -> ConfigError {
+    let error =
+        ConfigError::new(&at.key, format!("there is no service `{name}`")).found(reader.shown(at));
+    let error = match known.len() {
+        0 => error,
+        1..=NAMES_SHOWN => error.allowed(one_of(known.iter().copied())),
+        many => error.allowed(format!("one of the {many} services of the file")),
+    };
+    match nearest(name, known.iter().copied()) {
+        Some(near) => error.remedy(format!("did you mean \"{near}\"?")),
+        None => error.remedy(format!("add [service.{name}], or name another service")),
     }
 }
 
@@ -107,13 +125,14 @@ fn warn_about_unreached(top: &grammar::Top, reader: &mut Reader<'_>) {
     if !top.route.is_sound() {
         return;
     }
+    let routes = || top.route.value.iter().map(|item| &item.value.service);
+    if !routes().all(Setting::is_sound) {
+        return;
+    }
+    let reached: BTreeSet<&str> = routes().filter_map(|name| name.value.as_deref()).collect();
     for service in &top.service.value {
         let name = &service.name;
-        let leads_here = |item: &Item<grammar::Route>| {
-            let setting = &item.value.service;
-            !setting.is_sound() || setting.value.as_deref() == Some(name)
-        };
-        if !top.route.value.iter().any(leads_here) {
+        if !reached.contains(name.as_str()) {
             let error =
                 ConfigError::new(&service.at.key, format!("no route leads to service `{name}`"))
                     .remedy(format!(

@@ -1,5 +1,6 @@
 //! Services: where their servers come from, how one is chosen, checked, ejected and retried.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::super::problem::ConfigError;
 use super::super::quantity::show_duration;
 use super::super::reader::{Reader, Where};
 use super::super::table::Setting;
-use super::super::{defaults, text};
+use super::super::{address, defaults, text};
 use super::process;
 
 /// The resolved form of a service; `None` if there is no telling where its servers come from.
@@ -101,7 +102,7 @@ fn servers(
 fn server(item: &Item<OneOf<Address, grammar::Server>>) -> Option<StaticServer> {
     match &item.value {
         OneOf::First(address) => Some(StaticServer {
-            name: text::show_address(address),
+            name: address::show(address),
             at: address.clone(),
             weight: defaults::WEIGHT,
             max_conns: None,
@@ -109,7 +110,7 @@ fn server(item: &Item<OneOf<Address, grammar::Server>>) -> Option<StaticServer> 
         }),
         OneOf::Second(table) => {
             let at = table.at.value.clone()?;
-            let name = table.name.value.clone().unwrap_or_else(|| text::show_address(&at));
+            let name = table.name.value.clone().unwrap_or_else(|| address::show(&at));
             Some(StaticServer {
                 name,
                 at,
@@ -122,35 +123,31 @@ fn server(item: &Item<OneOf<Address, grammar::Server>>) -> Option<StaticServer> 
 }
 
 fn refuse_same_servers(items: &[Item<OneOf<Address, grammar::Server>>], reader: &mut Reader<'_>) {
-    let mut seen: Vec<(StaticServer, &Where)> = Vec::new();
+    let mut names: BTreeMap<String, &Where> = BTreeMap::new();
+    let mut addresses: HashMap<Address, &Where> = HashMap::new();
     for item in items {
-        let Some(server) = server(item) else { continue };
+        let Some(StaticServer { name, at: address, .. }) = server(item) else { continue };
         let name_at = match &item.value {
             OneOf::Second(table) if table.name.is_present() => &table.name.at,
             OneOf::Second(table) => &table.at.at,
             OneOf::First(_) => &item.at,
         };
-        let same =
-            seen.iter().find(|(other, _)| other.name == server.name || other.at == server.at);
-        if let Some((other, first)) = same {
-            let note = format!("first listed in {}", reader.line(first));
-            let (name, address) = (&server.name, text::show_address(&server.at));
-            if other.name == server.name {
-                let error =
-                    ConfigError::new(&name_at.key, format!("two servers are named `{name}`"))
-                        .found(reader.shown(name_at))
-                        .note(note)
-                        .remedy("remove one, or give it a name of its own: name = \"…\"");
-                reader.refuse(name_at, error);
-            } else {
-                let message = format!("two servers of this service are at {address}");
-                let error = ConfigError::new(&item.at.key, message)
-                    .note(note)
-                    .remedy("remove one; a server's share is set by its `weight`");
-                reader.warn(&item.at, error);
-            }
+        if let Some(first) = names.get(&name) {
+            let error = ConfigError::new(&name_at.key, format!("two servers are named `{name}`"))
+                .found(reader.shown(name_at))
+                .note(format!("first listed in {}", reader.line(first)))
+                .remedy("remove one, or give it a name of its own: name = \"…\"");
+            reader.refuse(name_at, error);
+        } else if let Some(first) = addresses.get(&address) {
+            let address = address::show(&address);
+            let message = format!("two servers of this service are at {address}");
+            let error = ConfigError::new(&item.at.key, message)
+                .note(format!("first listed in {}", reader.line(first)))
+                .remedy("remove one; a server's share is set by its `weight`");
+            reader.warn(&item.at, error);
         }
-        seen.push((server, name_at));
+        names.entry(name).or_insert(name_at);
+        addresses.entry(address).or_insert(name_at);
     }
 }
 

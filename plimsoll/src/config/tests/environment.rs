@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use super::super::verify_environment;
+use super::super::environment::verify_environment;
+use super::super::{RunOptions, for_command, verify_command};
 use super::resolve;
 
 fn said(text: &str) -> String {
@@ -102,4 +103,39 @@ fn servers_that_do_not_answer_are_warnings() {
     assert!(text[0].contains("connection refused") && text[0].contains("plimsoll.toml:4:3"));
     assert!(text[1].contains("unix:/no/such.sock") && text[1].contains("plimsoll.toml:5:3"));
     assert!(text[1].starts_with("warning:"));
+}
+
+#[test]
+fn a_command_that_was_typed_is_named_as_it_was_typed() {
+    for (words, message, remedy) in [
+        (
+            &["no-such-program-here", "--port", "$PORT"][..],
+            "the command `no-such-program-here` does not exist",
+            "install no-such-program-here, or write its full path",
+        ),
+        (
+            &["./no-such-program"],
+            "the command ./no-such-program does not exist",
+            "correct the path; a relative one begins at the current directory",
+        ),
+        (&["/"], "/ is a directory", "name the program in it that is to be run"),
+        (
+            &["3", "gunicorn", "app:wsgi", "a b", "$PORT"],
+            "the command `3` does not exist",
+            "for so many instances write: plimsoll run -n 3 -- gunicorn app:wsgi 'a b' '$PORT'",
+        ),
+        (
+            &["DEBUG=it's", "node", "app.js"],
+            "`DEBUG=it's` is a variable, not a command",
+            "set it for Plimsoll, whose variables the command gets: 'DEBUG=it'\\''s' plimsoll run \
+             … -- node app.js",
+        ),
+    ] {
+        let command = words.iter().map(|word| (*word).to_owned()).collect();
+        let options = RunOptions { instances: 1, command, ..Default::default() };
+        let errors = verify_command(&options, &for_command(&options).unwrap()).unwrap_err().errors;
+        let error = &errors[0];
+        assert_eq!((error.key.as_str(), &error.place, errors.len()), ("COMMAND", &None, 1));
+        assert_eq!((error.message.as_str(), error.remedy.as_deref()), (message, Some(remedy)));
+    }
 }

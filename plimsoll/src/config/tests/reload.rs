@@ -102,6 +102,20 @@ fn every_change_has_its_line() {
 }
 
 #[test]
+fn servers_in_the_place_of_a_command_are_one_line() {
+    let diff = compare(
+        "[service.web]\nrun = \"server\"\ninstances = 3\n",
+        "[service.web]\nservers = [\"10.0.0.1:80\"]\nslow_start = \"5s\"\n",
+    );
+    let lines =
+        ["service web: 3 instances of `server` → 1 server", "service web: slow_start 0s → 5s"];
+    assert_eq!(
+        (diff.changes.as_slice(), diff.restart_needed.len()),
+        (&lines.map(String::from)[..], 0)
+    );
+}
+
+#[test]
 fn the_admin_server_cannot_be_changed() {
     let with = |admin: &str| format!("{admin}\n[service.web]\nrun = \"x\"\n");
     let token = |token: &str| with(&format!("admin = {{ token = \"{token}\" }}"));

@@ -134,7 +134,7 @@ async fn a_changed_configuration_touches_only_what_changed() {
     let changes = [
         "service new: new, 1 instances start",
         "service web: 2 instances instead of 1; \
-         its command or environment changed: rolling restart",
+         what its instances are started with changed, so they are replaced one by one",
         "service old: removed, its instances drain and stop",
     ];
     assert_eq!(report.changes, changes);
