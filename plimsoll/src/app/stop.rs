@@ -25,7 +25,7 @@ pub async fn stop(
     log::info(
         log::PROGRAM,
         format_args!(
-            "{signal}: draining; open requests have {} s, a second signal ends them at once",
+            "{signal}: stopping; open requests have {} s to finish, a second signal cuts them off",
             config.drain_timeout.as_secs_f64()
         ),
     );
@@ -88,7 +88,7 @@ async fn end(
         cut.push(plural(drained.tunnels, "tunnel"));
     }
     for killed in stopped.killed {
-        cut.push(format!("killed {killed}"));
+        cut.push(format!("{killed} and was killed"));
     }
     for left in stopped.left {
         cut.push(format!("{left} did not even obey KILL in time"));
@@ -97,6 +97,6 @@ async fn end(
         log::info(log::PROGRAM, "stopped; nothing was cut");
         return ExitCode::SUCCESS;
     }
-    log::warn(log::PROGRAM, format_args!("stopped; cut: {}", cut.join(", ")));
+    log::warn(log::PROGRAM, format_args!("stopped; cut: {}", cut.join("; ")));
     ExitCode::FAILURE
 }

@@ -30,6 +30,14 @@ const QUICK_CHECK: Duration = Duration::from_millis(250);
 /// been starting, within [`QUICK_CHECK`] and `every`: readiness is seen at most 5 % late.
 const STARTING_CHECK_DIVISOR: u32 = 20;
 
+/// Answers in a row that a server which has never been healthy may get wrong before it is told of
+/// and checked less often: what it says is hardly going to change by waiting, and each check is a
+/// line in its log.
+const WRONG_ANSWERS: u32 = 4;
+
+/// Doublings of the time between checks after which any interval has been reached.
+const DOUBLINGS_MAX: u32 = 16;
+
 /// Successes in a row after an ejection that end the probation: the next ejection is as short as
 /// the first.
 const PROBATION_SUCCESSES: u32 = 10;
@@ -96,6 +104,23 @@ pub(crate) enum Event {
     Changed(Transition),
     /// It did not, but what spoke against the server no longer counts.
     Cleared(String),
+    /// It has never been healthy, and answers, but not as its check expects: somebody should look.
+    Mistaken(String),
+}
+
+/// Why an active check failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CheckFailure {
+    /// "cannot connect to 127.0.0.1:8001: connection refused", for people.
+    pub(crate) text: String,
+    /// The server answered, only not as expected, and did not ask for patience (503).
+    pub(crate) mistaken: bool,
+}
+
+impl From<String> for CheckFailure {
+    fn from(text: String) -> Self {
+        Self { text, mistaken: false }
+    }
 }
 
 /// What active checks say.
@@ -138,6 +163,8 @@ pub(crate) struct Health {
     /// What the last result that counted said.
     check_reason: String,
     passed: u64,
+    /// Mistaken answers in a row, while no check has passed.
+    mistakes: u32,
     resolution: Resolution,
     /// Times of failures of real traffic, oldest first, within the window.
     failures: VecDeque<Duration>,
@@ -165,6 +192,7 @@ impl Health {
             streak: 0,
             check_reason: "waiting for its first check".to_owned(),
             passed: 0,
+            mistakes: 0,
             resolution: if resolves { Resolution::Pending } else { Resolution::Known },
             failures: VecDeque::new(),
             ejection: None,
@@ -225,11 +253,16 @@ impl Health {
     }
 
     /// The result of an active check: what it saw, or what went wrong.
-    pub(crate) fn check(&mut self, result: Result<&str, &str>, now: Duration) -> Option<Event> {
+    pub(crate) fn check(
+        &mut self,
+        result: Result<&str, &CheckFailure>,
+        now: Duration,
+    ) -> Option<Event> {
         let policy = self.policy.check?;
         match result {
             Ok(saw) => {
                 self.passed += 1;
+                self.mistakes = 0;
                 self.streak = if self.checked == Checked::Down { self.streak + 1 } else { 0 };
                 let up = match self.checked {
                     // Nothing has failed yet that would have to be outweighed.
@@ -237,16 +270,21 @@ impl Health {
                     Checked::Down => self.streak >= policy.rise,
                     Checked::Up => false,
                 };
-                let reason = match self.checked {
-                    Checked::Down => format!("{saw} ({})", of(self.streak, "success", policy.rise)),
-                    _ => format!("{saw} (first success)"),
+                let reason = match (self.checked, self.streak) {
+                    (Checked::Down, 1) => format!("{saw} again"),
+                    (Checked::Down, streak) => format!("{saw}, {streak} times in a row"),
+                    _ => saw.to_owned(),
                 };
+                if self.checked == Checked::Down {
+                    let needed = policy.rise;
+                    self.check_reason = format!("{saw}, {} of {needed} times needed", self.streak);
+                }
                 if up {
                     (self.checked, self.streak) = (Checked::Up, 0);
                 }
                 self.settle(now, &reason)
             }
-            Err(wrong) => {
+            Err(CheckFailure { text: wrong, mistaken }) => {
                 self.streak = match self.checked {
                     Checked::Down => 0,
                     _ => self.streak.saturating_add(1),
@@ -254,10 +292,15 @@ impl Health {
                 let patient = self.checked == Checked::Unknown
                     && policy.patience.is_none_or(|patience| now < self.added + patience);
                 self.check_reason = match self.checked {
-                    Checked::Down => format!("{wrong} (still failing)"),
-                    Checked::Unknown => format!("{wrong} (no success yet)"),
-                    Checked::Up => format!("{wrong} ({})", of(self.streak, "failure", policy.fall)),
+                    Checked::Down => format!("its checks still fail: {wrong}"),
+                    Checked::Unknown => format!("no check has passed yet: {wrong}"),
+                    Checked::Up if self.streak == 1 => wrong.clone(),
+                    Checked::Up => {
+                        format!("{} checks in a row failed, the last: {wrong}", self.streak)
+                    }
                 };
+                let mistakes = if *mistaken { self.mistakes.saturating_add(1) } else { 0 };
+                self.mistakes = if self.passed == 0 { mistakes } else { 0 };
                 if self.checked != Checked::Down && self.streak >= policy.fall && !patient {
                     (self.checked, self.streak) = (Checked::Down, 0);
                     self.failures.clear();
@@ -265,7 +308,9 @@ impl Health {
                         self.probation = Some(0);
                     }
                 }
-                self.settle(now, "")
+                let changed = self.settle(now, "");
+                let mistaken = self.mistakes == WRONG_ANSWERS;
+                changed.or_else(|| mistaken.then(|| Event::Mistaken(wrong.clone())))
             }
         }
     }
@@ -340,16 +385,21 @@ impl Health {
         self.settle(now, "its ejection is over; on probation")
     }
 
+    /// Whether its owner wants it to take nothing new.
+    pub(crate) fn is_drained_by_owner(&self) -> bool {
+        self.drained_by_owner
+    }
+
     /// Its owner wants it to take nothing new, or no longer does.
     pub(crate) fn drain_by_owner(&mut self, draining: bool, now: Duration) -> Option<Event> {
         self.drained_by_owner = draining;
-        self.settle(now, "no longer draining")
+        self.settle(now, "it is not to be stopped after all")
     }
 
     /// An operator wants it to take nothing new, or no longer does.
     pub(crate) fn drain_by_operator(&mut self, draining: bool, now: Duration) -> Option<Event> {
         self.drained_by_operator = draining;
-        self.settle(now, "no longer draining")
+        self.settle(now, "given back to traffic by an operator")
     }
 
     /// Time from the start of one active check to the next; `None` without active checks.
@@ -357,7 +407,9 @@ impl Health {
         let CheckPolicy { every, jitter, .. } = self.policy.check?;
         if self.passed == 0 && self.checked != Checked::Up {
             let starting = now.saturating_sub(self.added) / STARTING_CHECK_DIVISOR;
-            return Some(starting.max(QUICK_CHECK).min(every));
+            let doublings = (self.mistakes + 1).saturating_sub(WRONG_ANSWERS).min(DOUBLINGS_MAX);
+            let mistaken = QUICK_CHECK * (1 << doublings);
+            return Some(starting.max(mistaken).min(every));
         }
         let share = match self.passed {
             // Servers that start together are checked apart from then on.
@@ -385,9 +437,9 @@ impl Health {
     fn judge<'a>(&'a self, healthy_reason: &'a str) -> (ServerState, String) {
         let unchecked = self.policy.check.is_some() && self.checked == Checked::Unknown;
         let (state, reason) = if self.drained_by_operator {
-            (ServerState::Draining, "an operator drains it")
+            (ServerState::Draining, "taken out of traffic by an operator")
         } else if self.drained_by_owner {
-            (ServerState::Draining, "its owner is about to stop it")
+            (ServerState::Draining, "finishing its requests before it is stopped")
         } else if let Resolution::Failed(reason) = &self.resolution {
             (ServerState::Unhealthy, reason.as_str())
         } else if self.checked == Checked::Down {
@@ -403,11 +455,6 @@ impl Health {
         };
         (state, reason.to_owned())
     }
-}
-
-/// "2 failures of 3".
-fn of(number: u32, what: &str, needed: u32) -> String {
-    format!("{} of {needed}", count(number, what))
 }
 
 /// "1 failure", "2 successes".

@@ -19,14 +19,14 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use regex::Regex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
-use super::health::show;
+use super::health::{CheckFailure, show};
 use super::server::Endpoint;
 use crate::config::model::{Address, HealthCheck, HealthCheckKind};
 
@@ -52,13 +52,14 @@ pub(crate) async fn check(
     check: &HealthCheck,
     address: &Address,
     endpoint: Endpoint<'_>,
-) -> Result<String, String> {
+) -> Result<String, CheckFailure> {
     let result = timeout(check.timeout, attempt(&check.kind, address, endpoint)).await;
     let what = match &check.kind {
         HealthCheckKind::Tcp => format!("connecting to {}", Place(endpoint)),
         HealthCheckKind::Http { path, .. } => format!("GET {path}"),
     };
-    result.unwrap_or_else(|_| Err(format!("{what} took longer than {}", show(check.timeout))))
+    let late = |_| Err(format!("{what} took longer than {}", show(check.timeout)).into());
+    result.unwrap_or_else(late)
 }
 
 /// Looks a host name up. Of several addresses the `current` one is kept while it is among them,
@@ -85,7 +86,7 @@ async fn attempt(
     kind: &HealthCheckKind,
     address: &Address,
     endpoint: Endpoint<'_>,
-) -> Result<String, String> {
+) -> Result<String, CheckFailure> {
     let refused =
         |error: io::Error| format!("cannot connect to {}: {}", Place(endpoint), plain(&error));
     match endpoint {
@@ -102,7 +103,7 @@ async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     kind: &HealthCheckKind,
     address: &Address,
-) -> Result<String, String> {
+) -> Result<String, CheckFailure> {
     let HealthCheckKind::Http { path, headers, statuses, body } = kind else {
         return Ok("it accepts connections".to_owned());
     };
@@ -152,14 +153,18 @@ async fn judge(
     path: &str,
     statuses: &[(u16, u16)],
     body: Option<&Regex>,
-) -> Result<String, String> {
+) -> Result<String, CheckFailure> {
     let status = response.status().as_u16();
     let seen = format!("GET {path} answered {status}");
     let expected = statuses.iter().any(|(from, to)| (*from..=*to).contains(&status));
     let Some(pattern) = body.filter(|_| expected) else {
         // Whether the body arrives says nothing here.
         let _ = timeout(COURTESY, beginning(response.body_mut())).await;
-        return if expected { Ok(seen) } else { Err(seen) };
+        if expected {
+            return Ok(seen);
+        }
+        let mistaken = status != StatusCode::SERVICE_UNAVAILABLE;
+        return Err(CheckFailure { text: format!("{seen}, not {}", list(statuses)), mistaken });
     };
     let body = beginning(response.body_mut())
         .await
@@ -167,7 +172,21 @@ async fn judge(
     if pattern.is_match(&String::from_utf8_lossy(&body)) {
         return Ok(format!("{seen} with a body as expected"));
     }
-    Err(format!("{seen}, but its body does not match {pattern:?}", pattern = pattern.as_str()))
+    let text = format!("{seen}, but its body does not match {:?}", pattern.as_str());
+    Err(CheckFailure { text, mistaken: true })
+}
+
+/// "200-399", "200, 204 or 301-302".
+fn list(statuses: &[(u16, u16)]) -> String {
+    let range = |(from, to): &(u16, u16)| match from == to {
+        true => from.to_string(),
+        false => format!("{from}-{to}"),
+    };
+    let all: Vec<String> = statuses.iter().map(range).collect();
+    match all.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => all.concat(),
+    }
 }
 
 /// The first [`BODY_BYTES`] of a body, or all of it.

@@ -14,7 +14,8 @@
 //!   their own become its children, so that they are found and killed too.
 //! - The guard leaves only when nothing below it is left. Its end says that the instance's
 //!   address, memory and files are free again.
-//! - Should the guard itself be killed, the parent-death signal takes the instance's main process.
+//! - Should the guard itself be killed, the parent-death signal takes the instance's main process,
+//!   and Plimsoll the rest (`orphans`).
 //! - It blocks every signal: a TERM to the whole control group is the instance's to obey.
 //!
 //! Leaves out: who is restarted and when (the planner), and containers that a daemon elsewhere

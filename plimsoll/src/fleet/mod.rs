@@ -22,6 +22,7 @@ mod figures;
 pub mod guard;
 mod launch;
 mod metrics;
+mod orphans;
 mod output;
 mod plan;
 mod process;
@@ -152,6 +153,7 @@ impl Fleet {
     /// Starts the instances of a configuration. Must be called on a tokio runtime; returns at
     /// once. What an instance lacks to start is logged and tried again.
     pub fn start(config: &Config, traffic: Traffic) -> Self {
+        orphans::adopt();
         let writers = Writers {
             terminal: Writer::start("fleet-terminal", Terminal::own()),
             files: Writer::start("fleet-files", Terminal::own()),

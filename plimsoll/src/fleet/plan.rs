@@ -121,13 +121,24 @@ pub struct Planned {
     deaths: u32,
     /// Why it was told to stop, if that was not asked for.
     failure: Option<String>,
+    /// How its process ended last, whyever it was told to.
+    end: String,
     gone: bool,
     traffic: Option<Seen>,
     /// Since when it drains without a request.
     quiet_since: Option<Duration>,
-    /// Requests of the number's former process.
-    requests_before: u64,
+    /// Requests of the number's former processes, once that is known: the balancer may go on
+    /// counting for the name, or begin again.
+    requests_before: Option<u64>,
     memory_bytes: u64,
+}
+
+impl Planned {
+    /// Requests that its present process has got.
+    fn served(&self) -> u64 {
+        let before = self.requests_before.unwrap_or_default();
+        self.traffic.map_or(0, |seen| seen.requests.saturating_sub(before))
+    }
 }
 
 /// What is to be done.
@@ -265,6 +276,7 @@ impl Planner {
             && !matches!(instance.stage, Stage::Exited { .. } | Stage::Backoff { .. })
         {
             instance.stage = Stage::Exited { at: now };
+            instance.end = status.to_owned();
             instance.last_exit = Some(match instance.failure.take() {
                 Some(failure) => format!("{failure}, then {status}"),
                 None => status.to_owned(),
@@ -290,7 +302,10 @@ impl Planner {
             (true, Some(_)) => {}
         }
         if let Some(seen) = seen {
-            instance.requests_before = instance.requests_before.min(seen.requests);
+            // Nothing is sent to it before it is healthy for the first time.
+            let before = instance.requests_before;
+            let before = before.map_or(seen.requests, |before| before.min(seen.requests));
+            instance.requests_before = Some(before);
         }
     }
 
@@ -399,10 +414,11 @@ impl Planner {
         else {
             return;
         };
-        let status = instance.last_exit.clone().unwrap_or_default();
+        // Why it was told to stop was told then.
+        let end = instance.end.clone();
         if instance.leaving {
             self.instances.remove(&number);
-            steps.push(Step { number: Some(number), action: Action::Remove, reason: status });
+            steps.push(Step { number: Some(number), action: Action::Remove, reason: end });
             return;
         }
         let policy = &self.policy.restart;
@@ -417,11 +433,12 @@ impl Planner {
         {
             instance.crash_loop = true;
             let deaths = instance.deaths;
+            let status = instance.last_exit.clone().unwrap_or_default();
             let text =
                 format!("{status}; deaths in a row: {deaths}; next start in {}", words(delay));
             (Action::DeclareCrashLoop, text)
         } else {
-            (Action::ReportExit, format!("{status}; next start in {}", words(delay)))
+            (Action::ReportExit, format!("{end}; next start in {}", words(delay)))
         };
         steps.push(Step { number: Some(number), action, reason });
     }
@@ -441,7 +458,7 @@ impl Planner {
         }
         self.starts += 1;
         instance.restarts += 1;
-        instance.requests_before = instance.traffic.map_or(0, |seen| seen.requests);
+        instance.requests_before = None;
         instance.generation = generation;
         instance.order = self.starts;
         instance.stage = Stage::Starting;
@@ -480,7 +497,7 @@ impl Planner {
     }
 
     /// The instance to take away first: one that does not serve, then one of an old generation,
-    /// then the newest.
+    /// then the one of the highest number.
     fn least_needed(&self) -> Option<u32> {
         let replacing = self.replacement.as_ref().map(|pair| pair.new);
         self.instances
@@ -489,7 +506,7 @@ impl Planner {
             .max_by_key(|(number, instance)| {
                 let serves = instance.stage == Stage::Ready;
                 let old = instance.generation != self.generation;
-                (Some(**number) != replacing, !serves, old, instance.order)
+                (Some(**number) != replacing, !serves, old, **number)
             })
             .map(|(number, _)| *number)
     }
@@ -514,10 +531,11 @@ impl Planner {
             timed_out: false,
             deaths: 0,
             failure: None,
+            end: String::new(),
             gone: false,
             traffic: None,
             quiet_since: None,
-            requests_before: 0,
+            requests_before: None,
             memory_bytes: 0,
         };
         let action = Action::Start { generation: instance.generation };

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as BlockingStream;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::guard::{Arguments, ORDER_KILL, ORDER_TERMINATE, Report};
+use super::orphans;
 use super::output::{Output, Stream};
+use crate::log;
 
 /// The own program, also when its file was replaced or removed since.
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -104,7 +106,7 @@ impl Process {
         for name in PRIVATE_VARIABLES.iter().chain(&launch.unset) {
             command.env_remove(name);
         }
-        let guard = command.spawn()?;
+        let guard = orphans::spawn_guard(&mut command, id.start)?;
         let (reports, orders) = UnixStream::from_std(own)?.into_split();
         // Spawned and not waited for yet, so that it has an id.
         let pid = guard.id().unwrap_or_default();
@@ -160,13 +162,22 @@ async fn follow(
         tell(News::Ended(end)).await;
     }
     let status = guard.wait().await;
+    orphans::forget_guard(id.start);
+    let lost = !status.as_ref().is_ok_and(ExitStatus::success);
+    if lost && let Some(pid) = main.and_then(|pid| i32::try_from(pid).ok()) {
+        // The kernel kills the main process with its guard, but not its children.
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    }
     if !ended {
-        // The kernel kills the main process with its guard; its group is all that can be named.
-        if let Some(pid) = main.and_then(|pid| i32::try_from(pid).ok()) {
-            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        }
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         tell(News::Ended(format!("lost its guard ({status})"))).await;
+    }
+    if lost {
+        let left = orphans::sweep().await;
+        if left > 0 {
+            let service: &str = &id.service;
+            log::warn(service, format_args!("processes that even KILL does not end: {left}"));
+        }
     }
     for mut reader in readers {
         if timeout(OUTPUT_PATIENCE, &mut reader).await.is_err() {

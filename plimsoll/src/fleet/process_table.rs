@@ -60,6 +60,12 @@ impl ProcessTable {
         self.entries.get(&pid)
     }
 
+    /// The children of one process.
+    pub fn children(&self, parent: i32) -> impl Iterator<Item = &ProcessEntry> {
+        let children = self.children.get(&parent).into_iter().flatten();
+        children.filter_map(|child| self.entries.get(child))
+    }
+
     /// Children, grandchildren and so on, parents before their children; without `root`.
     pub fn descendants(&self, root: i32) -> Vec<&ProcessEntry> {
         let mut found = Vec::new();

@@ -114,6 +114,7 @@ impl ServiceRun {
                     .to_owned(),
             );
             let generation = self.planner.change();
+            log::info(&self.name, "rolling restart begins: its command or environment changed");
             self.specs.insert(generation, Arc::clone(&self.spec));
         } else {
             self.specs.insert(self.planner.generation(), Arc::clone(&self.spec));
@@ -303,8 +304,14 @@ impl ServiceRun {
         let service: &str = &Arc::clone(&self.name);
         match action {
             Action::Start { generation } => self.start(number, generation, &reason, hands),
-            // The balancer logs these two as changes of its servers' state.
-            Action::MarkDraining | Action::ReportReady => {}
+            // The balancer logs it as a change of its server's state.
+            Action::ReportReady => {}
+            Action::MarkDraining => {
+                // Of a stop of everything one line tells.
+                if !self.stopping {
+                    log::info(service, format!("{name} is draining: {reason}"));
+                }
+            }
             Action::Terminate => {
                 // What is as planned shows in how it ends.
                 if reason != DRAINED && !self.stopping {
@@ -319,7 +326,7 @@ impl ServiceRun {
             }
             Action::Remove => {
                 self.slots.remove(&number);
-                log::info(service, format!("{name} is stopped: {reason}"));
+                log::info(service, format!("{name} has stopped: {reason}"));
             }
             Action::ReportExit => log::warn(service, format!("{name} {reason}")),
             Action::DeclareCrashLoop => {
@@ -393,11 +400,10 @@ impl ServiceRun {
         let replaced: Vec<_> = rollout.replaced.iter().map(names).collect();
         let service = self.name.to_string();
         let what = match rollout.cause {
-            Cause::Restart => "restart is complete",
-            Cause::Change => "change is complete",
+            Cause::Restart | Cause::Change => "rolling restart is complete",
             Cause::RollBack => "rolled back to what worked before",
         };
-        log::info(&service, what);
+        log::info(&service, format!("{what}; instances replaced: {}", replaced.len()));
         let took = self.waiter.as_ref().map(|waiter| waiter.since.elapsed()).unwrap_or_default();
         self.answer(Ok(RestartReport { service, replaced, took }));
     }
@@ -408,7 +414,7 @@ impl ServiceRun {
         let instance = self.instance_name(number);
         let reason = self.with_output(number, reason);
         let what = match rollout.cause {
-            Cause::Restart => "restart is given up, the other instances stay",
+            Cause::Restart => "rolling restart is given up, the other instances stay",
             Cause::Change => "change is taken back",
             Cause::RollBack => "going back is given up, instances of both commands stay",
         };

@@ -76,7 +76,7 @@ fn a_drain_finishes_what_is_open_and_reports_what_it_cut() {
     let mut idle = Connection::open(plimsoll.traffic);
     assert_eq!(idle.get("/").text(), "done");
     plimsoll.signal(Signal::SIGTERM);
-    plimsoll.wait_log("drain");
+    plimsoll.wait_log("stopping");
     assert!(idle.rest().is_empty());
     harness::eventually("the listener to close", || {
         Connection::try_open(plimsoll.traffic).is_err()

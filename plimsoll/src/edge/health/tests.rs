@@ -96,13 +96,20 @@ impl Case {
                 let health = &mut self.health[index];
                 let rest = line.splitn(3, ' ').nth(2).unwrap_or("");
                 let result = match (words.get(2), words.get(3)) {
-                    (Some(&"fail"), text) => Err(*text.unwrap()),
+                    (Some(&"fail"), text) => Err((*text.unwrap()).to_owned()),
                     (_, text) => Ok(*text.unwrap_or(&"")),
+                };
+                // As the probe tells it.
+                let mistaken = |text: String| CheckFailure {
+                    mistaken: text.contains("answered") && !text.contains("503"),
+                    text,
                 };
                 let on = what == "drain";
                 let event = match (what, words.get(2)) {
-                    ("check", _) => health.check(result, now),
-                    ("resolve", _) => health.resolved(result.map(|_| ()), now),
+                    ("check", _) => health.check(result.map_err(mistaken).as_ref().copied(), now),
+                    ("resolve", _) => {
+                        health.resolved(result.as_ref().map(|_| ()).map_err(String::as_str), now)
+                    }
                     ("drain" | "undrain", Some(&"owner")) => health.drain_by_owner(on, now),
                     ("drain" | "undrain", _) => health.drain_by_operator(on, now),
                     ("success", times) => {
@@ -120,6 +127,9 @@ impl Case {
             match event {
                 Some(Event::Changed(Transition { to, reason, .. })) => {
                     self.log.push_back(format!("{name} is {to}: {reason}"));
+                }
+                Some(Event::Mistaken(text)) => {
+                    self.log.push_back(format!("{name} is mistaken: {text}"));
                 }
                 Some(Event::Cleared(text)) => self.log.push_back(format!("{name}: {text}")),
                 None => {}

@@ -55,7 +55,8 @@ fn server(reply: &str) -> (SocketAddr, JoinHandle<String>) {
 }
 
 async fn verdict(with: &HealthCheck, address: SocketAddr) -> Result<String, String> {
-    check(with, &Address::Tcp(address), Endpoint::Tcp(address)).await
+    let verdict = check(with, &Address::Tcp(address), Endpoint::Tcp(address)).await;
+    verdict.map_err(|failure| failure.text)
 }
 
 /// The verdict on a server that gives `reply`.
@@ -103,12 +104,12 @@ async fn judges_statuses_and_bodies() {
         (None, "HTTP/1.1 204 No Content\r\n\r\n", Ok("GET /h answered 204")),
         (None, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", Ok("GET /h answered 302")),
         (None, "HTTP/1.0 200 OK\r\n\r\nanything", Ok("GET /h answered 200")),
-        (None, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Err("GET /h answered 404")),
-        (None, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", Err("GET /h answered 500")),
+        (None, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Err("GET /h answered 404, not 200-399")),
+        (None, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", Err("GET /h answered 500, not 200-399")),
         (None, broken, Ok("GET /h answered 200")),
         (Some("^rea+dy$"), OK, Ok("GET /h answered 200 with a body as expected")),
         (Some("steady"), OK, Err("GET /h answered 200, but its body does not match \"steady\"")),
-        (Some("ready"), "HTTP/1.1 503 No\r\n\r\nready", Err("GET /h answered 503")),
+        (Some("ready"), "HTTP/1.1 503 No\r\n\r\nready", Err("GET /h answered 503, not 200-399")),
         (
             Some("steady"),
             broken,
@@ -190,7 +191,8 @@ async fn unix_sockets_are_checked_alike() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("web.socket");
     let on = async |with: &HealthCheck, path: &Path| {
-        check(with, &Address::Unix(path.to_owned()), Endpoint::Unix(path)).await
+        let verdict = check(with, &Address::Unix(path.to_owned()), Endpoint::Unix(path)).await;
+        verdict.map_err(|failure| failure.text)
     };
     let missing = format!("cannot connect to {}: no such socket", path.display());
     assert_eq!(on(&tcp(), &path).await.unwrap_err(), missing);
@@ -205,6 +207,23 @@ async fn unix_sockets_are_checked_alike() {
     assert_eq!(on(&http("/h", None), &path).await.unwrap(), "GET /h answered 200");
     let asked = server.join().unwrap().to_ascii_lowercase();
     assert!(asked.contains("host: localhost\r\n"), "{asked}");
+}
+
+#[tokio::test]
+async fn tells_a_mistake_from_a_wish_for_patience() {
+    for (reply, mistaken) in [
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", true),
+        ("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", false),
+        (OK, true),
+        ("", false),
+    ] {
+        let (address, server) = server(reply);
+        let with = http("/h", Some("never"));
+        let failure = check(&with, &Address::Tcp(address), Endpoint::Tcp(address)).await;
+        assert_eq!(failure.unwrap_err().mistaken, mistaken, "{reply}");
+        server.join().unwrap();
+    }
+    assert_eq!(list(&[(200, 200), (204, 204), (301, 302)]), "200, 204 or 301-302");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::view::{CheckView, ServerView};
 use crate::config::model::Address;
-use crate::edge::health::{Event, Health, HealthPolicy, Transition};
+use crate::edge::health::{CheckFailure, Event, Health, HealthPolicy, Transition};
 use crate::edge::server::{Server, ServerSpec, ServerState};
 use crate::log;
 
@@ -53,12 +53,13 @@ impl Member {
     /// Counts the result of an active check and judges it.
     pub(super) fn checked(
         &mut self,
-        result: Result<String, String>,
+        result: Result<String, CheckFailure>,
         latency: Duration,
         at: Instant,
         now: Duration,
     ) -> Option<Event> {
-        let event = self.health.check(result.as_deref().map_err(String::as_str), now);
+        let event = self.health.check(result.as_deref(), now);
+        let result = result.map_err(|failure| failure.text);
         *(if result.is_ok() { &mut self.checks_passed } else { &mut self.checks_failed }) += 1;
         self.last_check = Some(CheckView { at, latency, result });
         event
@@ -75,6 +76,17 @@ impl Member {
                 log::info(part, format_args!("{name}: {text}"));
                 false
             }
+            Some(Event::Mistaken(text)) => {
+                log::warn(
+                    part,
+                    format_args!(
+                        "{name} answers, but not as its health check expects: {text}; it gets no \
+                         traffic until it does: correct `--health PATH`, the key `health` of \
+                         service {part}, or the server"
+                    ),
+                );
+                false
+            }
             Some(Event::Changed(Transition { to, reason, .. })) => {
                 self.server.set_state(*to);
                 if *to == ServerState::Healthy {
@@ -82,6 +94,8 @@ impl Member {
                 }
                 let line = format_args!("{name} is {to}: {reason}");
                 match to {
+                    // Its owner, who knows the reason, tells of it.
+                    ServerState::Draining if self.health.is_drained_by_owner() => {}
                     ServerState::Unhealthy | ServerState::Ejected => log::warn(part, line),
                     _ => log::info(part, line),
                 }

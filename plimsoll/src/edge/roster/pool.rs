@@ -21,7 +21,7 @@ use super::view::ServiceView;
 use super::{Outcome, now};
 use crate::config::model::{HealthCheck, Service, Source};
 use crate::edge::balance::{NoServer, PickInput, ServerSet};
-use crate::edge::health::{Event, HealthPolicy};
+use crate::edge::health::{CheckFailure, Event, HealthPolicy};
 use crate::edge::server::{InFlight, Server, ServerSpec, ServerState};
 
 /// Choices that may be lost to another worker's request at `max_conns` before giving up.
@@ -49,6 +49,8 @@ pub(crate) struct ServicePool {
 struct PoolState {
     service: Arc<Service>,
     members: Vec<Member>,
+    /// It was told that the health check may be mistaken; once is enough for all servers.
+    mistake_told: bool,
 }
 
 impl PoolState {
@@ -69,7 +71,11 @@ impl ServicePool {
             set: ArcSwap::from_pointee(set),
             turn: AtomicU64::new(0),
             needs: Needs::default(),
-            state: Mutex::new(PoolState { service: Arc::clone(service), members: Vec::new() }),
+            state: Mutex::new(PoolState {
+                service: Arc::clone(service),
+                members: Vec::new(),
+                mistake_told: false,
+            }),
             changes: Arc::clone(changes),
             configured: watch::Sender::new(0),
             epoch,
@@ -140,6 +146,7 @@ impl ServicePool {
         let runs = |source: &Source| matches!(source, Source::Processes(_));
         let other_owner = runs(&state.service.source) != runs(&service.source);
         state.service = Arc::clone(service);
+        state.mistake_told = false;
         if other_owner {
             retire(state.members.drain(..));
         }
@@ -219,7 +226,7 @@ impl ServicePool {
     pub(super) fn checked(
         &self,
         server: &Arc<Server>,
-        result: Result<String, String>,
+        result: Result<String, CheckFailure>,
         latency: Duration,
     ) {
         let at = now();
@@ -268,6 +275,12 @@ impl ServicePool {
         // A request may outlive its server's membership.
         let Some(member) = state.member(server) else { return };
         let event = judge(member);
+        if matches!(event, Some(Event::Mistaken(_)))
+            && std::mem::replace(&mut state.mistake_told, true)
+        {
+            return;
+        }
+        let Some(member) = state.member(server) else { return };
         if member.show(event.as_ref(), now) {
             self.publish(state);
         }

@@ -149,7 +149,7 @@ async fn a_new_server_waits_for_its_first_success_but_not_for_an_interval() {
     until(&roster, "a", ServerState::Healthy).await;
     assert_eq!(&*pick(&roster).unwrap().server().name, "a");
     let view = view(&roster, "a");
-    assert_eq!(view.reason, "GET /health/ answered 200 (first success)");
+    assert_eq!(view.reason, "GET /health/ answered 200");
     assert_eq!((view.checks_passed, view.checks_failed), (1, 2));
     let check = view.last_check.unwrap();
     assert_eq!(check.result.as_deref(), Ok("GET /health/ answered 200"));
@@ -236,7 +236,7 @@ async fn a_reload_keeps_health_counters_and_drains() {
     assert_ne!(named(&roster, "b").state(), ServerState::Stopped);
     assert!(Arc::ptr_eq(&named(&roster, "c"), &c));
     assert_eq!(c.state(), ServerState::Draining);
-    assert_eq!(view(&roster, "c").reason, "an operator drains it");
+    assert_eq!(view(&roster, "c").reason, "taken out of traffic by an operator");
     drop(in_flight);
     // The interval was a day; the new one is in force at once.
     until(&roster, "a", ServerState::Unhealthy).await;

@@ -238,7 +238,7 @@ impl Planner {
             if one.leaving || one.stage != Stage::Ready || young {
                 return None;
             }
-            let served = one.traffic.map_or(0, |seen| seen.requests - one.requests_before);
+            let served = one.served();
             if one.memory_bytes > memory {
                 let used = one.memory_bytes;
                 return Some((

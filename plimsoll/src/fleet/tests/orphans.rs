@@ -3,8 +3,12 @@
 use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::*;
 use crate::config::model::Address;
+use crate::fleet::process_table::ProcessTable;
 
 /// The word by which the test binary becomes a Plimsoll that can be killed.
 pub const HOST: &str = "fleet-host";
@@ -69,6 +73,51 @@ async fn kill_9_of_plimsoll_leaves_nothing_behind() {
         !runtime_directory.exists()
     });
     assert!(gone.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_killed_guard_leaves_nothing_behind_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut pipe = Pipe::new(directory.path());
+    // Only first starts hold the pipe. A process in a session of its own that ignores TERM, and a
+    // daemon whose parent is gone and that keeps making new ones.
+    let script = format!(
+        "cd {}; [ -e $INSTANCE ] && exec sleep 1000; touch $INSTANCE; exec 9> {}; \
+         setsid sh -c 'trap \"\" TERM; echo session >&9; sleep 1000; :' & \
+         (setsid sh -c 'echo daemon >&9; while :; do setsid sleep 0.01; done' &) & \
+         while :; do sleep 1000; done",
+        directory.path().display(),
+        pipe.path.display()
+    );
+    let mut plimsoll = start_host(&script);
+    for _ in 0..2 * 2 {
+        assert!(pipe.line().await.is_some());
+    }
+    let table = ProcessTable::read().unwrap();
+    let guards: Vec<i32> =
+        table.children(plimsoll.id().cast_signed()).map(|guard| guard.pid).collect();
+    assert_eq!(guards.len(), 2);
+    for guard in guards {
+        kill(Pid::from_raw(guard), Signal::SIGKILL).unwrap();
+    }
+    pipe.ended().await;
+    // Both instances are started again: their new guards were not taken for orphans.
+    let again = tokio::task::spawn_blocking(move || {
+        let deadline = Instant::now() + PATIENCE;
+        let sleeps = |plimsoll: &Child| {
+            let table = ProcessTable::read().unwrap();
+            let guards = table.children(plimsoll.id().cast_signed());
+            guards.filter(|guard| table.children(guard.pid).count() == 1).count()
+        };
+        while sleeps(&plimsoll) < 2 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let count = sleeps(&plimsoll);
+        plimsoll.kill().unwrap();
+        plimsoll.wait().unwrap();
+        count
+    });
+    assert_eq!(again.await.unwrap(), 2);
 }
 
 #[tokio::test]
