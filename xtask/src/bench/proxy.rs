@@ -235,12 +235,17 @@ mod tests {
 
     use super::{Backend, Peer, Setup};
 
+    /// Ports that anybody may bind: `nginx -t` tries to, and takes it well if somebody was faster.
+    const TRAFFIC: u16 = 8008;
+    const OBSERVED: u16 = 8009;
+
     /// Lets each installed peer judge the configurations that are written for it.
     fn judge(peer: Peer, check: &[&str]) {
-        for observed_at in [None, Some(9)] {
+        for observed_at in [None, Some(OBSERVED)] {
             let folder = tempfile::tempdir().unwrap();
             let backends = [Backend::Tcp(7), Backend::Unix(PathBuf::from("/run/server.sock"))];
-            let setup = Setup { folder: folder.path(), port: 8, observed_at, backends: &backends };
+            let setup =
+                Setup { folder: folder.path(), port: TRAFFIC, observed_at, backends: &backends };
             let file = folder.path().join("config");
             std::fs::write(&file, peer.config(&setup)).unwrap();
             let mut command = Command::new(peer.program().unwrap());
