@@ -3,6 +3,7 @@
 //! The load is a client like any other: it comes in through the listening address. What it asks is
 //! bounded by [`REQUESTS_A_SECOND`]; an answer that does not come is left behind.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ const REQUESTS_A_SECOND: u32 = 20;
 const IN_FLIGHT_MAX: usize = 50;
 /// An answer that takes longer counts as none.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What this program is called where the search path leads to it.
+const NAME: &str = "plimsoll";
 /// Where the commands look unless told otherwise.
 const DEFAULT_ADMIN: &str = "127.0.0.1:9900";
 /// Time between two killed instances.
@@ -120,7 +123,7 @@ impl Demo {
             Source::Servers(_) => 0,
         };
         let instances = config.services.values().map(wanted).sum();
-        println!("{}", self.welcome(instances, &address.to_string(), &admin));
+        println!("{}", self.welcome(&own_call(), instances, &address.to_string(), &admin));
         if self.traffic {
             tasks.spawn(load(Arc::clone(app), address));
         }
@@ -131,16 +134,16 @@ impl Demo {
     }
 
     /// What stands above the log. Addresses vary in length; the second column does not.
-    fn welcome(self, instances: u32, traffic: &str, admin: &str) -> String {
+    fn welcome(self, plimsoll: &str, instances: u32, traffic: &str, admin: &str) -> String {
         let others = if admin == DEFAULT_ADMIN { "" } else { &format!(" --admin {admin}") };
         let servers = plural(instances as usize, "server");
         let tries = [
             (format!("curl http://{traffic}/"), "which instance answers?"),
             (format!("curl 'http://{traffic}/load?ms=500'"), "keep one busy"),
             (format!("curl http://{traffic}/variables/"), "a REST API on a shared store"),
-            (format!("plimsoll status{others}"), "the fleet as a table"),
-            (format!("plimsoll drain clinic-1{others}"), "take one out of traffic"),
-            (format!("plimsoll restart clinic{others}"), "replace all, losing no request"),
+            (format!("{plimsoll} status{others}"), "the fleet as a table"),
+            (format!("{plimsoll} drain clinic-1{others}"), "take one out of traffic"),
+            (format!("{plimsoll} restart clinic{others}"), "replace all, losing no request"),
         ];
         let places = [
             (format!("The clinic, {servers} behind one port:"), traffic),
@@ -170,6 +173,28 @@ impl Demo {
         text.push_str("  Ctrl-C stops everything.\n");
         text
     }
+}
+
+/// What to type to call this program: who runs the demonstration has often just built it.
+fn own_call() -> String {
+    let Ok(program) = std::env::current_exe() else { return NAME.to_owned() };
+    let folder = std::env::current_dir().unwrap_or_default();
+    call_of(&program, &folder, &std::env::var_os("PATH").unwrap_or_default())
+}
+
+/// What to type in `folder` to call `program`, as short as it can be.
+fn call_of(program: &Path, folder: &Path, search_path: &OsStr) -> String {
+    let found = std::env::split_paths(search_path).map(|place| place.join(NAME));
+    // The search goes on past what is not there, and ends at the first that is.
+    if found.into_iter().find_map(|file| file.canonicalize().ok()).as_deref() == Some(program) {
+        return NAME.to_owned();
+    }
+    let call = match program.strip_prefix(folder) {
+        Ok(rest) => Path::new(".").join(rest).display().to_string(),
+        Err(_) => program.display().to_string(),
+    };
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if call.chars().all(is_plain) { call } else { format!("'{}'", call.replace('\'', r"'\''")) }
 }
 
 async fn load(app: Arc<App>, address: SocketAddr) {
@@ -260,6 +285,53 @@ async fn chaos(app: Arc<App>) {
         let process = nix::unistd::Pid::from_raw(process);
         if let Err(error) = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL) {
             log::warn("chaos", format_args!("it was gone already: {error}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    use super::{Demo, call_of};
+
+    #[test]
+    fn a_program_is_called_by_its_name_where_that_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder of temporary files may itself be behind a link; a program never is.
+        let folder = folder.path().canonicalize().unwrap();
+        let (ours, other) = (folder.join("ours"), folder.join("other"));
+        for place in [&ours, &other] {
+            std::fs::create_dir(place).unwrap();
+            std::fs::write(place.join("plimsoll"), "").unwrap();
+        }
+        let path = |places: &[&Path]| std::env::join_paths(places).unwrap();
+        let program = ours.join("plimsoll");
+        let call = |places: &[&Path]| call_of(&program, &folder, &path(places));
+        assert_eq!(call(&[&folder, &ours, &other]), "plimsoll");
+        assert_eq!(call(&[&other, &ours]), "./ours/plimsoll", "the name leads to another one");
+        assert_eq!(call(&[]), "./ours/plimsoll");
+    }
+
+    #[test]
+    fn elsewhere_it_is_called_by_a_path_that_a_shell_takes() {
+        let call = |program: &str, folder: &str| {
+            call_of(Path::new(program), Path::new(folder), OsStr::new(""))
+        };
+        assert_eq!(call("/src/target/debug/plimsoll", "/src"), "./target/debug/plimsoll");
+        assert_eq!(call("/src/target/debug/plimsoll", "/src/docs"), "/src/target/debug/plimsoll");
+        assert_eq!(call("/my work/debug/plimsoll", "/"), "'./my work/debug/plimsoll'");
+        assert_eq!(call("/it's/plimsoll", "/src"), r"'/it'\''s/plimsoll'");
+    }
+
+    #[test]
+    fn what_there_is_to_try_can_be_typed() {
+        let demo = Demo { traffic: false, chaos: false };
+        let text = demo.welcome("./debug/plimsoll", 3, "127.0.0.1:9999", "127.0.0.1:9901");
+        for command in ["status", "drain clinic-1", "restart clinic"] {
+            let typed = format!("    ./debug/plimsoll {command} --admin 127.0.0.1:9901  ");
+            assert!(text.contains(&typed), "{text}");
         }
     }
 }

@@ -34,7 +34,7 @@ fn even_kill_9_leaves_no_instance_behind() {
     let script = format!(
         "trap '' TERM; echo $$ >> pids; (trap '' TERM; sh -c 'echo $$ >> pids; exec sleep 1000') & \
          setsid sh -c 'echo $$ >> pids; exec sleep 1000' & \
-         exec {} clinic",
+         exec '{}' clinic",
         harness::binary().display()
     );
     std::fs::write(directory.path().join("start.sh"), script).unwrap();
@@ -219,7 +219,7 @@ fn a_crash_loop_is_told_and_halts_nobody_else() {
 fn a_restart_whose_new_instance_fails_is_rolled_back() {
     let directory = tempfile::tempdir().unwrap();
     let script = format!(
-        "[ -e broken ] && {{ echo it is broken >&2; exit 1; }}; exec {} clinic",
+        "[ -e broken ] && {{ echo it is broken >&2; exit 1; }}; exec '{}' clinic",
         harness::binary().display()
     );
     std::fs::write(directory.path().join("start.sh"), script).unwrap();

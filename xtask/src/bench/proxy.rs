@@ -90,6 +90,14 @@ pub(super) fn nginx_user() -> &'static str {
     if nix::unistd::geteuid().is_root() { "user root;\n" } else { "" }
 }
 
+/// Where nginx may keep bodies. It makes these folders when it starts, used or not, and only root may
+/// make the ones that it was built with.
+pub(super) fn nginx_folders(folder: &Path) -> String {
+    ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("    {name}_temp_path {}/{name};\n", folder.display()))
+        .concat()
+}
+
 fn nginx(setup: &Setup<'_>) -> String {
     let servers: String = setup
         .backends
@@ -115,7 +123,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/nginx.log error;
 events {{ worker_connections 8192; }}
 http {{
-    {log}
+{folders}    {log}
     tcp_nodelay on;
     keepalive_timeout 1h;
     keepalive_requests 1000000000;
@@ -140,6 +148,7 @@ http {{
 }}
 "#,
         user = nginx_user(),
+        folders = nginx_folders(setup.folder),
         port = setup.port,
     )
 }
@@ -235,12 +244,17 @@ mod tests {
 
     use super::{Backend, Peer, Setup};
 
+    /// Ports that anybody may bind: `nginx -t` tries to, and takes it well if somebody was faster.
+    const TRAFFIC: u16 = 8008;
+    const OBSERVED: u16 = 8009;
+
     /// Lets each installed peer judge the configurations that are written for it.
     fn judge(peer: Peer, check: &[&str]) {
-        for observed_at in [None, Some(9)] {
+        for observed_at in [None, Some(OBSERVED)] {
             let folder = tempfile::tempdir().unwrap();
             let backends = [Backend::Tcp(7), Backend::Unix(PathBuf::from("/run/server.sock"))];
-            let setup = Setup { folder: folder.path(), port: 8, observed_at, backends: &backends };
+            let setup =
+                Setup { folder: folder.path(), port: TRAFFIC, observed_at, backends: &backends };
             let file = folder.path().join("config");
             std::fs::write(&file, peer.config(&setup)).unwrap();
             let mut command = Command::new(peer.program().unwrap());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::process::Guarded;
-use super::proxy::{Backend, Peer, nginx_user};
+use super::proxy::{Backend, Peer, nginx_folders, nginx_user};
 
 /// Bytes of the replies, by path.
 pub(super) const SMALL: Reply = Reply { path: "/small", bytes: 100 };
@@ -53,7 +53,7 @@ pid {folder}/upstream.pid;
 error_log {folder}/upstream.log error;
 events {{ worker_connections 8192; }}
 http {{
-    access_log off;
+{folders}    access_log off;
     default_type text/plain;
     sendfile on;
     tcp_nodelay on;
@@ -69,6 +69,7 @@ http {{
 }}
 "#,
         user = nginx_user(),
+        folders = nginx_folders(folder),
         folder = folder.display(),
         socket = socket.display(),
         files = files.display(),

@@ -1,9 +1,10 @@
 //! Programs from the distribution.
 //!
-//! Debian's packages start their daemons when they are installed. Ours must not: they would take
-//! ports and memory on the machine of somebody who only wanted to run the tests. While packages
-//! are installed a `policy-rc.d` forbids it; it is removed again however the installation ends,
-//! and one that was there before is left as it is.
+//! Debian's packages start their daemons when they are installed, and at every boot from then on.
+//! Ours must not: they would take ports and memory on the machine of somebody who only wanted to
+//! run the tests. While packages are installed a `policy-rc.d` forbids it; it is removed again
+//! however the installation ends, and one that was there before is left as it is. Services that
+//! the installation enabled are disabled after it; the others stay as they are.
 
 use std::process::Command;
 
@@ -20,10 +21,20 @@ if [ ! -e "$policy" ]; then
     trap 'exit 130' INT TERM HUP
     printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod 755 "$policy" || exit 1
 fi
+enabled() { ls /etc/systemd/system/*.wants 2>/dev/null | grep '\.service$' | sort -u; }
+before=$(enabled)
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq || echo "the package lists could not be renewed; trying with the old ones" >&2
 # What dpkg tells step by step is for nobody; errors come through.
 apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
+status=$?
+if command -v systemctl >/dev/null; then
+    for unit in $(enabled); do
+        echo "$before" | grep -qxF "$unit" && continue
+        systemctl --quiet disable "$unit" && echo "$unit will not start at boot" >&2
+    done
+fi
+exit $status
 "#;
 
 /// Something that a chore cannot do without.
@@ -86,7 +97,9 @@ pub(crate) fn install(needs: &[Need]) -> anyhow::Result<()> {
     let mut packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
     packages.sort_unstable();
     packages.dedup();
-    let Some(installer) = installer() else { bail!(refusal(&missing, &packages)) };
+    let Some(installer) = installer() else {
+        bail!(refusal(&missing, &packages, command::find("apt-get").is_some()))
+    };
     for need in &missing {
         eprintln!("installing {} for {}: {}", need.package, need.name, need.why);
     }
@@ -124,16 +137,23 @@ fn installer() -> Option<Installer> {
 }
 
 /// What a person without rights, or on another system, has to do.
-fn refusal(missing: &[&Need], packages: &[&str]) -> String {
+fn refusal(missing: &[&Need], packages: &[&str], has_apt: bool) -> String {
     let mut text = String::from("this machine lacks what is needed here:\n");
     for need in missing {
         text.push_str(&format!("  {}: {}\n", need.name, need.why));
     }
-    text.push_str(&format!(
-        "They can be installed by `apt-get install`, but that takes Debian or Ubuntu and root, or \
-         sudo without a password.\nInstall them (Debian's names: {}) and try again.",
-        packages.join(" ")
-    ));
+    let packages = packages.join(" ");
+    if has_apt {
+        text.push_str(&format!(
+            "Run by root, or by a user whose sudo asks for no password, this installs it. By hand, \
+             as root:\n  apt-get install --no-install-recommends {packages}\nThen try again."
+        ));
+    } else {
+        text.push_str(&format!(
+            "Only on Debian and Ubuntu is it installed from here. Install it (Debian's names: \
+             {packages}) and try again."
+        ));
+    }
     text
 }
 
@@ -151,8 +171,13 @@ mod tests {
     fn a_refusal_names_program_reason_and_package() {
         let need = Need::program("no-such-program", "no-such-package", "a test of the message");
         assert!(!need.is_met());
-        let text = refusal(&[&need], &["no-such-package"]);
+        let text = refusal(&[&need], &["no-such-package", "another"], true);
         assert!(text.contains("  no-such-program: a test of the message\n"), "{text}");
-        assert!(text.contains("Debian's names: no-such-package"), "{text}");
+        let command = "  apt-get install --no-install-recommends no-such-package another\n";
+        assert!(text.contains(command), "{text}");
+        let text = refusal(&[&need], &["no-such-package"], false);
+        assert!(text.contains("  no-such-program: a test of the message\n"), "{text}");
+        assert!(text.contains("Debian's names: no-such-package)"), "{text}");
+        assert!(!text.contains("apt-get install"), "{text}");
     }
 }
