@@ -155,9 +155,6 @@ impl Exchange<'_> {
         if self.is_overdue(context) {
             return Poll::Ready(Err(Broken::Overdue));
         }
-        if self.client_left(context, Stage::Body) {
-            return Poll::Ready(Err(Broken::Client("the client closed the connection")));
-        }
         let waits_for_client = self.transfer.download_waits == Waits::Client;
         if std::mem::take(&mut self.transfer.moved) {
             self.now = Instant::now();
@@ -168,6 +165,10 @@ impl Exchange<'_> {
                 service.config.timeouts.body
             };
             self.client.deadline.set(self.now, time);
+        }
+        // After the time of a piece that has moved was set anew.
+        if self.client_left(context, Stage::Body) {
+            return Poll::Ready(Err(Broken::Client("the client closed the connection")));
         }
         self.client.deadline.poll(context).map(|()| {
             Err(if waits_for_client {

@@ -8,9 +8,10 @@
 //! who listens is served within the ordinary deadlines, and who left is noticed in seconds.
 //!
 //! It is asked late and ever more rarely, since not all that half-close expect such an answer. It
-//! cannot be asked once the response has begun: then a client has [`QUIET`] for each piece of it,
+//! cannot be asked once the response has begun: then the server has [`QUIET`] for each piece of it,
 //! because those who leave a stream of events are many, and those who half-close and wait for its
-//! next piece are few. HTTP/1.0 knows no interim responses; its clients have the ordinary time.
+//! next piece are few. While a piece waits for the client it asks by itself, so a slow reader has the
+//! ordinary time. HTTP/1.0 knows no interim responses; its clients have the ordinary time.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use http1::Version;
 
 use super::{CONTINUE, Exchange};
 use crate::edge::deadline::Deadline;
+use crate::edge::relay::Waits;
 
 /// How long a client that ended its side may hear nothing until it is asked, the first time, or,
 /// within a response, is taken for gone.
@@ -70,7 +72,7 @@ impl Exchange<'_> {
             return false;
         }
         match stage {
-            Stage::Body => true,
+            Stage::Body => self.transfer.download_waits == Waits::Server,
             Stage::Head if self.scratch.request.version < Version::Http11 => false,
             Stage::Head => self.ask_or_listen(context),
         }

@@ -2,6 +2,7 @@
 //! another's.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -149,4 +150,29 @@ fn a_slow_reader_gets_the_last_byte() {
         assert!(count > 0, "the body ended {} bytes early", TIMES * LENGTH - received);
         received += count;
     }
+}
+
+#[test]
+fn a_slow_reader_that_ended_its_side_gets_the_last_byte() {
+    const TIMES: usize = 10;
+    let script: Script = Arc::new(|connection, _| {
+        if connection.read_head().starts_with("GET /large ") {
+            respond(connection, &body(0).repeat(TIMES), TIMES * LENGTH);
+        }
+        connection.read_to_end();
+    });
+    let harness = Harness::start(&[script], |config| config.workers = 1);
+    let open = |path: &str| {
+        let mut client = harness.connect();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        client
+    };
+    let slow = open("/large");
+    // While all of it goes to another, the sockets of the slow reader have filled up.
+    let large = harness.connect().get("/large").body;
+    // Who waits for a head is asked when the time is over in which a server has to go on.
+    assert_eq!(open("/silent").read().status, 100);
+    let response = read_response(&mut &slow.stream, &mut Vec::new(), false);
+    assert!(response.body == large, "{} bytes came of {}", response.body.len(), large.len());
 }
