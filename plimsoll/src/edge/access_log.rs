@@ -2,38 +2,43 @@
 //!
 //! Invariants: a worker never waits for the log: what the writer cannot keep up with, or the system
 //! does not take, is dropped and counted; at most [`QUEUED`] batches of [`BATCH_BYTES`] wait. The
-//! file is appended to, and reopened on request, so that a rotated file is let go.
+//! file is appended to, and reopened on request, so that a rotated file is let go. Neither a reload nor
+//! the end waits for a pipe whose reader does not read.
 
 mod writer;
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::forward::AddressText;
 use crate::config::model::{AccessLog as Configured, AccessLogFormat};
 pub(crate) use writer::Losses;
-use writer::{Message, Writer};
+use writer::Writer;
 
 /// Bytes of lines that a worker gathers before it hands them over.
 const BATCH_BYTES: usize = 32 * 1024;
 /// Batches that may wait for the writer.
 const QUEUED: usize = 64;
+/// Most time that the last lines have to be written.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An access log that is open.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     /// What it was opened for.
     pub(crate) configured: Configured,
-    sender: SyncSender<Message>,
+    sender: SyncSender<Vec<u8>>,
+    /// Whether the file is to be opened again. Set by a reload, cleared by the writer.
+    reopen: Arc<AtomicBool>,
     losses: Arc<Losses>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Disconnected when the writer has ended.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl AccessLog {
@@ -44,17 +49,23 @@ impl AccessLog {
     pub(crate) fn open(configured: Configured) -> io::Result<Arc<Self>> {
         let losses = Arc::<Losses>::default();
         let writer = Writer::open(configured.to.clone(), Arc::clone(&losses))?;
-        let (sender, messages) = sync_channel(QUEUED);
-        let writer = std::thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || writer.run(&messages))?;
-        Ok(Arc::new(Self { configured, sender, losses, writer: Mutex::new(Some(writer)) }))
+        let (sender, batches) = sync_channel(QUEUED);
+        let (running, ended) = channel();
+        let reopen = Arc::<AtomicBool>::default();
+        let wanted = Arc::clone(&reopen);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            writer.run(&batches, &wanted);
+            drop(running);
+        })?;
+        Ok(Arc::new(Self { configured, sender, reopen, losses, ended: Mutex::new(ended) }))
     }
 
-    /// Lets the file go and opens it again by name.
+    /// Lets the file go and opens it again by name, before lines that are handed over from now on.
+    /// Those that wait for the writer go to either.
     pub(crate) fn reopen(&self) {
-        // A full queue means that the disk is slow; waiting here holds up no worker.
-        let _ = self.sender.send(Message::Reopen);
+        self.reopen.store(true, Ordering::Relaxed);
+        // Wakes the writer; if the queue is full it has something to wake up for.
+        let _ = self.sender.try_send(Vec::new());
     }
 
     /// Lines that are missing.
@@ -62,15 +73,19 @@ impl AccessLog {
         &self.losses
     }
 
-    /// Waits until everything that was handed over is written, if this is the last user.
+    /// Waits until everything that was handed over is written, if this is the last user, for
+    /// [`FINISH_TIMEOUT`] at most.
     pub(crate) fn finish(self: Arc<Self>) {
-        if let Some(log) = Arc::into_inner(self) {
-            let writer = log.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-            drop(log.sender);
-            if let Some(writer) = writer {
-                // It panics on nothing; if it did, there would be nothing to do about it here.
-                let _ = writer.join();
-            }
+        self.finish_within(FINISH_TIMEOUT);
+    }
+
+    fn finish_within(self: Arc<Self>, time: Duration) {
+        let Some(log) = Arc::into_inner(self) else { return };
+        drop(log.sender);
+        let ended = log.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+            let text = "the last lines are lost: nobody takes them";
+            crate::log::error("access log", text);
         }
     }
 }
@@ -154,7 +169,7 @@ impl LogLines {
         let capacity = lines.len().next_power_of_two().min(2 * BATCH_BYTES);
         let batch = std::mem::replace(&mut *lines, Vec::with_capacity(capacity));
         if let Some(log) = &*log
-            && log.sender.try_send(Message::Lines(batch)).is_err()
+            && log.sender.try_send(batch).is_err()
         {
             log.losses.queue_full.fetch_add(count, Ordering::Relaxed);
         }
@@ -345,12 +360,13 @@ mod tests {
 
     #[test]
     fn a_slow_writer_costs_lines_and_no_time() {
-        let (sender, messages) = sync_channel(1);
+        let (sender, batches) = sync_channel(1);
         let log = Arc::new(AccessLog {
             configured: Configured { to: LogTarget::Stderr, format: AccessLogFormat::Json },
             sender,
+            reopen: Arc::default(),
             losses: Arc::default(),
-            writer: Mutex::new(None),
+            ended: Mutex::new(channel().1),
         });
         let lines = LogLines::new(None);
         let clock = Clock::new();
@@ -360,7 +376,7 @@ mod tests {
             lines.flush();
         }
         assert_eq!(log.losses().total(), 4, "one batch of two fits the queue");
-        assert!(matches!(messages.try_recv(), Ok(Message::Lines(_))));
+        assert!(batches.try_recv().is_ok());
     }
 
     #[test]
@@ -374,7 +390,9 @@ mod tests {
         let clock = Clock::new();
         lines.push(&log, &clock, &ENTRY);
         lines.flush();
-        // The writer has the old file open, whether or not it has written yet.
+        while std::fs::read_to_string(&path).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let rotated = directory.path().join("access.log.1");
         std::fs::rename(&path, &rotated).unwrap();
         log.reopen();
@@ -384,5 +402,19 @@ mod tests {
         log.finish();
         assert_eq!(std::fs::read_to_string(&rotated).unwrap().lines().count(), 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    }
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_up_neither_reload_nor_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        // Linux lets a FIFO be opened for both, so that there is a reader.
+        let _reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+        let to = LogTarget::File(path);
+        let log = AccessLog::open(Configured { to, format: AccessLogFormat::Json }).unwrap();
+        // The writer is stuck with more than a pipe holds, and the queue is full behind it.
+        while log.sender.try_send(vec![b'\n'; 128 * 1024]).is_ok() {}
+        log.reopen();
+        log.finish_within(Duration::from_millis(1));
     }
 }

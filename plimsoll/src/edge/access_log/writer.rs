@@ -8,11 +8,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::config::model::LogTarget;
 
@@ -21,14 +23,6 @@ const TELL_PAUSE: Duration = Duration::from_secs(60);
 
 /// The part that these lines are about.
 const PART: &str = "access log";
-
-/// What the writer is handed.
-pub(super) enum Message {
-    /// Whole lines.
-    Lines(Vec<u8>),
-    /// The file is to be let go and opened again by name.
-    Reopen,
-}
 
 /// Lines that are missing in the log, by why.
 #[derive(Debug, Default)]
@@ -78,14 +72,16 @@ impl Writer {
     }
 
     /// Writes until nobody can hand over anything any more.
-    pub(super) fn run(mut self, messages: &Receiver<Message>) {
-        while let Ok(message) = messages.recv() {
-            match message {
-                Message::Lines(lines) => self.write(&lines),
-                Message::Reopen => {
-                    let opened = self.reopen();
-                    self.tell(opened);
-                }
+    /// `reopen` is set when the file is to be let go and opened again by name, and cleared then; no
+    /// lines at all are sent to have it looked at.
+    pub(super) fn run(mut self, batches: &Receiver<Vec<u8>>, reopen: &AtomicBool) {
+        while let Ok(lines) = batches.recv() {
+            if reopen.swap(false, Ordering::Relaxed) {
+                let opened = self.reopen();
+                self.tell(opened);
+            }
+            if !lines.is_empty() {
+                self.write(&lines);
             }
         }
     }
@@ -156,12 +152,23 @@ impl Writer {
     }
 }
 
-/// Opens a target without a buffer in between: what a write took is written.
+/// Opens a target without a buffer in between: what a write took is written. A FIFO that nobody reads
+/// is an error: waiting for its reader would hold up the start, or a reload.
 fn open(target: &LogTarget) -> io::Result<File> {
     match target {
         LogTarget::Stdout => Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
         LogTarget::Stderr => Ok(File::from(io::stderr().as_fd().try_clone_to_owned()?)),
-        LogTarget::File(path) => OpenOptions::new().append(true).create(true).open(path),
+        LogTarget::File(path) => {
+            let nonblocking = OFlag::O_NONBLOCK.bits();
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .custom_flags(nonblocking)
+                .open(path)?;
+            // Writes do wait: a reader may be slower than a burst.
+            fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+            Ok(file)
+        }
     }
 }
 
@@ -178,6 +185,15 @@ mod tests {
 
     fn lost(writer: &Writer) -> u64 {
         writer.losses.total()
+    }
+
+    #[test]
+    fn a_fifo_without_a_reader_is_an_error_and_not_a_wait() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let error = Writer::open(LogTarget::File(path), Arc::default()).map(drop).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENXIO));
     }
 
     #[test]
