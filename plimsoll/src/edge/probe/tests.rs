@@ -104,8 +104,16 @@ async fn judges_statuses_and_bodies() {
         (None, "HTTP/1.1 204 No Content\r\n\r\n", Ok("GET /h answered 204")),
         (None, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", Ok("GET /h answered 302")),
         (None, "HTTP/1.0 200 OK\r\n\r\nanything", Ok("GET /h answered 200")),
-        (None, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Err("GET /h answered 404, not 200-399")),
-        (None, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", Err("GET /h answered 500, not 200-399")),
+        (
+            None,
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+            Err("GET /h answered 404, not 200-399"),
+        ),
+        (
+            None,
+            "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
+            Err("GET /h answered 500, not 200-399"),
+        ),
         (None, broken, Ok("GET /h answered 200")),
         (Some("^rea+dy$"), OK, Ok("GET /h answered 200 with a body as expected")),
         (Some("steady"), OK, Err("GET /h answered 200, but its body does not match \"steady\"")),
