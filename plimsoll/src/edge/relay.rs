@@ -320,13 +320,10 @@ impl Transfer {
         client: &Stream,
         server: &Stream,
     ) -> Poll<Result<(), UploadProblem>> {
-        let before = (scratch.upload.rest_of_length(), self.upload_splice.held());
-        let outcome = self.upload_splice.poll(context, &mut scratch.upload, client, server);
-        let after = (scratch.upload.rest_of_length(), self.upload_splice.held());
-        self.upload_bytes += before.0 - after.0;
-        self.moved |= before != after;
-        self.upload_waits =
-            if self.upload_splice.is_idle() { Waits::Client } else { Waits::Server };
+        let (splice, body) = (&mut self.upload_splice, &mut scratch.upload);
+        let (sent, moved) = (&mut self.upload_bytes, &mut self.moved);
+        let outcome = splice.poll(context, body, (client, server), sent, moved);
+        self.upload_waits = if splice.waits_for_receiver() { Waits::Server } else { Waits::Client };
         outcome.map_err(|problem| match problem {
             SpliceProblem::Sender => UploadProblem::ClientGone,
             SpliceProblem::Receiver => UploadProblem::Server,
@@ -341,13 +338,11 @@ impl Transfer {
         client: &Stream,
         server: &Stream,
     ) -> Poll<Result<(), DownloadProblem>> {
-        let before = (scratch.download.rest_of_length(), self.download_splice.held());
-        let outcome = self.download_splice.poll(context, &mut scratch.download, server, client);
-        let after = (scratch.download.rest_of_length(), self.download_splice.held());
-        self.download_bytes += before.0 - after.0;
-        self.moved |= before != after;
+        let (splice, body) = (&mut self.download_splice, &mut scratch.download);
+        let (sent, moved) = (&mut self.download_bytes, &mut self.moved);
+        let outcome = splice.poll(context, body, (server, client), sent, moved);
         self.download_waits =
-            if self.download_splice.is_idle() { Waits::Server } else { Waits::Client };
+            if splice.waits_for_receiver() { Waits::Client } else { Waits::Server };
         outcome.map_err(|problem| match problem {
             SpliceProblem::Sender => DownloadProblem::Truncated,
             SpliceProblem::Receiver => DownloadProblem::ClientGone,

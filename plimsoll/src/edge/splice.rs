@@ -47,19 +47,35 @@ impl Splice {
         self.pipe.is_some()
     }
 
-    /// Whether nothing is in the pipe.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.held() == 0
+    /// Whether something is in the pipe, so that the receiver is waited for, not the sender.
+    pub(crate) fn waits_for_receiver(&self) -> bool {
+        self.held() > 0
     }
 
     /// Bytes in the pipe.
-    pub(crate) fn held(&self) -> usize {
+    fn held(&self) -> usize {
         self.pipe.as_ref().map_or(0, Pipe::filled)
     }
 
     /// Moves what can be moved now; ready when all of the body is sent, or when the rest has to be
-    /// copied after all. Waits for the receiver while something is held, else for the sender.
+    /// copied after all. Tells by `sent` how many bytes left, and by `moved` if any came or left.
     pub(crate) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        body: &mut BodyDecoder,
+        (from, to): (&Stream, &Stream),
+        sent: &mut u64,
+        moved: &mut bool,
+    ) -> Poll<Result<(), SpliceProblem>> {
+        let before = (body.rest_of_length(), self.held());
+        let outcome = self.poll_pieces(context, body, from, to);
+        let after = (body.rest_of_length(), self.held());
+        *sent += before.0 - after.0;
+        *moved |= before != after;
+        outcome
+    }
+
+    fn poll_pieces(
         &mut self,
         context: &mut Context<'_>,
         body: &mut BodyDecoder,

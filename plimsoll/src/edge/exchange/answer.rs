@@ -40,7 +40,8 @@ impl Exchange<'_> {
             return Box::pin(self.tunnel(service, connection)).await;
         }
         let keep_alive = self.write_response_head();
-        self.transfer.answered = false;
+        // A part of an interim response may be out: then there is no way back.
+        self.transfer.answered = self.transfer.client_sent > 0;
         self.transfer.moved = true;
         self.client_got_more();
         let result = poll_fn(|context| self.poll_body(context, service, &connection)).await;
