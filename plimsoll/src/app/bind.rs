@@ -43,10 +43,18 @@ pub fn mistake(error: &EdgeError, config: &Config, origin: &Origin) -> Option<Co
                 LogTarget::File(path) => path.display().to_string(),
                 LogTarget::Stdout | LogTarget::Stderr => "of this process".to_owned(),
             };
-            let sentence = format!(
-                "cannot open the access log {target}: {error}; let Plimsoll write there, or name \
-                 another file"
-            );
+            // What open(2) says of a FIFO without a reader.
+            let sentence = if error.raw_os_error() == Some(libc::ENXIO) {
+                format!(
+                    "nobody reads the access log {target}, a FIFO; start its reader first, or \
+                     name a file"
+                )
+            } else {
+                format!(
+                    "cannot open the access log {target}: {error}; let Plimsoll write there, or \
+                     name another file"
+                )
+            };
             Some(origin.refuse("access_log.to", &sentence))
         }
         EdgeError::Worker(_) => None,
