@@ -7,7 +7,9 @@
 mod service;
 
 use super::markup::Markup;
-use super::status::{Event, EventLevel, Phase, RATE_WINDOW_SECONDS, State, Status, Traffic};
+use super::status::{
+    Event, EventLevel, Phase, RATE_WINDOW_SECONDS, ServiceStatus, State, Status, Traffic,
+};
 use super::units;
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -51,12 +53,15 @@ impl Health {
         let out = servers()
             .filter(|one| !matches!(one.state, State::Healthy | State::Draining | State::Starting))
             .count();
-        let dark = status.services.iter().find(|service| service.healthy_count() == 0);
+        let dark: Vec<&ServiceStatus> =
+            status.services.iter().filter(|service| service.healthy_count() == 0).collect();
         let short = status.services.iter().find(|service| service.below_min_healthy);
         let (class, text) = if status.phase == Phase::Draining {
             ("warn", "Draining: open requests are finishing".to_owned())
-        } else if let Some(service) = dark {
+        } else if let [service] = dark[..] {
             ("bad", format!("{} has no healthy server", service.name))
+        } else if !dark.is_empty() {
+            ("bad", format!("{} have no healthy server", units::plural(dark.len(), "service")))
         } else if let Some(service) = short {
             ("bad", format!("{} has too few healthy servers", service.name))
         } else if out > 0 {
@@ -87,6 +92,10 @@ fn notices(page: &mut Markup, status: &Status) {
     if let Some(failure) = &status.reload_failure {
         page.raw("<p class=\"notice\"><b>The last reload was refused;");
         page.raw(" what was in force before still is.</b> ").text(failure).raw("</p>\n");
+    }
+    if let Some(lost) = status.access_log_lost() {
+        page.raw("<p class=\"notice warn\"><b>").text(&lost).raw("</b> Why stands in the log of ");
+        page.raw("Plimsoll itself.</p>\n");
     }
 }
 

@@ -9,6 +9,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::units;
+
+/// [`InstanceStatus::phase`] of an instance that dies again and again.
+pub const CRASH_LOOP: &str = "crash-loop";
+
 /// The window of rates, error shares and latencies, in seconds.
 pub const RATE_WINDOW_SECONDS: u32 = 10;
 
@@ -231,12 +236,27 @@ impl Status {
     pub fn seconds_since(&self, then: Timestamp) -> f64 {
         self.now.duration_since(then).as_secs_f64().max(0.0)
     }
+
+    /// A sentence about what is missing in the access log; none if nothing is.
+    pub fn access_log_lost(&self) -> Option<String> {
+        let lost = self.access_log_lost_total.filter(|lost| *lost > 0)?;
+        let verb = if lost == 1 { "line is" } else { "lines are" };
+        Some(format!("{} {verb} missing in the access log.", units::count(lost)))
+    }
 }
 
 impl ServiceStatus {
     /// Servers that get traffic now.
     pub fn healthy_count(&self) -> usize {
         self.servers.iter().filter(|server| server.state == State::Healthy).count()
+    }
+}
+
+impl ServerStatus {
+    /// It is down because it died again and again; it is tried ever more rarely.
+    pub fn is_in_crash_loop(&self) -> bool {
+        let in_loop = |instance: &InstanceStatus| instance.phase == CRASH_LOOP;
+        self.state == State::Stopped && self.instance.as_ref().is_some_and(in_loop)
     }
 }
 

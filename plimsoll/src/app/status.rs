@@ -9,7 +9,7 @@ use tsdb::exposition::{Exposition, Kind};
 
 use super::{App, Phase};
 use crate::admin::status::{
-    CheckStatus, Event, EventLevel, InstanceStatus, ListenerStatus, ServerStatus, ServiceStatus,
+    CRASH_LOOP, CheckStatus, Event, EventLevel, InstanceStatus, ListenerStatus, ServerStatus, ServiceStatus,
     State, Status, Traffic,
 };
 use crate::config::model::{
@@ -177,7 +177,7 @@ fn waiting(moment: &Moment, instance: &Instance) -> ServerStatus {
 
 fn instance_status(instance: &Instance) -> InstanceStatus {
     let running = instance.pid.is_some();
-    let phase = if instance.crash_loop { "crash-loop" } else { instance.phase.as_str() };
+    let phase = if instance.crash_loop { CRASH_LOOP } else { instance.phase.as_str() };
     InstanceStatus {
         pid: instance.pid,
         phase: phase.to_owned(),

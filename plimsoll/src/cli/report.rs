@@ -57,6 +57,10 @@ fn head(status: &Status, painter: Painter) -> String {
         let warning = painter.paint(Some(Colour::Red), "The last reload was refused:");
         out.push_str(&format!("{warning} {}\n", failure.trim_end()));
     }
+    if let Some(lost) = status.access_log_lost() {
+        let warning = painter.paint(Some(Colour::Yellow), &lost);
+        out.push_str(&format!("{warning} Why stands in the log of Plimsoll itself.\n"));
+    }
     out
 }
 
@@ -103,7 +107,7 @@ fn service(status: &Status, service: &ServiceStatus, painter: Painter) -> String
     }
     let told = |server: &&ServerStatus| server.state != State::Healthy && !server.reason.is_empty();
     for server in service.servers.iter().filter(told) {
-        let text = format!("{} is {}: {}", server.name, server.state.as_str(), server.reason);
+        let text = format!("{} is {}: {}", server.name, standing(server), server.reason);
         out.push_str(&format!("{}\n", harmless(&text)));
     }
     out
@@ -120,7 +124,7 @@ fn servers(status: &Status, service: &ServiceStatus) -> Table {
     if all.iter().any(|one| one.name != one.address) {
         column("ADDRESS", Align::Left, &|one| text(one.address.clone()));
     }
-    column("STATE", Align::Left, &|one| state(one.state));
+    column("STATE", Align::Left, &|one| state(one));
     column("FOR", Align::Right, &|one| text(units::age(status.seconds_since(one.since))));
     if all.iter().any(|one| one.weight != 1 || one.backup) {
         column("WEIGHT", Align::Right, &|one| text(weight(one)));
@@ -140,16 +144,24 @@ fn servers(status: &Status, service: &ServiceStatus) -> Table {
     table
 }
 
-fn state(state: State) -> Cell {
-    let (colour, shape) = match state {
+fn state(server: &ServerStatus) -> Cell {
+    let (colour, shape) = match server.state {
         State::Healthy => (Colour::Green, '●'),
         State::Unhealthy => (Colour::Red, '✕'),
         State::Ejected => (Colour::Red, '▲'),
         State::Draining => (Colour::Yellow, '◐'),
         State::Starting => (Colour::Yellow, '○'),
+        State::Stopped if server.is_in_crash_loop() => {
+            return Cell::coloured(Colour::Red, "■ crash loop");
+        }
         State::Stopped => (Colour::Dim, '■'),
     };
-    Cell::coloured(colour, format!("{shape} {}", state.as_str()))
+    Cell::coloured(colour, format!("{shape} {}", server.state.as_str()))
+}
+
+/// The state in a sentence.
+fn standing(server: &ServerStatus) -> &'static str {
+    if server.is_in_crash_loop() { "in a crash loop" } else { server.state.as_str() }
 }
 
 fn weight(server: &ServerStatus) -> String {
@@ -215,6 +227,16 @@ mod tests {
     #[test]
     fn a_fleet_in_trouble() {
         assert_eq!(told(&samples::troubled()), include_str!("report/troubled.txt"));
+    }
+
+    #[test]
+    fn a_crash_loop_and_lost_lines_are_told() {
+        let text = told(&samples::worse());
+        let lost = "12 k lines are missing in the access log. Why stands in the log of Plimsoll";
+        assert!(text.lines().nth(2).is_some_and(|line| line.starts_with(lost)), "{text}");
+        assert!(text.contains("■ crash loop "), "{text}");
+        let why = "\nweb-4 is in a crash loop: exited with status 3; last line: no database\n";
+        assert!(text.contains(why), "{text}");
     }
 
     #[test]

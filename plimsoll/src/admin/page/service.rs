@@ -9,16 +9,18 @@ use super::{action, figure, traffic_tiles};
 /// Width of a load bar in the units of its drawing.
 const BAR_WIDTH: u64 = 100;
 
-/// A class for the colour and a shape for those who do not see it.
-fn look(state: State) -> (&'static str, &'static str) {
-    match state {
+/// A class for the colour, a shape for those who do not see it, and the word.
+fn look(server: &ServerStatus) -> (&'static str, &'static str, &'static str) {
+    let (class, shape) = match server.state {
         State::Starting => ("starting", "○"),
         State::Healthy => ("good", "●"),
         State::Unhealthy => ("bad", "✕"),
         State::Ejected => ("bad", "▲"),
         State::Draining => ("draining", "◐"),
+        State::Stopped if server.is_in_crash_loop() => return ("bad", "■", "crash loop"),
         State::Stopped => ("stopped", "■"),
-    }
+    };
+    (class, shape, server.state.as_str())
 }
 
 /// The whole section.
@@ -79,7 +81,7 @@ fn row(
     processes: bool,
 ) {
     let traffic = &server.traffic;
-    page.raw("<tr class=\"").raw(look(server.state).0).raw("\"><td class=\"name\"><b>");
+    page.raw("<tr class=\"").raw(look(server).0).raw("\"><td class=\"name\"><b>");
     page.text(&server.name).raw("</b><small>").text(&particulars(server)).raw("</small></td>");
     state(page, status, server);
     load(page, server, busiest);
@@ -89,7 +91,7 @@ fn row(
     number(page, "p99", &units::latency(traffic.latency_p99_seconds));
     number(page, "Served", &units::count(traffic.requests_total));
     match &server.instance {
-        Some(instance) => process(page, status, instance),
+        Some(instance) => process(page, status, server, instance),
         None if processes => {
             page.raw("<td class=\"n\"></td><td class=\"n\"></td><td></td>");
         }
@@ -117,9 +119,9 @@ fn particulars(server: &ServerStatus) -> String {
 }
 
 fn state(page: &mut Markup, status: &Status, server: &ServerStatus) {
-    let (class, shape) = look(server.state);
+    let (class, shape, word) = look(server);
     page.raw("<td class=\"state\"><span class=\"pill ").raw(class);
-    page.raw("\"><i aria-hidden=\"true\">").raw(shape).raw("</i>").raw(server.state.as_str());
+    page.raw("\"><i aria-hidden=\"true\">").raw(shape).raw("</i>").raw(word);
     page.raw("</span> <small>for ").text(&units::age(status.seconds_since(server.since)));
     page.raw("</small>");
     // Of a healthy one the last check says it all.
@@ -129,7 +131,8 @@ fn state(page: &mut Markup, status: &Status, server: &ServerStatus) {
     }
     if let Some(check) = &server.last_check {
         page.raw("<p class=\"quiet\">").raw(if check.passed { "✓ " } else { "✕ " });
-        page.text(&check.text).raw(", ");
+        let said_above = told && server.reason.contains(&check.text);
+        page.text(if said_above { "last check" } else { &check.text }).raw(", ");
         page.text(&units::age(status.seconds_since(check.at))).raw(" ago</p>");
     }
     page.raw("</td>");
@@ -157,7 +160,7 @@ fn number(page: &mut Markup, label: &'static str, value: &str) {
     page.raw("</td>");
 }
 
-fn process(page: &mut Markup, status: &Status, instance: &InstanceStatus) {
+fn process(page: &mut Markup, status: &Status, server: &ServerStatus, instance: &InstanceStatus) {
     number(page, "CPU", &units::percent(instance.cpu_percent));
     number(page, "Memory", &units::bytes(instance.memory_bytes));
     page.raw("<td class=\"process\" data-label=\"Process\"><span>");
@@ -171,13 +174,20 @@ fn process(page: &mut Markup, status: &Status, instance: &InstanceStatus) {
         }
     }
     page.raw("</span><small>");
+    let descriptors =
+        instance.descriptors.map(|count| units::plural(count as usize, "descriptor"));
     if instance.restarts > 0 {
+        if let Some(descriptors) = descriptors {
+            page.text(&descriptors).raw("; ");
+        }
         page.text(&units::plural(instance.restarts as usize, "restart"));
-        if let Some(exit) = &instance.last_exit {
+        // Of one that is down, the state has said it.
+        let exit = instance.last_exit.as_ref().filter(|exit| **exit != server.reason);
+        if let Some(exit) = exit {
             page.raw("; last ").text(exit);
         }
     } else {
-        page.raw("no restart");
+        page.text(descriptors.as_deref().unwrap_or("no restart"));
     }
     page.raw("</small></td>");
 }

@@ -14,7 +14,9 @@ fn tells_each_state_in_words_and_shapes() {
         "health bad\">web has too few healthy servers",
         "Fewer than 66 % of its servers are healthy.",
         "3 checks failed: connection refused",
-        "2 restarts; last killed by SIGKILL",
+        "23 descriptors; 2 restarts; last killed by SIGKILL",
+        "✓ 200 in 3 ms, 3 s ago",
+        "✕ last check, 3 s ago",
         "80<small> of 80</small>",
         "<b>10.0.1.10:8000</b><small>weight 5</small>",
         "unix:/run/legacy/spare.sock · weight 5 · backup",
@@ -24,6 +26,28 @@ fn tells_each_state_in_words_and_shapes() {
         "data-method=\"DELETE\"",
     ] {
         assert!(page.contains(expected), "no {expected} in\n{page}");
+    }
+}
+
+#[test]
+fn a_crash_loop_stands_out_and_says_its_reason_once() {
+    let page = status(&samples::worse(), false);
+    assert!(page.contains("pill bad\"><i aria-hidden=\"true\">■</i>crash loop"), "{page}");
+    assert!(page.contains("<span>crash-loop</span><small>6 restarts</small>"), "{page}");
+    assert_eq!(page.matches("no database").count(), 1, "{page}");
+    assert!(!status(&samples::troubled(), false).contains("crash loop"));
+}
+
+#[test]
+fn lost_lines_of_the_access_log_are_told() {
+    let page = status(&samples::worse(), false);
+    assert!(page.contains("<b>12 k lines are missing in the access log.</b>"), "{page}");
+    let mut told = samples::troubled();
+    for (lost, expected) in [(None, false), (Some(0), false), (Some(1), true)] {
+        told.access_log_lost_total = lost;
+        let page = status(&told, false);
+        assert_eq!(page.contains("1 line is missing in the access log."), expected);
+        assert_eq!(page.contains("class=\"notice warn"), expected);
     }
 }
 
@@ -39,6 +63,12 @@ fn sums_up_the_whole_in_a_sentence() {
     assert_eq!(
         verdict(|status| status.services[0].below_min_healthy = false),
         "warn: 3 of 8 servers out of traffic"
+    );
+    assert_eq!(
+        verdict(|status| {
+            status.services.iter_mut().for_each(|service| service.servers.clear())
+        }),
+        "bad: 2 services have no healthy server"
     );
     assert_eq!(
         verdict(|status| status.services[0].servers.clear()),

@@ -158,6 +158,20 @@ pub(crate) fn troubled() -> Status {
     }
 }
 
+/// [`troubled`], with an instance in a crash loop and lines of the access log lost.
+pub(crate) fn worse() -> Status {
+    let mut status = troubled();
+    let last = &mut status.services[0].servers[3];
+    last.state = State::Stopped;
+    last.reason = "exited with status 3; last line: no database".to_owned();
+    last.instance = Some(instance(None, CRASH_LOOP, 6));
+    if let Some(instance) = &mut last.instance {
+        instance.last_exit = Some(last.reason.clone());
+    }
+    status.access_log_lost_total = Some(12_300);
+    status
+}
+
 /// One service, all well.
 pub(crate) fn well() -> Status {
     let mut status = troubled();
