@@ -11,12 +11,12 @@ const said = document.getElementById("said");
 let timer = 0;
 let saidTimer = 0;
 
-function say(text, bad) {
+function say(text, bad, stays) {
   if (!said) return;
   said.textContent = text;
   said.className = bad ? "bad" : "good";
   clearTimeout(saidTimer);
-  saidTimer = setTimeout(() => { said.textContent = ""; said.className = ""; }, SAID_MS);
+  if (!stays) saidTimer = setTimeout(() => { said.textContent = ""; said.className = ""; }, SAID_MS);
 }
 
 function wake(root) {
@@ -66,7 +66,8 @@ async function command(button) {
   const { method, path, question } = button.dataset;
   if (question && !confirm(question)) return;
   button.disabled = true;
-  say(button.textContent + " …", false);
+  // A rolling restart takes its time; until it has ended, this stands.
+  say(button.textContent + " …", false, true);
   try {
     const answer = await fetch(path, { method, headers: { "X-Plimsoll": "1" } });
     const body = await answer.json();
