@@ -9,8 +9,8 @@ use tsdb::exposition::{Exposition, Kind};
 
 use super::{App, Phase};
 use crate::admin::status::{
-    CRASH_LOOP, CheckStatus, Event, EventLevel, InstanceStatus, ListenerStatus, ServerStatus, ServiceStatus,
-    State, Status, Traffic,
+    CRASH_LOOP, CheckStatus, Event, EventLevel, InstanceStatus, ListenerStatus, ServerStatus,
+    ServiceStatus, State, Status, Traffic,
 };
 use crate::config::model::{
     Address, Balance, BelowMinHealthy, Command, HashKey, MinHealthy, Service, Source,

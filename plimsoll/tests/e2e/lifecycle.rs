@@ -1,12 +1,13 @@
 //! Start, reload, drain, stop, and what is left behind: nothing.
 
 use std::io::{BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{self, Plimsoll, is_alive};
-use crate::http::Connection;
+use crate::http::{self, Connection};
 use crate::upstream::{Request, Upstream, ok, service};
 
 #[test]
@@ -234,5 +235,42 @@ fn a_restart_whose_new_instance_fails_is_rolled_back() {
     assert!(errors.contains("it is broken"), "{errors}");
     plimsoll.wait_healthy("web", 2);
     assert_eq!(plimsoll.instance_pids("web"), before);
+    assert_eq!(plimsoll.get("/").status, 200);
+}
+
+#[test]
+fn an_instance_gets_nothing_before_its_first_good_check() {
+    let config = harness::clinic(1, "")
+        .replace("\"clinic\"", "\"clinic\", \"--health-failure-chance\", \"1\"");
+    let plimsoll = Plimsoll::up(&config);
+    let server = || plimsoll.status()["services"][0]["servers"][0].clone();
+    plimsoll.wait("a check has failed", || {
+        let check = server()["last_check"]["text"].clone();
+        check.as_str().is_some_and(|text| text.contains("503"))
+    });
+    // It answers whoever asks it, and its checks say that it should not be asked.
+    let address: SocketAddr = server()["address"].as_str().unwrap().parse().unwrap();
+    assert_eq!(http::get(address, "/").status, 200);
+    assert_eq!(plimsoll.get("/").status, 503);
+    assert!(plimsoll.states("web").iter().all(|(_, state)| state != "healthy"));
+    let body = b"{\"health_failure_chance\": 0}";
+    let headers = [("Content-Type", "application/json")];
+    assert_eq!(http::request(address, "PATCH", "/settings/", &headers, body).status, 200);
+    plimsoll.wait_healthy("web", 1);
+    assert_eq!(plimsoll.get("/").status, 200);
+}
+
+#[test]
+fn an_instance_that_served_its_share_is_replaced_and_no_request_fails() {
+    let ceiling = "max_requests = 20\nrestart = { initial = \"10ms\", reset_after = \"10ms\" }";
+    let plimsoll = Plimsoll::up(&harness::clinic(1, ceiling));
+    plimsoll.wait_healthy("web", 1);
+    let before = plimsoll.instance_pids("web");
+    plimsoll.wait("replaced", || {
+        assert_eq!(plimsoll.get("/").status, 200);
+        plimsoll.log().contains("requests of 20 allowed") && !is_alive(before[0])
+    });
+    plimsoll.wait_healthy("web", 1);
+    assert_ne!(plimsoll.instance_pids("web"), before);
     assert_eq!(plimsoll.get("/").status, 200);
 }

@@ -174,8 +174,7 @@ fn process(page: &mut Markup, status: &Status, server: &ServerStatus, instance: 
         }
     }
     page.raw("</span><small>");
-    let descriptors =
-        instance.descriptors.map(|count| units::plural(count as usize, "descriptor"));
+    let descriptors = instance.descriptors.map(|count| units::plural(count as usize, "descriptor"));
     if instance.restarts > 0 {
         if let Some(descriptors) = descriptors {
             page.text(&descriptors).raw("; ");

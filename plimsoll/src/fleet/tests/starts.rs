@@ -199,6 +199,41 @@ async fn figures_are_of_the_whole_tree() {
 }
 
 #[tokio::test]
+async fn processor_time_is_measured_also_of_children() {
+    let script = "(while :; do :; done) & echo ready $$; wait";
+    let mut harness = Harness::start(&[("web", &shell(script)), ("idle", &shell("sleep 1000"))]);
+    let busy = |one: &Instance| one.figures.cpu_percent > 0.0 && one.figures.cpu_seconds > 0.0;
+    harness.until("busy", |web| web.iter().any(busy)).await;
+    let snapshot = harness.changes.borrow().clone();
+    let idle = snapshot.services["idle"][0].figures;
+    assert!(idle.cpu_percent < snapshot.services["web"][0].figures.cpu_percent, "{idle:?}");
+}
+
+#[tokio::test]
+async fn log_files_are_capped_and_only_some_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i + 1)); done; \
+                  echo ready $$; exec sleep 1000";
+    let mut wanted = shell(script);
+    let logs = directory.path().to_owned();
+    wanted.log = Some(InstanceLog { directory: logs.clone(), max_bytes: 1000, keep: 2 });
+    let mut harness = Harness::start(&[("web", &wanted)]);
+    harness.ready(1).await;
+    harness.stop().await;
+    let mut found: Vec<(String, u64)> = std::fs::read_dir(&logs)
+        .unwrap()
+        .map(Result::unwrap)
+        .map(|file| (file.file_name().into_string().unwrap(), file.metadata().unwrap().len()))
+        .collect();
+    found.sort();
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["web-1.log", "web-1.log.1", "web-1.log.2"]);
+    assert!(found.iter().all(|(_, bytes)| (1..=1000).contains(bytes)), "{found:?}");
+    let last = std::fs::read_to_string(logs.join("web-1.log")).unwrap();
+    assert!(last.lines().next_back().unwrap().starts_with("ready "), "{last}");
+}
+
+#[tokio::test]
 async fn output_of_any_kind_is_captured() {
     let script = "head -c 100000 /dev/zero | tr '\\0' x; echo; \
                   printf 'a\\000\\377b\\r\\n'; echo oops >&2; printf 'no end'; exec sleep 1000";
