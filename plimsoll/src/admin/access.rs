@@ -40,8 +40,10 @@ pub(super) enum Denial {
     ForeignHost,
     /// It may come from another site's page.
     CrossSite,
-    /// No token, or a wrong one.
+    /// No token.
     Token,
+    /// A token, but not ours.
+    WrongToken,
 }
 
 impl Access {
@@ -62,7 +64,13 @@ impl Access {
             return Err(Denial::CrossSite);
         }
         let open = self.token.is_none() || OPEN_PATHS.contains(&path);
-        if open || bearer || in_session { Ok(()) } else { Err(Denial::Token) }
+        if open || bearer || in_session {
+            Ok(())
+        } else if headers.contains_key(AUTHORIZATION) {
+            Err(Denial::WrongToken)
+        } else {
+            Err(Denial::Token)
+        }
     }
 
     /// Whether `candidate` is the token; takes as long for any candidate of one length.
@@ -193,10 +201,10 @@ mod tests {
             ("GET /metrics", "", false, "Token"),
             ("GET /metrics", "Authorization: Bearer s3cret", false, "yes"),
             ("GET /metrics", "Authorization: bearer s3cret", false, "yes"),
-            ("GET /metrics", "Authorization: Bearer s3cre", false, "Token"),
-            ("GET /metrics", "Authorization: Bearer s3cret4", false, "Token"),
-            ("GET /metrics", "Authorization: Bearer ", false, "Token"),
-            ("GET /metrics", "Authorization: Basic s3cret", false, "Token"),
+            ("GET /metrics", "Authorization: Bearer s3cre", false, "WrongToken"),
+            ("GET /metrics", "Authorization: Bearer s3cret4", false, "WrongToken"),
+            ("GET /metrics", "Authorization: Bearer ", false, "WrongToken"),
+            ("GET /metrics", "Authorization: Basic s3cret", false, "WrongToken"),
             ("POST /api/reload", "Authorization: Bearer s3cret", false, "yes"),
             ("POST /api/reload", "X-Plimsoll: 1", false, "Token"),
             ("POST /api/reload", "Host: a | Origin: http://a", true, "yes"),

@@ -59,6 +59,11 @@ impl ApiError {
                 "send `Authorization: Bearer TOKEN`, run the command with --token or \
                  PLIMSOLL_TOKEN, or sign in at /login",
             ),
+            Denial::WrongToken => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "this is not the token of this admin server",
+                "take the one that stands as `admin.token` in the config file of this Plimsoll",
+            ),
             Denial::ForeignHost => Self::new(
                 StatusCode::FORBIDDEN,
                 "the Host header names neither localhost nor an IP address",

@@ -134,7 +134,7 @@ async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -
         peer.is_some_and(|peer| shared.sessions.holds(headers, peer.0, Instant::now()));
     match shared.access.judge(method, path, headers, in_session) {
         Ok(()) => next.run(request).await,
-        Err(Denial::Token) if path == "/" && *method == Method::GET => {
+        Err(Denial::Token | Denial::WrongToken) if path == "/" && *method == Method::GET => {
             Redirect::to("/login").into_response()
         }
         Err(denial) => ApiError::denied(denial).into_response(),
