@@ -75,7 +75,8 @@ pub struct ListenerStatus {
 /// Figures that the whole, a service and a server have alike.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// Requests since the start, counted when they end.
+    /// Requests since the start of Plimsoll, counted when they end. Those of a server are its
+    /// name's: an instance that is started again goes on counting.
     pub requests_total: u64,
     /// Requests that ended, a second.
     pub requests_per_second: f64,

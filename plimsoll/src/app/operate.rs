@@ -38,7 +38,12 @@ pub async fn carry_out(app: Arc<App>, command: Command) {
 
 fn metrics(app: &App) -> String {
     let mut exposition = Exposition::new();
-    app.edge.expose(&mut exposition);
+    let fleet = Arc::clone(&app.fleet.changes().borrow());
+    let keeps = |service: &str, server: &str| {
+        let instances = fleet.services.get(service).map_or(&[][..], Vec::as_slice);
+        instances.iter().any(|instance| instance.name == server)
+    };
+    app.edge.expose(&keeps, &mut exposition);
     app.roster.expose(&mut exposition);
     app.fleet.expose(&mut exposition);
     status::expose(app, &mut exposition);
@@ -53,11 +58,8 @@ pub async fn reload(app: &App) -> Result<Reloaded, Refusal> {
         Ok(reloaded) if reloaded.changes.is_empty() => {
             log::info("reload", "nothing has changed in the config file");
         }
-        Ok(reloaded) => {
-            for line in reloaded.changes.iter().chain(&reloaded.instances) {
-                log::info("reload", line);
-            }
-        }
+        // Told when it was applied.
+        Ok(_) => {}
         Err(refusal) => {
             log::error("reload", format_args!("refused: {}", refusal.error));
             for detail in &refusal.details {
@@ -123,6 +125,10 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
             },
         }
     })?;
+    // Before what it makes the fleet tell, which is why that is not told twice.
+    for change in &diff.changes {
+        log::info("reload", change);
+    }
     let instances = app.fleet.apply(&new).await.changes;
     let mut state = app.state();
     state.config = new;

@@ -101,7 +101,10 @@ fn service_status(
             server_status(moment, server, &traffic, instance)
         })
         .collect();
-    servers.extend(by_name.into_values().map(|instance| waiting(moment, instance)));
+    servers.extend(by_name.into_values().map(|instance| {
+        let traffic = figures.servers.get(&instance.name).cloned().unwrap_or_default();
+        waiting(moment, instance, &traffic)
+    }));
     if !instances.is_empty() {
         let place = |name: &str| instances.iter().position(|instance| instance.name == name);
         servers.sort_by_key(|server| place(&server.name));
@@ -158,8 +161,8 @@ fn server_status(
     }
 }
 
-/// An instance that is down: the balancer does not know it.
-fn waiting(moment: &Moment, instance: &Instance) -> ServerStatus {
+/// An instance that is down: the balancer does not know it, but has not forgotten what it counted.
+fn waiting(moment: &Moment, instance: &Instance, figures: &ServerTraffic) -> ServerStatus {
     ServerStatus {
         name: instance.name.clone(),
         address: address(&instance.address),
@@ -169,7 +172,7 @@ fn waiting(moment: &Moment, instance: &Instance) -> ServerStatus {
         weight: instance.weight,
         max_conns: instance.max_conns,
         backup: false,
-        traffic: Traffic::default(),
+        traffic: traffic(figures.requests_total, 0, &figures.recent),
         last_check: None,
         instance: Some(instance_status(instance)),
     }

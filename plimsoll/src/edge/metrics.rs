@@ -201,9 +201,9 @@ impl Meter {
             (service.recent, service.minute) = rates(&cells);
         }
         for cells in shared.servers.all() {
-            let service = snapshot.services.get_mut(&*cells.name.0);
-            let server = service.and_then(|service| service.servers.get_mut(&*cells.name.1));
-            let Some(server) = server else { continue };
+            let Some(service) = snapshot.services.get_mut(&*cells.name.0) else { continue };
+            // One that is down has counters all the same.
+            let server = service.servers.entry(cells.name.1.to_string()).or_default();
             let totals = cells.totals();
             server.requests_total = totals.requests.values().sum();
             server.errors_total = totals.errors;

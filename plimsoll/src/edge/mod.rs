@@ -243,14 +243,19 @@ impl Edge {
         self.meter.snapshot(&self.shared, &self.roster)
     }
 
-    /// Requests sent to a server since it is known.
+    /// Requests sent to servers of this name since it is known.
     pub(crate) fn requests_total(&self, server: &Server) -> u64 {
         self.shared.servers.cells(&server.service, &server.name).requests()
     }
 
-    /// Adds the edge's metrics.
-    pub(crate) fn expose(&self, out: &mut tsdb::exposition::Exposition) {
-        metrics::expose(&self.shared, &self.roster, out);
+    /// Adds the edge's metrics. Counters of a server that is not there stay while its owner
+    /// `keeps` the name (service, server) for its next start; others are forgotten.
+    pub(crate) fn expose(
+        &self,
+        keeps: &dyn Fn(&str, &str) -> bool,
+        out: &mut tsdb::exposition::Exposition,
+    ) {
+        metrics::expose(&self.shared, &self.roster, keeps, out);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

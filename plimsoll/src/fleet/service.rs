@@ -114,7 +114,10 @@ impl ServiceRun {
                     .to_owned(),
             );
             let generation = self.planner.change();
-            log::info(&self.name, "rolling restart begins: its command or environment changed");
+            log::info(
+                &self.name,
+                "rolling restart begins: what its instances are started with changed",
+            );
             self.specs.insert(generation, Arc::clone(&self.spec));
         } else {
             self.specs.insert(self.planner.generation(), Arc::clone(&self.spec));

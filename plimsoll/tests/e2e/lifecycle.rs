@@ -274,3 +274,64 @@ fn an_instance_that_served_its_share_is_replaced_and_no_request_fails() {
     assert_ne!(plimsoll.instance_pids("web"), before);
     assert_eq!(plimsoll.get("/").status, 200);
 }
+
+#[test]
+fn each_fact_of_a_restart_and_a_stop_is_told_once() {
+    let mut plimsoll = Plimsoll::up(&harness::clinic(2, ""));
+    plimsoll.wait_healthy("web", 2);
+    assert_eq!(plimsoll.command(&["restart", "web"]).0, 0);
+    plimsoll.wait_log("rolling restart is complete; instances replaced: 2");
+    plimsoll.wait_healthy("web", 2);
+    let times = |log: &str, text: &str| log.lines().filter(|line| line.contains(text)).count();
+    let log = plimsoll.log();
+    for text in ["web-1 is draining: web-3 takes its place", "web-2 is draining: web-1 takes its"] {
+        assert_eq!(times(&log, text), 1, "{text}:\n{log}");
+    }
+    assert_eq!(times(&log, "is draining"), 2, "{log}");
+    assert!(plimsoll.stop().success());
+    plimsoll.wait_log("stopped; nothing was cut");
+    let log = plimsoll.log();
+    let (_, stop) = log.split_once("SIGTERM: stopping").unwrap();
+    assert_eq!(times(stop, "has stopped: exited with status 0"), 2, "{stop}");
+    // That line, those of the two instances, and the last.
+    assert_eq!(times(stop, "INFO"), 3, "{stop}");
+}
+
+#[test]
+fn a_health_check_that_asks_for_the_wrong_page_is_told_of_once() {
+    let server =
+        Upstream::answering(|_| b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let wrong = "health = { path = \"/helth/\" }";
+    let plimsoll = Plimsoll::up(&service(&[&server], "").replace("health = false", wrong));
+    let line = plimsoll.wait_log("not as its health check expects");
+    for part in ["GET /helth/ answered 404, not 200-399", "--health PATH", "service web"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(line.contains("WARN"), "{line}");
+    // After a wrong answer more, it is still told once.
+    let asked = server.requests.lock().unwrap().len();
+    plimsoll.wait("two checks more", || server.requests.lock().unwrap().len() >= asked + 2);
+    let log = plimsoll.log();
+    assert_eq!(log.matches("not as its health check expects").count(), 1, "{log}");
+}
+
+#[test]
+fn an_instance_that_is_started_again_goes_on_counting() {
+    let restart = "restart = { initial = \"1h\", max = \"1h\" }";
+    let plimsoll = Plimsoll::up(&harness::clinic(1, restart));
+    plimsoll.wait_healthy("web", 1);
+    for _ in 0..3 {
+        assert_eq!(plimsoll.get("/").status, 200);
+    }
+    let served = || plimsoll.status()["services"][0]["servers"][0]["requests_total"].clone();
+    let scraped = || plimsoll.metric("plimsoll_server_requests_total", &["server=\"web-1\""]);
+    plimsoll.wait("three requests counted", || served() == 3);
+    harness::send_signal(plimsoll.instance_pids("web")[0], Signal::SIGKILL);
+    plimsoll.wait("the instance to be down", || plimsoll.states("web")[0].1 == "stopped");
+    assert_eq!((served(), scraped()), (3.into(), 3.0));
+    // It does not wait an hour when it is asked for.
+    assert_eq!(plimsoll.command(&["restart", "web"]).0, 0);
+    plimsoll.wait_healthy("web", 1);
+    assert_eq!(plimsoll.get("/").status, 200);
+    plimsoll.wait("the fourth request counted", || served() == 4 && scraped() == 4.0);
+}

@@ -9,15 +9,23 @@ use crate::edge::cells::{Cells, Registry, Totals};
 use crate::edge::roster::Roster;
 use crate::edge::worker::Shared;
 
-/// Adds everything that the edge counts. Forgets servers that are gone from the roster.
-pub(crate) fn expose(shared: &Shared, roster: &Roster, out: &mut Exposition) {
+/// Adds everything that the edge counts. Forgets servers that are gone from the roster and whose
+/// owner does not keep their names (service, server).
+pub(crate) fn expose(
+    shared: &Shared,
+    roster: &Roster,
+    keeps: &dyn Fn(&str, &str) -> bool,
+    out: &mut Exposition,
+) {
     let views = roster.views();
     let services_known: BTreeSet<&str> = views.iter().map(|view| view.name.as_str()).collect();
     let servers_known: BTreeSet<(&str, &str)> = views
         .iter()
         .flat_map(|view| view.servers.iter().map(|server| (&*view.name, &*server.name)))
         .collect();
-    shared.servers.retain(|service, server| servers_known.contains(&(service, server)));
+    shared.servers.retain(|service, server| {
+        servers_known.contains(&(service, server)) || keeps(service, server)
+    });
     shared.services.retain(|service, _| services_known.contains(service));
     entrypoints(&totals(&shared.entrypoints), out);
     services(&totals(&shared.services), out);

@@ -121,7 +121,7 @@ fn counters_add_up() {
     let report = harness.drain(Duration::from_secs(5));
     assert_eq!((report.requests, report.tunnels), (0, 0));
     let mut out = tsdb::exposition::Exposition::new();
-    harness.edge.expose(&mut out);
+    harness.edge.expose(&|_, _| false, &mut out);
     let text = out.finish();
     for line in [
         "plimsoll_service_requests_total{service=\"web\",code=\"200\",method=\"GET\",protocol=\"http/1.1\"} 2",
