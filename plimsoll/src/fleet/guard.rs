@@ -39,7 +39,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, User, initgroups, setgid, setsid, setuid};
+use nix::unistd::{Pid, User, getpgid, initgroups, setgid, setsid, setuid};
 
 pub use arguments::Arguments;
 
@@ -232,11 +232,14 @@ impl Guard {
     }
 
     /// What an instance that died by itself leaves behind must not keep its address: it is told
-    /// to stop, then killed. What stops because it was told to may finish its work.
+    /// to stop, then killed. What stops because it was told to may finish its work, until Plimsoll
+    /// orders otherwise; only what is not in its process group has not been told yet.
     fn main_ended(&mut self, report: &Report) {
         self.main = None;
         self.report(report);
-        if !self.terminating {
+        if self.terminating {
+            self.signal_where(Signal::SIGTERM, |pid| getpgid(Some(pid)) != Ok(self.group));
+        } else {
             self.signal_everything(Signal::SIGTERM);
             self.kill_no_later_than(Instant::now() + LEFTOVER_GRACE);
         }
@@ -303,14 +306,21 @@ impl Guard {
     }
 
     fn signal_everything(&self, signal: Signal) {
+        self.signal_where(signal, |_| true);
+    }
+
+    fn signal_where(&self, signal: Signal, wanted: impl Fn(Pid) -> bool) {
         // Without /proc the process group is all that is known.
         let Ok(table) = ProcessTable::read() else {
             let _ = killpg(self.group, signal);
             return;
         };
         for process in table.descendants(std::process::id() as i32) {
-            // Failing means that it is gone, or dies with its setuid program's own rights.
-            let _ = kill(Pid::from_raw(process.pid), signal);
+            let pid = Pid::from_raw(process.pid);
+            if wanted(pid) {
+                // Failing means that it is gone, or dies with its setuid program's own rights.
+                let _ = kill(pid, signal);
+            }
         }
     }
 

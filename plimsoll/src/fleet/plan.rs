@@ -80,8 +80,9 @@ pub enum Stage {
     Stopping { kill_at: Duration },
     /// Killed, not gone yet.
     Killed,
-    /// Its main process ended at `at`; others may be left.
-    Exited { at: Duration },
+    /// Its main process ended at `at`; others may be left, and are killed at `kill_at` if it was
+    /// told to stop. Of one that died by itself the guard takes care.
+    Exited { at: Duration, kill_at: Option<Duration> },
     /// Gone; started again at `until`.
     Backoff { until: Duration },
 }
@@ -275,7 +276,11 @@ impl Planner {
         if let Some(instance) = self.instances.get_mut(&number)
             && !matches!(instance.stage, Stage::Exited { .. } | Stage::Backoff { .. })
         {
-            instance.stage = Stage::Exited { at: now };
+            let kill_at = match instance.stage {
+                Stage::Stopping { kill_at } => Some(kill_at),
+                _ => None,
+            };
+            instance.stage = Stage::Exited { at: now, kill_at };
             instance.end = status.to_owned();
             instance.last_exit = Some(match instance.failure.take() {
                 Some(failure) => format!("{failure}, then {status}"),
@@ -403,7 +408,15 @@ impl Planner {
                 }
             }
             Stage::Killed => {}
-            Stage::Exited { at } => self.advance_exited(number, at, random(), steps),
+            Stage::Exited { at, kill_at } => {
+                let latest = self.stop_by.map(|stop| stop.kill_at);
+                let kill_at = kill_at.map(|own| latest.map_or(own, |latest| own.min(latest)));
+                if !instance.gone && kill_at.is_some_and(|kill_at| now >= kill_at) {
+                    instance.stage = Stage::Exited { at, kill_at: None };
+                    step(Action::Kill, "left processes that did not stop in time".to_owned());
+                }
+                self.advance_exited(number, at, random(), steps);
+            }
             Stage::Backoff { until } => self.advance_backoff(number, until, now, steps),
         }
     }

@@ -70,6 +70,30 @@ async fn term_reaches_the_whole_group_and_its_work_is_waited_for() {
 }
 
 #[tokio::test]
+async fn what_outlives_its_main_process_after_term_is_told_too_and_killed_in_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut pipe = Pipe::new(directory.path());
+    // The main process obeys. Of two sessions of their own one obeys as well, one does not.
+    let script = format!(
+        "exec 9> {}; \
+         setsid sh -c 'trap \"echo obeys >&9; exit\" TERM; echo up >&9; while :; do sleep 0.01; done' & \
+         setsid sh -c 'trap \"\" TERM; echo up >&9; while :; do sleep 0.01; done' & \
+         trap 'exit 0' TERM; echo ready $$; while :; do sleep 0.01; done",
+        pipe.path.display()
+    );
+    let mut wanted = shell(&script);
+    wanted.stop_timeout = Duration::from_millis(300);
+    let mut harness = Harness::start(&[("web", &wanted)]);
+    harness.ready(1).await;
+    assert!(pipe.line().await.is_some() && pipe.line().await.is_some());
+    let report = harness.stop().await;
+    assert_eq!(report.killed, ["web-1 left processes that did not stop in time"]);
+    assert_eq!(report.left, [""; 0]);
+    assert_eq!(pipe.line().await.as_deref(), Some("obeys"));
+    pipe.ended().await;
+}
+
+#[tokio::test]
 async fn the_deadline_of_a_stop_is_kept() {
     let mut wanted = shell("trap '' TERM; echo ready $$; while :; do sleep 1000; done");
     wanted.instances = 2;
