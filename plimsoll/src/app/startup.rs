@@ -15,6 +15,7 @@ use crate::admin::units::plural;
 use crate::config::model::Source;
 use crate::edge::roster::ServiceView;
 use crate::edge::server::ServerState;
+use crate::fleet::Instance;
 use crate::log;
 
 /// Between two looks.
@@ -49,7 +50,9 @@ pub async fn tell(app: Arc<App>) {
                 let process = services
                     .get(&view.name)
                     .is_some_and(|service| matches!(service.source, Source::Processes(_)));
-                log::warn(&view.name, unready(view, process));
+                let fleet = app.fleet.changes().borrow().clone();
+                let instances = fleet.services.get(&view.name).map_or(&[][..], Vec::as_slice);
+                log::warn(&view.name, unready(view, process, instances.first()));
             });
             return;
         }
@@ -70,7 +73,7 @@ fn ready(views: &[ServiceView], seconds: f64, locations: &[String]) -> impl Disp
     format!("ready after {seconds:.1} s on {}: {each}", locations.join(" and "))
 }
 
-fn unready(view: &ServiceView, process: bool) -> impl Display {
+fn unready(view: &ServiceView, process: bool, instance: Option<&Instance>) -> impl Display {
     let seconds = PATIENCE.as_secs();
     let mut text = format!("no server is healthy after {seconds} s, so requests get 503");
     if let Some(server) = view.servers.first() {
@@ -78,6 +81,10 @@ fn unready(view: &ServiceView, process: bool) -> impl Display {
         if process && server.reason.contains("refused") {
             text.push_str("; does its command listen on $PORT?");
         }
+    } else if let Some(instance) = instance
+        && let Some(exit) = &instance.last_exit
+    {
+        text.push_str(&format!("; {} {exit}", instance.name));
     }
     text
 }

@@ -125,6 +125,8 @@ pub struct Planned {
     failure: Option<String>,
     /// How its process ended last, whyever it was told to.
     end: String,
+    /// The end that was reported last: in a crash loop the same one is not reported again.
+    end_reported: String,
     gone: bool,
     traffic: Option<Seen>,
     /// Since when it drains without a request.
@@ -435,6 +437,7 @@ impl Planner {
             steps.push(Step { number: Some(number), action: Action::Remove, reason: end });
             return;
         }
+        let is_news = std::mem::replace(&mut instance.end_reported, end.clone()) != end;
         let policy = &self.policy.restart;
         if instance.was_ready && at.saturating_sub(instance.started) >= policy.reset_after {
             instance.deaths = 0;
@@ -451,6 +454,8 @@ impl Planner {
             let text =
                 format!("{status}; deaths in a row: {deaths}; next start in {}", words(delay));
             (Action::DeclareCrashLoop, text)
+        } else if instance.crash_loop && !is_news {
+            return;
         } else {
             (Action::ReportExit, format!("{end}; next start in {}", words(delay)))
         };

@@ -376,8 +376,12 @@ impl ServiceRun {
         let id = ProcessId { service: Arc::clone(&self.name), number, start };
         match launch(&id, &name, &spec, &mut self.place, output, hands) {
             Ok((process, address)) => {
-                let address_text = describe(&address);
-                log::info(&self.name, format!("{name} starts on {address_text} ({reason})"));
+                let planned = self.planner.instances().get(&number);
+                // One that keeps dying has been told of.
+                if !planned.is_some_and(|planned| planned.crash_loop) {
+                    let place = describe(&address);
+                    log::info(&self.name, format!("{name} starts on {place} ({reason})"));
+                }
                 slot.address = address;
                 slot.process = Some(process);
                 slot.started_at = Some(SystemTime::now());

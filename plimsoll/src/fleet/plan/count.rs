@@ -72,6 +72,7 @@ impl Planner {
             deaths: 0,
             failure: None,
             end: String::new(),
+            end_reported: String::new(),
             gone: false,
             traffic: None,
             quiet_since: None,
