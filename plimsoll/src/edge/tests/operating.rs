@@ -136,6 +136,19 @@ fn counters_add_up() {
     assert_eq!(snapshot.requests_total, 3);
     assert_eq!(snapshot.services["web"].servers["s1"].requests_total, 2);
     assert_eq!(snapshot.services["web"].in_flight, 0);
+    // A server that is down keeps its counters for as long as its owner keeps its name.
+    harness.edge.roster.set_servers("web", Vec::new());
+    for (keeps, count) in [(true, Some(2)), (false, None)] {
+        let mut out = tsdb::exposition::Exposition::new();
+        harness
+            .edge
+            .expose(&|service, server| keeps && (service, server) == ("web", "s1"), &mut out);
+        let line = "plimsoll_server_requests_total{service=\"web\",server=\"s1\"";
+        assert_eq!(out.finish().contains(line), keeps);
+        let snapshot = harness.edge.snapshot();
+        let server = snapshot.services["web"].servers.get("s1");
+        assert_eq!(server.map(|server| server.requests_total), count);
+    }
 }
 
 fn addresses(edge: &Edge) -> Vec<SocketAddr> {
