@@ -312,7 +312,7 @@ fn running_out_of_descriptors_is_survived_and_said() {
 #[test]
 fn without_io_uring_nothing_is_missing() {
     let directory = tempfile::tempdir().unwrap();
-    let addresses = "listen = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n";
+    let addresses = "listen = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\nworkers = 2\n";
     let config = format!("{addresses}{}", harness::clinic(3, ""));
     std::fs::write(directory.path().join("plimsoll.toml"), config).unwrap();
     let mut command = std::process::Command::new(harness::binary());
@@ -333,6 +333,8 @@ fn without_io_uring_nothing_is_missing() {
     load.wait_more(200);
     let failures = load.finish();
     assert!(failures.is_empty(), "{failures:?}\n{}", plimsoll.log());
+    let told = plimsoll.log().matches("io_uring is not to be had").count();
+    assert_eq!(told, 1, "once for all workers:\n{}", plimsoll.log());
 }
 
 #[test]

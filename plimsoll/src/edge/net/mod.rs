@@ -37,6 +37,7 @@ mod tests;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::sync::Once;
 use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions};
@@ -54,14 +55,18 @@ use ring::SendRing;
 /// # Errors
 /// When the kernel gives no event descriptor.
 pub(crate) fn run<F: Future>(main: F) -> io::Result<F::Output> {
+    /// What one worker is refused, all are.
+    static TOLD: Once = Once::new();
     let ring = SendRing::new().inspect_err(|error| {
-        crate::log::info(
-            "edge",
-            format_args!(
-                "io_uring is not to be had ({error}): replies are sent one by one, at some more \
-                 processor time for each"
-            ),
-        );
+        TOLD.call_once(|| {
+            crate::log::info(
+                "edge",
+                format_args!(
+                    "io_uring is not to be had ({error}): replies are sent one by one, at some \
+                     more processor time for each"
+                ),
+            );
+        });
     });
     run_with(ring.ok(), main)
 }
