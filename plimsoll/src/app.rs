@@ -19,6 +19,7 @@
 mod bind;
 mod demo;
 mod operate;
+mod signals;
 mod startup;
 mod status;
 mod stop;
@@ -30,7 +31,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::admin::{self, Command, status::Phase};
@@ -44,6 +44,7 @@ use crate::log;
 
 use bind::Bound;
 pub use demo::{Demo, DemoOptions, run_demo};
+use signals::{Signals, Told};
 
 /// Threads for everything but the data path: checks, supervision, admin.
 const CONTROL_THREADS: usize = 2;
@@ -114,39 +115,8 @@ pub fn run(plan: Plan) -> ExitCode {
     }
 }
 
-/// The signals that Plimsoll obeys.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-/// What a signal means.
-enum Told {
-    Stop(&'static str),
-    Reload,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.terminate.recv() => Told::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Told::Stop("SIGINT"),
-            _ = self.hangup.recv() => Told::Reload,
-        }
-    }
-}
-
 async fn serve(plan: Plan) -> ExitCode {
-    let signals = match Signals::new() {
+    let signals = match Signals::new(plan.path.is_some()) {
         Ok(signals) => signals,
         Err(error) => return refused(format_args!("cannot listen for signals: {error}")),
     };
@@ -284,6 +254,7 @@ async fn obey(
                     let app = Arc::clone(&app);
                     async move { drop(operate::reload(&app).await) }
                 })),
+                Told::HungUp => return stop::stop(app, commands, signals, "SIGHUP").await,
                 Told::Stop(name) => return stop::stop(app, commands, signals, name).await,
             },
         }

@@ -49,7 +49,8 @@ pub enum Command {
     /// Run several instances of a command behind one port, without a config file.
     ///
     /// Starts them, waits until they answer, balances requests over them and starts again what
-    /// dies. Ctrl-C lets open requests finish and stops everything.
+    /// dies. Ctrl-C lets open requests finish and stops everything; so does closing the terminal,
+    /// unless it is started by nohup.
     #[command(after_help = RUN_EXAMPLES)]
     #[command(override_usage = "plimsoll run [OPTIONS] [--] COMMAND [ARGUMENTS]...")]
     Run(RunArguments),

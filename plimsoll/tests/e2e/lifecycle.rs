@@ -28,6 +28,35 @@ fn ctrl_c_is_a_stop() {
     assert!(plimsoll.wait_exit().success());
 }
 
+/// Arguments of `plimsoll run` for two clinic servers.
+fn two_clinics() -> [&'static str; 7] {
+    let binary = harness::binary().to_str().unwrap();
+    ["-n", "2", "--health", "/health/", "--", binary, "clinic"]
+}
+
+#[test]
+fn what_has_no_config_file_ends_with_its_terminal() {
+    let mut plimsoll = Plimsoll::run(tempfile::tempdir().unwrap(), &two_clinics());
+    plimsoll.wait_healthy("web", 2);
+    let pids = plimsoll.instance_pids("web");
+    plimsoll.signal(Signal::SIGHUP);
+    assert!(plimsoll.wait_exit().success(), "{}", plimsoll.log());
+    plimsoll.wait_log("SIGHUP: stopping");
+    assert!(!pids.iter().any(|pid| is_alive(*pid)));
+}
+
+#[test]
+fn nohup_keeps_it_when_its_terminal_ends() {
+    let mut command = std::process::Command::new("nohup");
+    command.arg(harness::binary()).args(["run", "--listen", "127.0.0.1:0"]);
+    command.args(["--admin", "127.0.0.1:0"]).args(two_clinics());
+    let plimsoll = Plimsoll::start(tempfile::tempdir().unwrap(), command);
+    plimsoll.wait_healthy("web", 2);
+    plimsoll.signal(Signal::SIGHUP);
+    plimsoll.wait_log("there is no config file to reload");
+    assert_eq!(plimsoll.get("/").status, 200);
+}
+
 #[test]
 fn even_kill_9_leaves_no_instance_behind() {
     let directory = tempfile::tempdir().unwrap();

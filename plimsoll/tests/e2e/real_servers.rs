@@ -83,19 +83,20 @@ fn pythons_own_file_server() {
     assert_eq!(served.len(), 3, "{served:?}");
 }
 
-fn express() -> Plimsoll {
+/// A folder with the Express application in it.
+fn express() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let modules = harness::peers().join("node/node_modules");
     std::os::unix::fs::symlink(modules, directory.path().join("node_modules")).unwrap();
     let source = sources().join("node/express_app.js");
     std::fs::copy(source, directory.path().join("express_app.js")).unwrap();
-    let words = ["-n", "3", "--health", "/health/", "--", "node", "express_app.js"];
-    Plimsoll::run(directory, &words)
+    directory
 }
 
 #[test]
 fn express_on_node() {
-    let plimsoll = express();
+    let words = ["-n", "3", "--health", "/health/", "--", "node", "express_app.js"];
+    let plimsoll = Plimsoll::run(express(), &words);
     plimsoll.wait_healthy("web", 3);
     assert_eq!(instances(&plimsoll).len(), 3);
 }
@@ -140,12 +141,15 @@ impl Drop for WebSocket {
 
 #[test]
 fn websockets_pass_and_outlive_a_reload() {
-    let plimsoll = express();
+    let config = "[service.web]\nrun = \"node express_app.js\"\ninstances = 3\n\
+                  health = { path = \"/health/\" }\n";
+    let plimsoll = Plimsoll::up_in(express(), config, &[]);
     plimsoll.wait_healthy("web", 3);
     let mut socket = WebSocket::open(&plimsoll);
     let first = socket.say("one");
     assert!(first.starts_with("web-") && first.ends_with("heard one"), "{first}");
+    plimsoll.write_config(&config.replace("/health/", "/health/?again"));
     plimsoll.signal(nix::sys::signal::Signal::SIGHUP);
-    plimsoll.wait_log("reload");
+    plimsoll.wait_log("reload: service web: health.path");
     assert_eq!(socket.say("two"), first.replace("one", "two"));
 }
