@@ -58,6 +58,24 @@ pub(crate) enum DownloadProblem {
     Rejected(Reject),
 }
 
+impl From<SpliceProblem> for UploadProblem {
+    fn from(problem: SpliceProblem) -> Self {
+        match problem {
+            SpliceProblem::Sender => Self::ClientGone,
+            SpliceProblem::Receiver => Self::Server,
+        }
+    }
+}
+
+impl From<SpliceProblem> for DownloadProblem {
+    fn from(problem: SpliceProblem) -> Self {
+        match problem {
+            SpliceProblem::Sender => Self::Truncated,
+            SpliceProblem::Receiver => Self::ClientGone,
+        }
+    }
+}
+
 /// How far the two bodies of an exchange have come.
 #[derive(Debug)]
 pub(crate) struct Transfer {
@@ -185,7 +203,18 @@ impl Transfer {
                 scratch.to_server.clear();
                 self.server_sent = 0;
                 if self.upload_splice.takes(&scratch.upload, scratch.input.is_empty()) {
-                    ready!(self.poll_splice_upload(context, scratch, client, server))?;
+                    let sent = (&mut self.upload_bytes, &mut self.moved);
+                    let moving = self.upload_splice.poll(
+                        context,
+                        &mut scratch.upload,
+                        (client, server),
+                        sent,
+                    );
+                    self.upload_waits = match self.upload_splice.waits_for_receiver() {
+                        true => Waits::Server,
+                        false => Waits::Client,
+                    };
+                    ready!(moving)?;
                 }
             }
             if scratch.upload.is_finished() {
@@ -288,7 +317,18 @@ impl Transfer {
             self.gather_download(scratch)?;
             ready!(self.poll_flush(context, scratch, client))?;
             if self.download_splice.takes(&scratch.download, scratch.answer.is_empty()) {
-                ready!(self.poll_splice_download(context, scratch, client, server))?;
+                let sent = (&mut self.download_bytes, &mut self.moved);
+                let moving = self.download_splice.poll(
+                    context,
+                    &mut scratch.download,
+                    (server, client),
+                    sent,
+                );
+                self.download_waits = match self.download_splice.waits_for_receiver() {
+                    true => Waits::Client,
+                    false => Waits::Server,
+                };
+                ready!(moving)?;
             }
             if scratch.download.is_finished() {
                 return Poll::Ready(Ok(()));
@@ -310,43 +350,6 @@ impl Transfer {
                 _ => return Poll::Ready(Err(DownloadProblem::Truncated)),
             }
         }
-    }
-
-    /// Moves the rest of the request body through the pipe.
-    fn poll_splice_upload(
-        &mut self,
-        context: &mut Context<'_>,
-        scratch: &mut Scratch,
-        client: &Stream,
-        server: &Stream,
-    ) -> Poll<Result<(), UploadProblem>> {
-        let (splice, body) = (&mut self.upload_splice, &mut scratch.upload);
-        let (sent, moved) = (&mut self.upload_bytes, &mut self.moved);
-        let outcome = splice.poll(context, body, (client, server), sent, moved);
-        self.upload_waits = if splice.waits_for_receiver() { Waits::Server } else { Waits::Client };
-        outcome.map_err(|problem| match problem {
-            SpliceProblem::Sender => UploadProblem::ClientGone,
-            SpliceProblem::Receiver => UploadProblem::Server,
-        })
-    }
-
-    /// Moves the rest of the response body through the pipe.
-    fn poll_splice_download(
-        &mut self,
-        context: &mut Context<'_>,
-        scratch: &mut Scratch,
-        client: &Stream,
-        server: &Stream,
-    ) -> Poll<Result<(), DownloadProblem>> {
-        let (splice, body) = (&mut self.download_splice, &mut scratch.download);
-        let (sent, moved) = (&mut self.download_bytes, &mut self.moved);
-        let outcome = splice.poll(context, body, (server, client), sent, moved);
-        self.download_waits =
-            if splice.waits_for_receiver() { Waits::Client } else { Waits::Server };
-        outcome.map_err(|problem| match problem {
-            SpliceProblem::Sender => DownloadProblem::Truncated,
-            SpliceProblem::Receiver => DownloadProblem::ClientGone,
-        })
     }
 
     /// Takes what is there of the response body out of its framing.

@@ -64,8 +64,7 @@ impl Splice {
         context: &mut Context<'_>,
         body: &mut BodyDecoder,
         (from, to): (&Stream, &Stream),
-        sent: &mut u64,
-        moved: &mut bool,
+        (sent, moved): (&mut u64, &mut bool),
     ) -> Poll<Result<(), SpliceProblem>> {
         let before = (body.rest_of_length(), self.held());
         let outcome = self.poll_pieces(context, body, from, to);
