@@ -2,9 +2,8 @@
 //!
 //! Copying a byte in and out is nearly all that a large body costs a proxy. A body whose framing stays
 //! as it is need not be seen, so what is left of it once the buffers are empty goes through a pipe.
-//! A pipe costs two descriptors and one more call for each piece than it saves in copying unless
-//! the body is large; hence [`SPLICED_MIN`]. Where there is no pipe to be had, or the sockets cannot
-//! splice, the body is copied like any other.
+//! A pipe costs two descriptors and calls of its own, so small bodies are copied; so is every body
+//! where there is no pipe to be had or the sockets cannot splice.
 //!
 //! Invariant: the decoder counts a byte when it leaves the pipe, so a body is never at its end while
 //! the pipe holds some of it.
