@@ -8,6 +8,7 @@ mod demo;
 mod edge;
 mod fleet;
 mod log;
+mod net;
 
 use std::process::ExitCode;
 

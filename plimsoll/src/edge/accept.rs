@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::connection;
-use super::net::{self, Listener};
 use super::worker::{Worker, either};
+use crate::net::{self, Listener};
 
 /// Pause after `accept` failed for lack of something, and between looks at the connection limit.
 const PAUSE: Duration = Duration::from_millis(20);

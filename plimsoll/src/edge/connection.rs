@@ -17,11 +17,11 @@ use http1::{Parsed, Reject, parse_request};
 use super::buffers::Scratch;
 use super::cells::Cells;
 use super::connections::{Open, Phase};
-use super::deadline::Deadline;
 use super::exchange;
-use super::net::{self, Stream};
 use super::reply::Refusal;
 use super::worker::Worker;
+use crate::net::Deadline;
+use crate::net::{self, Stream};
 
 /// Most time that a connection is read from after its last answer, so that the answer is not lost
 /// in a reset.

@@ -26,7 +26,6 @@ use super::balance::{NoServer, PickInput};
 use super::buffers::Scratch;
 use super::cells::RequestLabels;
 use super::connection::{Client, Fate};
-use super::deadline::Deadline;
 use super::forward;
 use super::hash;
 use super::identity;
@@ -39,6 +38,7 @@ use super::server::{InFlight, Server};
 use super::upstream::Upstream;
 use super::worker::Held;
 use crate::config::model::{Balance, HashKey};
+use crate::net::Deadline;
 
 /// The status under which a client that went away is counted and logged, as nginx does.
 const CLIENT_GONE: u16 = 499;

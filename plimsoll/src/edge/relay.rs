@@ -15,8 +15,8 @@ use std::task::{Context, Poll, ready};
 use http1::{ChunkEncoder, Reject};
 
 use super::buffers::{RELAY_BYTES, Scratch};
-use super::net::Stream;
 use super::splice::{Splice, SpliceProblem};
+use crate::net::Stream;
 
 /// Payload up to this size is copied behind the head rather than written as a second piece.
 const COPIED_BYTES: usize = 4 * 1024;

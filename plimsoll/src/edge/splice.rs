@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use http1::BodyDecoder;
 
-use super::net::{Pipe, Stream};
+use crate::net::{Pipe, Stream};
 
 /// A body with at least so many bytes to come is worth a pipe.
 const SPLICED_MIN: u64 = 64 * 1024;

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::buffers::Buffer;
-use super::deadline::Deadline;
-use super::net::Stream;
+use crate::net::Deadline;
+use crate::net::Stream;
 
 /// How a tunnel ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

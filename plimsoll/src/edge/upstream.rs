@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::cells::{Cell, Cells, Registry};
-use super::net::Stream;
 use super::server::{Endpoint, Server, ServerState};
 use crate::config::model::Keepalive;
+use crate::net::Stream;
 
 /// One server as one worker knows it.
 #[derive(Debug)]

@@ -21,11 +21,11 @@ use super::buffers::Scratches;
 use super::cells::{Registry, Rejections};
 use super::clock::Clock;
 use super::connections::{Census, Connections};
-use super::deadline::Deadlines;
 use super::identity::Identity;
-use super::net;
 use super::routing::Routing;
 use super::upstream::Upstreams;
+use crate::net;
+use crate::net::Deadlines;
 
 /// Time between two rounds of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

@@ -46,7 +46,7 @@ pub(super) fn check(source: &Source) -> Vec<Finding> {
 mod tests {
     use crate::tidy::messages;
 
-    const PATH: &str = "plimsoll/src/edge/net/ring.rs";
+    const PATH: &str = "plimsoll/src/net/ring.rs";
 
     #[test]
     fn a_declared_and_proven_use_passes() {
@@ -60,7 +60,7 @@ mod tests {
         let text = "//! The ring.\n\nfn f() {\n    // SAFETY: p is valid.\n    unsafe { g() }\n}\n";
         let found = messages(PATH, text);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with("plimsoll/src/edge/net/ring.rs:5: `unsafe` in a file"));
+        assert!(found[0].starts_with("plimsoll/src/net/ring.rs:5: `unsafe` in a file"));
         let text = "//! The ring.\n#![allow(unsafe_code)]\n\nfn f() {\n    unsafe { g() }\n}\n";
         let found = messages(PATH, text);
         assert_eq!(found.len(), 1, "{found:?}");

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use http1::Version;
 
 use super::{CONTINUE, Exchange};
-use crate::edge::deadline::Deadline;
 use crate::edge::relay::Waits;
+use crate::net::Deadline;
 
 /// How long a client that ended its side may hear nothing until it is asked, the first time, or,
 /// within a response, is taken for gone.

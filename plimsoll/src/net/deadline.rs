@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::net;
+use super as net;
 
 /// Least time between two scans of the slab.
 const GRANULARITY: Duration = Duration::from_millis(5);

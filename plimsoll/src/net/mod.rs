@@ -25,6 +25,7 @@
 //! Left out: deadlines (see `deadline`; a tokio timer for each request would cost half a
 //! microsecond), read buffers, name resolution.
 
+mod deadline;
 mod listener;
 mod outbox;
 mod pipe;
@@ -42,6 +43,7 @@ use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions};
 
+pub(crate) use deadline::{Deadline, Deadlines};
 pub(crate) use listener::Listener;
 pub(crate) use pipe::Pipe;
 pub(crate) use stream::Stream;
