@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod edge;
 mod fleet;
+mod load;
 mod log;
 mod net;
 

@@ -10,6 +10,7 @@
 
 mod address;
 mod admin;
+pub mod bench;
 mod defaults;
 mod diff;
 mod environment;

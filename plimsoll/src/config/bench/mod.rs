@@ -1,0 +1,3 @@
+//! Bench plans: from arguments, TOML or JMeter files to one [`model::Plan`].
+
+pub mod model;

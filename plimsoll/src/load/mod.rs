@@ -1,0 +1,8 @@
+//! `plimsoll bench`: makes load, measures what comes back, and says what it means.
+//!
+//! A plan (see `config::bench`) goes in, [`Results`](results::Results) come out; reports, the live
+//! view, comparisons and thresholds are made of those alone.
+
+pub mod results;
+pub mod tally;
+pub mod timeline;
