@@ -3,6 +3,8 @@
 //! A plan (see `config::bench`) goes in, [`Results`](results::Results) come out; reports, the live
 //! view, comparisons and thresholds are made of those alone.
 
+pub mod client;
+pub mod progress;
 pub mod results;
 pub mod tally;
 pub mod timeline;
