@@ -32,6 +32,7 @@ mod pipe;
 mod registration;
 mod ring;
 mod stream;
+mod timer;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,7 @@ pub(crate) use deadline::{Deadline, Deadlines};
 pub(crate) use listener::Listener;
 pub(crate) use pipe::Pipe;
 pub(crate) use stream::Stream;
+pub(crate) use timer::Timer;
 
 use outbox::Outbox;
 use ring::SendRing;

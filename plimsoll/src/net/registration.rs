@@ -1,7 +1,7 @@
 //! Sockets become known to the event loop.
 //!
 //! tokio asks for a promise that the descriptor stays open and the same for as long as it is
-//! registered. The two types registered here own theirs and cannot be told to give it up while they
+//! registered. The types registered here own theirs and cannot be told to give it up while they
 //! are borrowed, which is all that [`AsyncFd`] allows. Left out: everything else.
 
 // Registering is unsafe for descriptors in general; this file holds nothing else.
@@ -10,6 +10,7 @@
 use std::io;
 use std::net::TcpListener;
 
+use nix::sys::timerfd::TimerFd;
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -37,4 +38,16 @@ pub(super) fn stream(socket: Socket) -> io::Result<AsyncFd<Socket>> {
 pub(super) fn listener(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
     // SAFETY: as in `stream`: a `TcpListener` owns its descriptor for its whole life.
     Ok(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?)
+}
+
+/// Registers a non-blocking timer.
+///
+/// # Errors
+/// As [`stream`].
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub(super) fn timer(timer: TimerFd) -> io::Result<AsyncFd<TimerFd>> {
+    // SAFETY: as in `stream`: a `TimerFd` owns its descriptor for its whole life.
+    Ok(unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?)
 }
