@@ -5,19 +5,14 @@
 //! that of all requests, never a mean of percentiles.
 //!
 //! Invariants: `absorb` loses nothing and does not depend on the order; a tally's memory depends
-//! on the range of its latencies (200 KiB at most for each), not on how many there are.
+//! on how many sizes of latencies occurred (see `latencies`), not on how many there were.
 //!
 //! Left out: when things happened (see `timeline`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-/// Significant digits that latencies are kept with: an error of 0.1 % at most.
-const LATENCY_DIGITS: u8 = 3;
-/// The longest latency that is told apart; longer ones count as this.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub use super::latencies::Latencies;
 
 /// How a request failed. The first that applies counts; a request fails once at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,69 +72,6 @@ impl Failure {
             Self::Extraction => "extraction",
             Self::Plan => "plan",
         }
-    }
-}
-
-/// Latencies, in nanoseconds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Latencies(Histogram<u64>);
-
-impl Default for Latencies {
-    fn default() -> Self {
-        let longest = LONGEST.as_nanos() as u64;
-        let mut histogram = Histogram::new_with_bounds(1, longest, LATENCY_DIGITS)
-            .unwrap_or_else(|_| unreachable!("bounds and digits are constants within range"));
-        histogram.auto(true);
-        Self(histogram)
-    }
-}
-
-impl Latencies {
-    /// Counts one.
-    pub fn record(&mut self, latency: Duration) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.0.saturating_record(nanos.max(1));
-    }
-
-    /// Adds those of another.
-    pub fn absorb(&mut self, other: &Self) {
-        // Cannot fail: every histogram here has the same bounds.
-        let _ = self.0.add(&other.0);
-    }
-
-    /// The histogram itself, nanoseconds.
-    pub fn histogram(&self) -> &Histogram<u64> {
-        &self.0
-    }
-
-    /// Of a histogram that was read back.
-    pub fn from_histogram(histogram: Histogram<u64>) -> Self {
-        Self(histogram)
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        self.0.len()
-    }
-
-    /// The smallest latency that this share of all (0 to 1) does not exceed; zero of none.
-    pub fn quantile(&self, quantile: f64) -> Duration {
-        Duration::from_nanos(self.0.value_at_quantile(quantile))
-    }
-
-    /// The mean; zero of none.
-    pub fn mean(&self) -> Duration {
-        Duration::from_nanos(self.0.mean() as u64)
-    }
-
-    /// The longest; zero of none.
-    pub fn max(&self) -> Duration {
-        Duration::from_nanos(self.0.max())
-    }
-
-    /// Forgets all, keeping the memory.
-    pub fn clear(&mut self) {
-        self.0.reset();
     }
 }
 
