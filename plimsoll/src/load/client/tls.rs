@@ -8,7 +8,7 @@
 
 mod files;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 mod verify;
 mod words;
 

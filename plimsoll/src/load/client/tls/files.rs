@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{Error, RootCertStore};
 
 use super::{ConfigError, Role};
 
@@ -45,7 +45,10 @@ pub(super) fn authorities(
         store.add(certificate.clone()).map_err(|error| ConfigError::Broken {
             path: path.to_owned(),
             role: Role::Authorities,
-            said: error.to_string(),
+            said: match error {
+                Error::InvalidCertificate(reason) => reason.to_string(),
+                error => error.to_string(),
+            },
         })?;
     }
     Ok(store)
