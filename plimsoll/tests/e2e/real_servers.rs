@@ -84,7 +84,7 @@ fn pythons_own_file_server() {
 }
 
 /// A folder with the Express application in it.
-fn express() -> tempfile::TempDir {
+pub fn express() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let modules = harness::peers().join("node/node_modules");
     std::os::unix::fs::symlink(modules, directory.path().join("node_modules")).unwrap();

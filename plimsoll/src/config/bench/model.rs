@@ -87,8 +87,22 @@ pub struct Group {
     pub steps: Vec<Step>,
     /// Whether a user forgets cookies (and variables that it set) before each iteration.
     pub fresh_users: bool,
+    /// What a user does with the cookies that it is given.
+    pub cookies: Cookies,
     /// What a user does after a failed request, as JMeter has it.
     pub on_error: OnError,
+}
+
+/// What a user does with the cookies that it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cookies {
+    /// Sends them back, as browsers do.
+    #[default]
+    Kept,
+    /// Forgets them before each iteration, though not its variables.
+    FreshEachIteration,
+    /// Takes no notice of them: a JMeter plan without a cookie manager.
+    Ignored,
 }
 
 /// What a user does after a failed request.

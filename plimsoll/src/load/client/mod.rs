@@ -2,6 +2,12 @@
 //!
 //! Left out: what is asked and whether the answer is right (see `script`), when (see `engine`).
 
+pub mod dial;
+#[cfg(test)]
+mod peers;
+pub mod tls;
+pub mod transport;
+
 use std::rc::Rc;
 use std::time::Instant;
 
