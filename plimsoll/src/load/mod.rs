@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod progress;
+pub mod report;
 pub mod results;
 pub mod tally;
 pub mod timeline;
