@@ -7,6 +7,7 @@ pub mod client;
 pub mod latencies;
 pub mod progress;
 pub mod reach;
+pub mod report;
 pub mod results;
 pub mod tally;
 pub mod timeline;

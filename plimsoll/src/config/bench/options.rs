@@ -12,7 +12,8 @@ use super::super::quantity::{self, Refusal};
 use super::builder::Builder;
 use super::load::{self, Key, Keys, Voice};
 use super::model::{
-    Group, HttpSettings, HttpVersion, Load, OnError, Part, Plan, ServedBy, Step, Threshold, Tls,
+    Cookies, Group, HttpSettings, HttpVersion, Load, OnError, Part, Plan, ServedBy, Step,
+    Threshold, Tls,
 };
 use super::template::{self, Uses};
 use super::{settings, threshold};
@@ -135,7 +136,14 @@ pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
 /// A group of users that remember nothing from one iteration to the next: without steps that build
 /// on each other there is nothing to remember.
 fn group(name: &str, load: Load, steps: Vec<Step>) -> Group {
-    Group { name: name.to_owned(), load, steps, fresh_users: true, on_error: OnError::Continue }
+    Group {
+        name: name.to_owned(),
+        load,
+        steps,
+        fresh_users: true,
+        cookies: Cookies::default(),
+        on_error: OnError::Continue,
+    }
 }
 
 /// How connections are made and used unless said otherwise.
