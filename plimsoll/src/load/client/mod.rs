@@ -3,6 +3,7 @@
 //! Left out: what is asked and whether the answer is right (see `script`), when (see `engine`).
 
 pub mod dial;
+pub mod http2;
 #[cfg(test)]
 mod peers;
 pub mod tls;

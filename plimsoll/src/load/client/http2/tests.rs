@@ -1,0 +1,605 @@
+//! Exchanges with real servers on the loopback: the h2 crate's own, and hand-written bytes where a
+//! server misbehaves.
+
+use std::sync::Arc;
+
+use h2::Reason;
+use h2::server::{self, SendResponse};
+use http::{Request, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::config::bench::model::{HttpSettings, HttpVersion};
+use crate::load::client::dial::Purpose;
+use crate::load::client::peers::{Authority, connect, listener, origin, serve_tls, settings};
+use crate::load::client::{Outgoing, Scheme};
+use crate::load::tally::Failure;
+
+const ALL: Wanted = Wanted { headers: true, body: true };
+const NOTHING: Wanted = Wanted { headers: false, body: false };
+
+type Asked = (Request<RecvStream>, SendResponse<Bytes>);
+
+/// A connection to a server that is this future, and what requests to it begin with.
+async fn against<F: Future<Output = ()> + 'static>(
+    streams: usize,
+    serve: impl FnOnce(TcpStream) -> F + 'static,
+) -> (Connection, Outgoing) {
+    let (listener, port) = listener().await;
+    net::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        serve(stream).await;
+    });
+    let origin = origin(Scheme::Http, "127.0.0.1", port);
+    let settings = HttpSettings { version: HttpVersion::Http2, ..settings() };
+    let dialled = connect(&settings, &origin, Purpose::Requests).await.unwrap();
+    assert!(dialled.http2);
+    let connection = Connection::open(dialled.transport, &origin, streams).await.unwrap();
+    let outgoing = Outgoing {
+        origin,
+        method: "GET".into(),
+        target: "/".into(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+    };
+    (connection, outgoing)
+}
+
+/// Serves each request of a connection by a task of its own.
+async fn serve_each<S, F>(stream: S, mut handle: impl FnMut(Asked) -> F)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    F: Future<Output = ()> + 'static,
+{
+    let mut connection = server::handshake(stream).await.unwrap();
+    while let Some(Ok(asked)) = connection.accept().await {
+        net::spawn(handle(asked));
+    }
+}
+
+/// All of a request's body.
+async fn read_body(mut body: RecvStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(piece) = next_piece(&mut body).await.unwrap() {
+        all.extend_from_slice(&piece);
+    }
+    all
+}
+
+fn respond(mut to: SendResponse<Bytes>, status: u16, body: &[u8]) {
+    let head = Response::builder().status(status).header("x-served-by", "web-1").body(()).unwrap();
+    let mut stream = to.send_response(head, body.is_empty()).unwrap();
+    if !body.is_empty() {
+        stream.send_data(Bytes::copy_from_slice(body), true).unwrap();
+    }
+}
+
+/// Bytes whose order can be told.
+fn pattern(length: usize) -> Bytes {
+    (0..length).map(|index| (index % 251) as u8).collect()
+}
+
+#[test]
+fn request_arrives_as_rendered() {
+    net::run(async {
+        let (sender, asked) = oneshot::channel();
+        let mut sender = Some(sender);
+        let (connection, outgoing) = against(10, |stream| {
+            serve_each(stream, move |(request, to)| {
+                let (parts, body) = request.into_parts();
+                let sender = sender.take().unwrap();
+                async move {
+                    sender.send((parts, read_body(body).await)).unwrap();
+                    respond(to, 201, b"made");
+                }
+            })
+        })
+        .await;
+        let headers = [
+            ("X-One", "1"),
+            ("Connection", "keep-alive"),
+            ("Transfer-Encoding", "chunked"),
+            ("Upgrade", "websocket"),
+            ("Keep-Alive", "timeout=5"),
+            ("Content-Length", "77"),
+            ("TE", "gzip"),
+            ("te", "trailers"),
+            ("x-one", "zwei ü"),
+        ];
+        let outgoing = Outgoing {
+            method: "POST".into(),
+            target: "/patients?name=a%20b".into(),
+            headers: headers.map(|(name, value)| (name.into(), value.into())).to_vec(),
+            body: Bytes::from_static(b"body"),
+            ..outgoing
+        };
+        let reply = connection.exchange(&outgoing, ALL).await.unwrap();
+        let (parts, body) = asked.await.unwrap();
+        assert_eq!(parts.method, "POST");
+        assert_eq!(
+            parts.uri.to_string(),
+            format!("http://127.0.0.1:{}/patients?name=a%20b", outgoing.origin.port)
+        );
+        let mut seen = head::fields(&parts.headers);
+        seen.sort();
+        let expected = [("content-length", "4"), ("te", "trailers"), ("x-one", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(seen[..3], expected);
+        assert_eq!(seen[3..], [("x-one".to_owned(), "zwei ü".to_owned())]);
+        assert_eq!(body, b"body");
+
+        assert_eq!(reply.status, 201);
+        assert_eq!(reply.headers, [("x-served-by".to_owned(), "web-1".to_owned())]);
+        assert_eq!(reply.body, b"made");
+        assert_eq!(reply.body_length, 4);
+        let timings = reply.timings;
+        assert!(timings.sent <= timings.first_byte && timings.first_byte <= timings.done);
+    })
+    .unwrap();
+}
+
+#[test]
+fn host_of_the_plan_becomes_the_authority() {
+    let outgoing = Outgoing {
+        origin: origin(Scheme::Https, "127.0.0.1", 443),
+        method: "GET".into(),
+        target: "/".into(),
+        headers: vec![("Host".into(), "shop.example".into())],
+        body: Bytes::new(),
+    };
+    let request = head::request(&outgoing).unwrap();
+    assert_eq!(request.uri().to_string(), "https://shop.example/");
+    assert!(request.headers().is_empty());
+}
+
+#[test]
+fn what_is_no_request_is_told() {
+    let outgoing = Outgoing {
+        origin: origin(Scheme::Http, "127.0.0.1", 80),
+        method: "GET".into(),
+        target: "/".into(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+    };
+    let with_header = |name: &str, value: &str| Outgoing {
+        headers: vec![(name.into(), value.into())],
+        ..outgoing.clone()
+    };
+    let cases = [
+        (Outgoing { method: "G T".into(), ..outgoing.clone() }, "\"G T\" is no method of HTTP"),
+        (with_header("a b", ""), "\"a b\" is no name of a header field"),
+        (with_header("a", "b\nc"), "\"b\\nc\" is no value of the header field a"),
+        (with_header("host", "a b"), "\"a b\" is no host and port"),
+        (
+            Outgoing { target: "/a b".into(), ..outgoing.clone() },
+            "\"/a b\" is no path and query: invalid uri character",
+        ),
+    ];
+    for (outgoing, words) in cases {
+        let trouble = head::request(&outgoing).unwrap_err();
+        assert_eq!((trouble.failure, trouble.detail.as_str()), (Failure::Plan, words));
+        assert!(trouble.before_sending);
+    }
+}
+
+#[test]
+fn only_what_is_wanted_is_kept() {
+    net::run(async {
+        let (connection, outgoing) =
+            against(10, |stream| serve_each(stream, |(_, to)| async { respond(to, 404, b"gone") }))
+                .await;
+        let reply = connection.exchange(&outgoing, NOTHING).await.unwrap();
+        assert_eq!((reply.status, reply.body_length), (404, 4));
+        assert!(reply.headers.is_empty() && reply.body.is_empty());
+    })
+    .unwrap();
+}
+
+#[test]
+fn large_bodies_pass_flow_control() {
+    const SENT: usize = 3 << 20;
+    /// More than the window of a stream, and more than is kept.
+    const RECEIVED: usize = 20 << 20;
+    net::run(async {
+        let (connection, outgoing) = against(10, |stream| {
+            serve_each(stream, |(request, mut to)| async move {
+                assert!(read_body(request.into_body()).await == pattern(SENT));
+                let stream = to.send_response(Response::new(()), false).unwrap();
+                let ledger = State::nobody();
+                upload(&ledger, stream, pattern(RECEIVED)).await.unwrap();
+            })
+        })
+        .await;
+        let outgoing = Outgoing { method: "PUT".into(), body: pattern(SENT), ..outgoing };
+        let reply = connection.exchange(&outgoing, ALL).await.unwrap();
+        assert_eq!(reply.body_length, RECEIVED as u64);
+        assert!(reply.body == pattern(BODY_KEPT_MAX));
+        // Frame headers of at least 9 bytes for each 16 KiB are told too.
+        let framing = 9 * (RECEIVED / (16 << 10)) as u64;
+        assert!(reply.bytes_received >= RECEIVED as u64 + framing, "{}", reply.bytes_received);
+        assert!(reply.bytes_received < (RECEIVED + (64 << 10)) as u64, "{}", reply.bytes_received);
+        assert!(reply.bytes_sent > SENT as u64, "{}", reply.bytes_sent);
+        assert!(reply.bytes_sent < (SENT + (64 << 10)) as u64, "{}", reply.bytes_sent);
+    })
+    .unwrap();
+}
+
+impl State {
+    /// For the other side, which counts nothing.
+    fn nobody() -> Self {
+        Self {
+            authority: String::new(),
+            in_flight: Cell::new(0),
+            room: Notify::new(),
+            ended: RefCell::default(),
+            has_answered: Cell::new(false),
+            ledger: Rc::default(),
+        }
+    }
+}
+
+#[test]
+fn answer_may_come_before_the_body_was_sent() {
+    net::run(async {
+        let (connection, outgoing) = against(10, |stream| {
+            let mut kept = Vec::new();
+            serve_each(stream, move |(request, to)| {
+                // Kept, so that nothing gives room for the rest of the body.
+                kept.push(request);
+                async { respond(to, 413, b"too large") }
+            })
+        })
+        .await;
+        let outgoing = Outgoing { method: "PUT".into(), body: pattern(1 << 20), ..outgoing };
+        for _ in 0..2 {
+            let reply = connection.exchange(&outgoing, ALL).await.unwrap();
+            assert_eq!((reply.status, reply.body.as_slice()), (413, &b"too large"[..]));
+        }
+    })
+    .unwrap();
+}
+
+/// A server that answers requests only when it has this many of them, again and again.
+async fn serve_by(count: usize, streams_max: u32, stream: TcpStream) {
+    let mut builder = server::Builder::new();
+    builder.max_concurrent_streams(streams_max);
+    let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
+    let mut waiting = Vec::new();
+    let mut is_first = true;
+    while let Some(Ok((_, to))) = connection.accept().await {
+        waiting.push(to);
+        // The first tells the client about the limit.
+        if waiting.len() == count || std::mem::take(&mut is_first) {
+            waiting.drain(..).for_each(|to| respond(to, 200, b"x"));
+        }
+    }
+}
+
+/// Makes six exchanges at once, of which two can be under way.
+async fn assert_two_at_once(connection: &Connection, outgoing: &Outgoing) {
+    connection.exchange(outgoing, NOTHING).await.unwrap();
+    assert!(connection.has_room());
+    let exchange = || async { connection.exchange(outgoing, NOTHING).await.unwrap().status };
+    // Looked at when the others have begun and none can have ended.
+    let look = async { (connection.in_flight(), connection.has_room()) };
+    let (a, b, c, d, e, f, seen) =
+        tokio::join!(exchange(), exchange(), exchange(), exchange(), exchange(), exchange(), look);
+    assert_eq!(seen, (2, false));
+    assert_eq!([a, b, c, d, e, f], [200; 6]);
+    assert_eq!(connection.in_flight(), 0);
+}
+
+#[test]
+fn settings_bound_exchanges_at_once() {
+    net::run(async {
+        let (connection, outgoing) = against(2, |stream| serve_by(2, 100, stream)).await;
+        assert_two_at_once(&connection, &outgoing).await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn server_bounds_exchanges_at_once() {
+    net::run(async {
+        let (connection, outgoing) = against(100, |stream| serve_by(2, 2, stream)).await;
+        assert_two_at_once(&connection, &outgoing).await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn exchange_that_is_given_up_is_reset() {
+    net::run(async {
+        let (sender, reset) = oneshot::channel();
+        let (arrived, has_arrived) = oneshot::channel();
+        let mut first = Some((sender, arrived));
+        let (connection, outgoing) = against(1, |stream| {
+            serve_each(stream, move |(_, mut to)| {
+                let first = first.take();
+                async move {
+                    let Some((sender, arrived)) = first else { return respond(to, 200, b"x") };
+                    arrived.send(()).unwrap();
+                    let reason = poll_fn(|context| to.poll_reset(context)).await.unwrap();
+                    sender.send(reason).unwrap();
+                }
+            })
+        })
+        .await;
+        tokio::select! {
+            _ = connection.exchange(&outgoing, NOTHING) => panic!("nothing was answered"),
+            arrived = has_arrived => arrived.unwrap(),
+        }
+        assert_eq!(connection.in_flight(), 0);
+        assert_eq!(connection.exchange(&outgoing, NOTHING).await.unwrap().status, 200);
+        assert_eq!(reset.await.unwrap(), Reason::CANCEL);
+    })
+    .unwrap();
+}
+
+#[test]
+fn resets_are_told() {
+    net::run(async {
+        let cases = [
+            (
+                Reason::REFUSED_STREAM,
+                "HOST refused the request before looking at it (REFUSED_STREAM)",
+                true,
+            ),
+            (
+                Reason::INTERNAL_ERROR,
+                "HOST reset the stream (INTERNAL_ERROR: unexpected internal error encountered)",
+                false,
+            ),
+            (
+                Reason::ENHANCE_YOUR_CALM,
+                "HOST wants fewer requests (reset with ENHANCE_YOUR_CALM)",
+                false,
+            ),
+        ];
+        let mut reasons = cases.iter().map(|case| case.0).collect::<Vec<_>>().into_iter();
+        let (connection, outgoing) = against(10, move |stream| {
+            serve_each(stream, move |(_, mut to)| {
+                to.send_reset(reasons.next().unwrap());
+                async {}
+            })
+        })
+        .await;
+        for (_, words, before_sending) in cases {
+            let trouble = connection.exchange(&outgoing, NOTHING).await.unwrap_err();
+            let detail = trouble.detail.replace(&outgoing.origin.authority, "HOST");
+            assert_eq!(detail, words);
+            assert_eq!(
+                (trouble.failure, trouble.before_sending),
+                (Failure::Closed, before_sending)
+            );
+            assert!(connection.has_room(), "only the stream is gone");
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn server_that_goes_away_finishes_what_it_took() {
+    net::run(async {
+        let (connection, outgoing) = against(10, |stream| async {
+            let mut connection = server::handshake(stream).await.unwrap();
+            let (_, to) = connection.accept().await.unwrap().unwrap();
+            connection.graceful_shutdown();
+            // The end of the exchange is all that the connection still waits for.
+            respond(to, 200, b"last");
+            assert!(connection.accept().await.is_none());
+        })
+        .await;
+        assert!(connection.is_usable());
+        let reply = connection.exchange(&outgoing, ALL).await.unwrap();
+        assert_eq!(reply.body, b"last");
+        // The server's last word may not have been read yet.
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if connection.is_usable() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        assert!(!connection.has_room());
+        let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+        assert_eq!(trouble.failure, Failure::Closed);
+        assert!(trouble.before_sending, "another connection may be tried");
+    })
+    .unwrap();
+}
+
+/// Settings without any, as a server begins.
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// A server that reads the beginning of what comes, says this (and no more, unless it stays), and
+/// waits until the client goes.
+async fn say(mut stream: TcpStream, said: Vec<u8>, stays: bool) {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    stream.write_all(&said).await.unwrap();
+    if !stays {
+        stream.shutdown().await.unwrap();
+    }
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {}
+}
+
+#[test]
+fn requests_that_a_leaving_server_did_not_take_may_be_sent_again() {
+    net::run(async {
+        // GOAWAY: the last stream that was taken is 0, without an error.
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let said = [&SETTINGS[..], &goaway].concat();
+        let (connection, outgoing) = against(10, |stream| say(stream, said, true)).await;
+        let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+        assert_eq!(
+            trouble.detail.replace(&outgoing.origin.authority, "HOST"),
+            "HOST is closing the connection and did not take the request"
+        );
+        assert_eq!((trouble.failure, trouble.before_sending), (Failure::Closed, true));
+        assert!(!connection.is_usable());
+    })
+    .unwrap();
+}
+
+#[test]
+fn reason_for_leaving_is_told() {
+    net::run(async {
+        // GOAWAY: stream 1 was taken; ENHANCE_YOUR_CALM, "slow down".
+        let mut goaway = vec![0, 0, 17, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 11];
+        goaway.extend_from_slice(b"slow down");
+        let said = [&SETTINGS[..], &goaway].concat();
+        let (connection, outgoing) = against(10, |stream| say(stream, said, false)).await;
+        let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+        assert_eq!(
+            trouble.detail.replace(&outgoing.origin.authority, "HOST"),
+            "HOST closed the connection: connection error received: detected excessive load \
+             generating behavior (b\"slow down\")"
+        );
+        // The server said that it took the request.
+        assert_eq!((trouble.failure, trouble.before_sending), (Failure::Closed, false));
+    })
+    .unwrap();
+}
+
+#[test]
+fn server_of_another_protocol_is_told() {
+    net::run(async {
+        let cases: [(&[u8], Failure, &str); 2] = [
+            (
+                b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+                Failure::Protocol,
+                "HOST does not answer with HTTP/2 (FRAME_SIZE_ERROR): does it speak it on this \
+                 port? HTTP/1.1 may be what it speaks",
+            ),
+            (
+                b"",
+                Failure::Closed,
+                "HOST closed the connection without any answer: does it speak HTTP/2 on this port?",
+            ),
+        ];
+        for (said, failure, words) in cases {
+            let (connection, outgoing) =
+                against(10, |stream| say(stream, said.to_vec(), false)).await;
+            let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+            let detail = trouble.detail.replace(&outgoing.origin.authority, "HOST");
+            assert_eq!((trouble.failure, detail.as_str()), (failure, words));
+            assert!(!connection.has_room());
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn end_within_an_answer_is_told() {
+    net::run(async {
+        let (cut, is_cut) = oneshot::channel::<()>();
+        let (connection, outgoing) = against(10, |stream| async {
+            let mut connection = server::handshake(stream).await.unwrap();
+            let (_, mut to) = connection.accept().await.unwrap().unwrap();
+            let mut body = to.send_response(Response::new(()), false).unwrap();
+            body.send_data(Bytes::from_static(b"half of"), false).unwrap();
+            tokio::select! {
+                _ = connection.accept() => panic!("no other request"),
+                _ = is_cut => {}
+            }
+        })
+        .await;
+        let exchange = async {
+            let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+            assert_eq!(
+                trouble.detail.replace(&outgoing.origin.authority, "HOST"),
+                "HOST closed the connection before the answer was complete"
+            );
+            assert_eq!((trouble.failure, trouble.before_sending), (Failure::Closed, false));
+        };
+        let cutting = poll_fn(|context| {
+            context.waker().wake_by_ref();
+            let has_begun = connection.state.has_answered.get();
+            if has_begun { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::join!(exchange, async {
+            cutting.await;
+            cut.send(()).unwrap();
+        });
+        let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+        assert!(trouble.before_sending);
+    })
+    .unwrap();
+}
+
+#[test]
+fn waiting_exchanges_are_told_that_the_connection_is_gone() {
+    net::run(async {
+        let (connection, outgoing) = against(1, |stream| async {
+            let mut connection = server::handshake::<_>(stream).await.unwrap();
+            let _: Asked = connection.accept().await.unwrap().unwrap();
+        })
+        .await;
+        let exchange = || connection.exchange(&outgoing, NOTHING);
+        let (first, second, third) = tokio::join!(exchange(), exchange(), exchange());
+        assert!(!first.unwrap_err().before_sending);
+        assert!(second.unwrap_err().before_sending);
+        assert!(third.unwrap_err().before_sending);
+    })
+    .unwrap();
+}
+
+#[test]
+fn speaks_over_tls() {
+    net::run(async {
+        let authority = Authority::new();
+        let config = authority.issue("localhost").server(&["h2"]);
+        let port = serve_tls(config, |stream| {
+            serve_each(stream, |(_, to)| async { respond(to, 200, b"safe") })
+        })
+        .await;
+        let origin = origin(Scheme::Https, "localhost", port);
+        let dialled = connect(&authority.trusted(), &origin, Purpose::Requests).await.unwrap();
+        assert!(dialled.http2);
+        let connection = Connection::open(dialled.transport, &origin, 10).await.unwrap();
+        let outgoing = Outgoing {
+            origin,
+            method: "GET".into(),
+            target: "/".into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        };
+        assert_eq!(connection.exchange(&outgoing, ALL).await.unwrap().body, b"safe");
+    })
+    .unwrap();
+}
+
+#[test]
+fn bytes_of_all_exchanges_add_up() {
+    net::run(async {
+        let counted = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let seen = Arc::clone(&counted);
+        let (connection, outgoing) = against(10, move |stream| {
+            serve_each(stream, move |(request, to)| {
+                let seen = Arc::clone(&seen);
+                async move {
+                    let body = read_body(request.into_body()).await;
+                    seen.fetch_add(body.len(), std::sync::atomic::Ordering::Relaxed);
+                    respond(to, 200, &[7; 300]);
+                }
+            })
+        })
+        .await;
+        let outgoing = Outgoing { method: "PUT".into(), body: pattern(5000), ..outgoing };
+        let exchange = || async { connection.exchange(&outgoing, NOTHING).await.unwrap() };
+        let (a, b) = tokio::join!(exchange(), exchange());
+        let c = exchange().await;
+        let sent: u64 = [&a, &b, &c].iter().map(|reply| reply.bytes_sent).sum();
+        let received: u64 = [&a, &b, &c].iter().map(|reply| reply.bytes_received).sum();
+        // What is written after the last exchange has ended is not told any more.
+        let (sent_after, received_after) = connection.state.ledger.overhead();
+        let (all_sent, all_received) = connection.state.ledger.carried();
+        assert_eq!((sent + sent_after, received + received_after), (all_sent, all_received));
+        assert!(sent > 3 * 5000 && received > 3 * 300);
+        assert!(c.bytes_sent < 5000 + 200 && c.bytes_received < 300 + 200);
+        assert_eq!(counted.load(std::sync::atomic::Ordering::Relaxed), 3 * 5000);
+    })
+    .unwrap();
+}
