@@ -32,9 +32,9 @@ mod pipe;
 mod registration;
 mod ring;
 mod stream;
-mod timer;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 use std::future::Future;
 use std::io;
