@@ -8,6 +8,8 @@ pub mod client;
 pub mod engine;
 pub mod latencies;
 pub mod progress;
+pub mod reach;
+pub mod report;
 pub mod results;
 pub mod tally;
 pub mod timeline;

@@ -133,11 +133,11 @@ pub struct LoadArguments {
 
     /// Connections that ask as fast as they are answered (closed model); with a rate, the most
     /// requests under way at once.
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT")]
     pub connections: Option<String>,
 
     /// Ends after this many requests (closed model).
-    #[arg(long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT")]
     pub requests: Option<String>,
 
     /// A pause after each answer (closed model): `1s`, or from a range at random, `1s..3s`.
@@ -199,7 +199,7 @@ pub struct RequestArguments {
 
     /// Text that an answer's body must contain.
     #[arg(long, value_name = "TEXT")]
-    pub expect_body: Option<String>,
+    pub expect_text: Option<String>,
 
     /// Most redirects that are followed [default: 0].
     #[arg(long, value_name = "COUNT")]
@@ -249,6 +249,10 @@ pub struct ConnectionArguments {
     /// Show this certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "key")]
     pub cert: Option<PathBuf>,
+
+    /// The name that the certificate is for [default: the URL's host].
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
 
     /// The key of --cert (PEM).
     #[arg(long, value_name = "FILE", requires = "cert")]

@@ -60,7 +60,7 @@ fn reports_and_plots_need_nothing_else() {
         &*url,
         "--requests",
         "100",
-        "-n",
+        "--connections",
         "2",
         "--name",
         "</script><b>",

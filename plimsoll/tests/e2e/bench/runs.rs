@@ -79,7 +79,7 @@ fn tells_which_instance_served_what() {
     let command = format!("{} clinic", binary().display());
     let plimsoll = Plimsoll::run(directory, &["-n", "3", "--health", "/health/", "--", &command]);
     plimsoll.wait_healthy("web", 3);
-    let said = bench(&[&format!("http://{}/", plimsoll.traffic), "--requests", "300", "-n", "6"]);
+    let said = bench(&[&format!("http://{}/", plimsoll.traffic), "--requests", "300", "--connections", "6"]);
     assert_eq!(said.code, 0, "{}", said.text());
     let instances = said.result["instances"].as_object().unwrap();
     assert_eq!(instances.len(), 3, "{}", said.text());
@@ -100,7 +100,7 @@ fn the_instance_may_be_named_by_a_field_of_the_body() {
         let name = if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(4) { "a" } else { "b" };
         ok(&json!({"host": {"name": name}}).to_string())
     });
-    let words = ["--requests", "100", "-n", "1", "--served-by", "json:$.host.name"];
+    let words = ["--requests", "100", "--connections", "1", "--served-by", "json:$.host.name"];
     let said = bench(&[&[&*url(&upstream)], &words[..]].concat());
     assert_eq!(said.result["instances"]["a"]["requests"], 25, "{}", said.text());
     assert_eq!(said.result["instances"]["b"]["requests"], 75, "{}", said.text());
@@ -111,7 +111,7 @@ fn a_run_where_everything_fails_says_so_first() {
     let upstream = Upstream::answering(|_| {
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec()
     });
-    let said = bench(&[&url(&upstream), "--requests", "50", "-n", "2"]);
+    let said = bench(&[&url(&upstream), "--requests", "50", "--connections", "2"]);
     assert_eq!(said.code, 1, "{}", said.text());
     let first = said.out.lines().find(|line| !line.trim().is_empty()).unwrap();
     assert!(first.contains("Nothing succeeded") || first.contains("failed"), "{}", said.text());
@@ -121,7 +121,7 @@ fn a_run_where_everything_fails_says_so_first() {
 #[test]
 fn a_missed_threshold_gives_99() {
     let upstream = Upstream::text("hello");
-    let words = ["--requests", "50", "-n", "1", "--threshold"];
+    let words = ["--requests", "50", "--connections", "1", "--threshold"];
     let missed = bench(&[&[&*url(&upstream)], &words[..], &["p99<1ms,rate>1000000"]].concat());
     assert_eq!(missed.code, 99, "{}", missed.text());
     assert!(missed.out.contains("rate>1000000"), "{}", missed.text());
@@ -190,7 +190,7 @@ fn a_recorded_log_is_played_back() {
 #[test]
 fn think_time_keeps_users_from_asking() {
     let upstream = Upstream::text("hello");
-    let words = ["-n", "5", "--think", "10s", "--for", "1s", "--threads", "2"];
+    let words = ["--connections", "5", "--think", "10s", "--for", "1s", "--threads", "2"];
     let said = bench(&[&[&*url(&upstream)], &words[..]].concat());
     assert_eq!(said.number("/requests"), 5.0, "{}", said.text());
 }
