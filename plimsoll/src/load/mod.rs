@@ -3,7 +3,9 @@
 //! A plan (see `config::bench`) goes in, [`Results`](results::Results) come out; reports, the live
 //! view, comparisons and thresholds are made of those alone.
 
+pub mod arrivals;
 pub mod client;
+pub mod engine;
 pub mod latencies;
 pub mod progress;
 pub mod reach;

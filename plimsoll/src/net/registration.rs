@@ -10,10 +10,11 @@
 use std::io;
 use std::net::TcpListener;
 
-use nix::sys::timerfd::TimerFd;
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::timer::KernelTimer;
 
 /// Registers a non-blocking stream socket for both directions.
 ///
@@ -47,7 +48,7 @@ pub(super) fn listener(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub(super) fn timer(timer: TimerFd) -> io::Result<AsyncFd<TimerFd>> {
-    // SAFETY: as in `stream`: a `TimerFd` owns its descriptor for its whole life.
+pub(super) fn timer(timer: KernelTimer) -> io::Result<AsyncFd<KernelTimer>> {
+    // SAFETY: as in `stream`: a `KernelTimer` owns its descriptor for its whole life.
     Ok(unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?)
 }

@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,9 +17,19 @@ use tokio::io::unix::AsyncFd;
 
 use super::registration;
 
+/// The kernel's timer, in the form that the event loop takes.
+#[derive(Debug)]
+pub(super) struct KernelTimer(TimerFd);
+
+impl AsRawFd for KernelTimer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
 /// A timer that is set again and again.
 #[derive(Debug)]
-pub(crate) struct Timer(AsyncFd<TimerFd>);
+pub(crate) struct Timer(AsyncFd<KernelTimer>);
 
 impl Timer {
     /// A timer that is not set.
@@ -28,7 +39,7 @@ impl Timer {
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        Ok(Self(registration::timer(timer)?))
+        Ok(Self(registration::timer(KernelTimer(timer))?))
     }
 
     /// Waits this long. A later wait takes the place of one that was given up.
@@ -39,7 +50,7 @@ impl Timer {
         // A time of zero would unset it.
         let duration = duration.max(Duration::from_nanos(1));
         let expiration = Expiration::OneShot(TimeSpec::from_duration(duration));
-        self.0.get_ref().set(expiration, TimerSetTimeFlags::empty())?;
+        self.0.get_ref().0.set(expiration, TimerSetTimeFlags::empty())?;
         poll_fn(|context| self.poll_expired(context)).await
     }
 
@@ -47,7 +58,7 @@ impl Timer {
         loop {
             let mut guard = ready!(self.0.poll_read_ready(context))?;
             // What was ready may be an expiration of a wait that was given up.
-            match self.0.get_ref().wait() {
+            match self.0.get_ref().0.wait() {
                 Ok(()) => {
                     guard.clear_ready();
                     return Poll::Ready(Ok(()));

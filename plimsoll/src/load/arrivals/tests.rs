@@ -106,11 +106,8 @@ fn a_poisson_process_follows_its_stages() {
 
 #[test]
 fn a_stage_without_end_goes_on_without_drifting() {
-    let arrivals = even(&[stage(0.0, 10.0, 2.0), Stage {
-        from: 10.0,
-        to: 10.0,
-        lasting: Duration::MAX,
-    }]);
+    let arrivals =
+        even(&[stage(0.0, 10.0, 2.0), Stage { from: 10.0, to: 10.0, lasting: Duration::MAX }]);
     assert_eq!(lasting(&arrivals), None);
     // The ramp holds 10; number 10 + 10⁷ comes 10⁶ seconds later.
     let time = Schedule::new(&arrivals, Share { index: 10_000_010, of: 1 }, 0).next().unwrap();

@@ -15,6 +15,7 @@ mod resolver;
 mod tests;
 mod words;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -124,13 +125,19 @@ impl Prepared {
 pub struct Dialer {
     prepared: Arc<Prepared>,
     resolver: Resolver,
+    exhausted: Cell<u64>,
 }
 
 impl Dialer {
     /// One for the calling thread.
     pub fn new(prepared: Arc<Prepared>) -> Self {
         let resolver = Resolver::new(&prepared.addresses);
-        Self { prepared, resolver }
+        Self { prepared, resolver, exhausted: Cell::new(0) }
+    }
+
+    /// How often this machine had no port or descriptor left for a connection.
+    pub fn exhausted(&self) -> u64 {
+        self.exhausted.get()
     }
 
     /// Connects to where `origin` says, or to the Unix socket of the settings. Must be called
@@ -195,6 +202,9 @@ impl Dialer {
                 Err(error) => {
                     let place = TcpPlace { host: &origin.host, address };
                     let is_local = words::is_local(&error);
+                    if words::is_exhausted(&error) {
+                        self.exhausted.set(self.exhausted.get() + 1);
+                    }
                     failed = Some(words::of_several(failed, words::trouble(&error, &place)));
                     if is_local {
                         break;

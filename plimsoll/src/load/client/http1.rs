@@ -41,11 +41,7 @@ pub struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self {
-            buffer: vec![0; READ_BYTES],
-            head: ResponseHead::new(),
-            limits: Limits::default(),
-        }
+        Self { buffer: vec![0; READ_BYTES], head: ResponseHead::new(), limits: Limits::default() }
     }
 }
 
@@ -443,6 +439,3 @@ fn protocol(reject: &Reject) -> Trouble {
         before_sending: false,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -38,9 +38,8 @@ impl Message {
         self.context =
             RequestContext { method: Method::from_bytes(method), ..RequestContext::default() };
         let mut head = HeadWriter::request(&mut self.bytes, method, target, Version::Http11)?;
-        let has = |name: &str| {
-            outgoing.headers.iter().any(|header| header.0.eq_ignore_ascii_case(name))
-        };
+        let has =
+            |name: &str| outgoing.headers.iter().any(|header| header.0.eq_ignore_ascii_case(name));
         if !has("Host") {
             head.header("Host", outgoing.origin.authority.as_bytes())?;
         }

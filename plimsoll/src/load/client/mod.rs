@@ -3,7 +3,9 @@
 //! Left out: what is asked and whether the answer is right (see `script`), when (see `engine`).
 
 pub mod dial;
+pub mod http1;
 pub mod http2;
+pub mod message;
 #[cfg(test)]
 mod peers;
 pub mod tls;

@@ -20,6 +20,11 @@ pub(super) fn is_local(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
+/// Whether this machine has no port or descriptor left.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EMFILE | libc::ENFILE))
+}
+
 /// The trouble with all addresses that were tried; its kind is that of the last.
 pub(super) fn of_several(earlier: Option<Trouble>, last: Trouble) -> Trouble {
     match earlier {
