@@ -7,5 +7,6 @@ pub mod client;
 pub mod latencies;
 pub mod progress;
 pub mod results;
+pub mod script;
 pub mod tally;
 pub mod timeline;
