@@ -116,8 +116,9 @@ pub fn redirect(
     Some(next)
 }
 
-/// Whether every user's every rendering of a request is the same, so that one will do for all.
-pub fn is_constant(request: &Request, plan: &Plan) -> bool {
+/// Whether every rendering of a request for every user of a group is the same, so that one will do
+/// for all. Judging its answers is another matter (see [`wanted`]).
+pub fn is_constant(request: &Request, shared: &Shared, group: usize) -> bool {
     let is_constant = |template: &Template| template.constant().is_some();
     let body_is_constant = match &request.body {
         RequestBody::None | RequestBody::File(_) => true,
@@ -128,18 +129,19 @@ pub fn is_constant(request: &Request, plan: &Plan) -> bool {
         // The boundary is another each time.
         RequestBody::Multipart(_) => false,
     };
-    !plan.http.cookies
+    !shared.keeps_cookies(group)
         && body_is_constant
         && is_constant(&request.method)
         && is_constant(&request.url)
         && request.headers.iter().all(|(_, value)| is_constant(value))
 }
 
-/// What of its answers must be there to be judged.
-pub fn wanted(request: &Request, plan: &Plan) -> Wanted {
+/// What of the answers to a request of a group must be there to be judged. Nothing: the status will
+/// do, and [`judge`](super::judge) looks at no more.
+pub fn wanted(request: &Request, shared: &Shared, group: usize) -> Wanted {
     let mut wanted = looked_at(&request.extract, &request.checks);
-    wanted.headers |= plan.http.cookies || request.redirects_max > 0;
-    match &plan.served_by {
+    wanted.headers |= shared.keeps_cookies(group) || request.redirects_max > 0;
+    match &shared.plan().served_by {
         Some(ServedBy::Header(_)) => wanted.headers = true,
         Some(ServedBy::Json(_)) => wanted.body = true,
         None => {}
@@ -268,7 +270,7 @@ fn add_cookies(
     user: &User,
     shared: &Shared,
 ) {
-    if !shared.plan().http.cookies {
+    if !shared.keeps_cookies(user.group) {
         return;
     }
     let Some(cookies) = user.jar.field(origin, target, user.wall(shared)) else { return };
@@ -289,7 +291,7 @@ pub(super) fn keep_cookies(
     user: &mut User,
     shared: &Shared,
 ) {
-    if !shared.plan().http.cookies {
+    if !shared.keeps_cookies(user.group) {
         return;
     }
     let now = user.wall(shared);

@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::program::{Census, Op, compile};
-use crate::config::bench::model::{PaceScope, Pattern, Plan, ShareBound, Slot};
+use crate::config::bench::model::{Cookies, Group, PaceScope, Pattern, Plan, ShareBound, Slot};
 
 /// What the run is told of its surroundings, so that nothing in here has to ask.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct Shared {
     plan: Arc<Plan>,
     /// Instructions of each group.
     programs: Vec<Vec<Op>>,
+    /// Of each group: whether cookies are kept.
+    cookies: Vec<bool>,
     surroundings: Surroundings,
     slots: HashMap<String, Slot>,
     census: Census,
@@ -56,6 +58,8 @@ impl Shared {
         let mut census = Census::of_variables(&plan);
         let programs: Vec<_> =
             plan.groups.iter().map(|group| compile(&group.steps, &mut census)).collect();
+        let cookies = plan.groups.iter().zip(&programs);
+        let cookies = cookies.map(|(group, program)| cookies_matter(group, program)).collect();
         let slots = plan.variables.iter().enumerate();
         let slots = slots.map(|(slot, one)| (one.name.clone(), slot)).collect();
         let zeros = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
@@ -66,6 +70,7 @@ impl Shared {
             paces: zeros(census.paces * (programs.len() + 1)),
             plan,
             programs,
+            cookies,
             surroundings,
             slots,
             census,
@@ -85,6 +90,11 @@ impl Shared {
     /// Those of all groups.
     pub(super) fn programs(&self) -> impl Iterator<Item = &Op> {
         self.programs.iter().flatten()
+    }
+
+    /// Whether users of a group keep cookies. Not where none could ever be sent back.
+    pub(super) fn keeps_cookies(&self, group: usize) -> bool {
+        self.cookies.get(group).copied().unwrap_or(false)
     }
 
     /// What the run was told of its surroundings.
@@ -181,6 +191,17 @@ impl Shared {
         };
         Duration::from_nanos(free.max(now))
     }
+}
+
+/// Whether a cookie that a user of the group is given could come to be sent back: it is kept beyond
+/// the iteration, or more than one request may follow each other within.
+fn cookies_matter(group: &Group, program: &[Op]) -> bool {
+    let is_fresh = group.fresh_users || group.cookies == Cookies::FreshEachIteration;
+    let may_follow = || match program {
+        [Op::Request(request)] => request.redirects_max > 0,
+        _ => true,
+    };
+    group.cookies != Cookies::Ignored && (!is_fresh || may_follow())
 }
 
 /// Whether a round (from 0) is one of those that count.

@@ -17,7 +17,7 @@ use super::cursor::Cursor;
 use super::shared::Shared;
 use super::template;
 use super::url::Purpose;
-use crate::config::bench::model::{OnError, Slot};
+use crate::config::bench::model::{Cookies, OnError, Slot};
 use crate::load::client::Origin;
 
 /// Most variables that a user holds beside those that the plan names.
@@ -79,6 +79,7 @@ impl User {
     /// The `number`-th user (from 1) of a group of the plan.
     pub fn new(shared: &Shared, group: usize, number: u64) -> Self {
         let plan = shared.plan();
+        let of_group = plan.groups.get(group);
         Self {
             group,
             number,
@@ -87,7 +88,7 @@ impl User {
             random: Rng::with_seed(shared.seed(group, number)),
             jar: Jar::default(),
             cursor: Cursor::default(),
-            on_error: plan.groups.get(group).map_or(OnError::Continue, |group| group.on_error),
+            on_error: of_group.map_or(OnError::default(), |group| group.on_error),
             last_succeeded: true,
             ending: None,
             problem: None,
@@ -106,8 +107,9 @@ impl User {
         self.iteration += 1;
         self.cursor.restart();
         self.ending = None;
-        let fresh = shared.plan().groups.get(self.group).is_some_and(|group| group.fresh_users);
-        if fresh {
+        let group = shared.plan().groups.get(self.group);
+        let fresh = group.is_some_and(|group| group.fresh_users);
+        if fresh || group.is_some_and(|group| group.cookies == Cookies::FreshEachIteration) {
             self.jar.clear();
         }
         if fresh || !self.is_set_up {
