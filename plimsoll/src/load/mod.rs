@@ -11,5 +11,6 @@ pub mod progress;
 pub mod reach;
 pub mod report;
 pub mod results;
+pub mod script;
 pub mod tally;
 pub mod timeline;

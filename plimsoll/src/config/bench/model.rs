@@ -571,7 +571,7 @@ pub struct Message {
 /// A wait.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pause {
-    /// This long.
+    /// This long; milliseconds once rendered.
     Constant(Template),
     /// Evenly between two.
     Uniform {
