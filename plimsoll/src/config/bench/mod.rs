@@ -2,6 +2,7 @@
 
 pub mod builder;
 mod functions;
+pub mod jmx;
 mod load;
 pub mod model;
 mod options;

@@ -1,0 +1,160 @@
+//! What applies to a sampler: the elements beside it, beside what surrounds it, and below it.
+//!
+//! JMeter's rule: configuration, timers, assertions and extractors apply to every sampler that lies
+//! below their parent, at whatever depth. Where two set the same, the inner one wins. Timers and
+//! configuration are gathered from the inside out, extractors and assertions from the outside in,
+//! each level in the order of the plan.
+
+use super::tree::Element;
+
+/// What an element does in a plan, as far as Plimsoll is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Users.
+    Group,
+    /// Decides which samplers run.
+    Controller,
+    /// Asks.
+    Sampler,
+    /// Waits before a sampler.
+    Timer,
+    /// Looks whether an answer is right.
+    Assertion,
+    /// Takes something from an answer.
+    Extractor,
+    /// Settings for samplers.
+    Configuration,
+    /// Does something at the beginning of each iteration of the controller around it.
+    Iteration,
+    /// User-defined variables, which were read before.
+    Variables,
+    /// Shows or stores results, which Plimsoll does itself.
+    Listener,
+    /// Not to be done; the text says what leaving it out changes.
+    Unsupported(&'static str),
+}
+
+/// What leaving out an element of each family changes.
+mod effect {
+    pub(super) const GROUP: &str = "its users make no load";
+    pub(super) const CONTROLLER: &str = "nothing in it is done: its requests are not sent";
+    pub(super) const SAMPLER: &str =
+        "it is neither done nor measured, and what it would set stays unset";
+    pub(super) const TIMER: &str =
+        "users do not wait where it would have them wait, so they ask more often";
+    pub(super) const ASSERTION: &str = "answers that it would fail count as good";
+    pub(super) const PROCESSOR: &str =
+        "what it would set stays unset, which can change what is asked";
+    pub(super) const CONFIGURATION: &str = "requests are made without what it sets";
+    pub(super) const OTHER: &str = "whatever it does is not done, nor what lies below it";
+}
+
+impl Element {
+    /// What the element does.
+    pub(super) fn kind(&self) -> Kind {
+        let class = self.class.rsplit('.').next().unwrap_or_default();
+        match class {
+            "ThreadGroup" => Kind::Group,
+            "GenericController"
+            | "LoopController"
+            | "WhileController"
+            | "IfController"
+            | "ThroughputController"
+            | "TransactionController"
+            | "OnceOnlyController"
+            | "InterleaveControl"
+            | "RandomController" => Kind::Controller,
+            "HTTPSamplerProxy" | "HTTPSampler" | "HTTPSampler2" | "TestAction" | "DebugSampler" => {
+                Kind::Sampler
+            }
+            "ConstantTimer"
+            | "UniformRandomTimer"
+            | "GaussianRandomTimer"
+            | "PoissonRandomTimer"
+            | "ConstantThroughputTimer"
+            | "PreciseThroughputTimer" => Kind::Timer,
+            "ResponseAssertion" | "DurationAssertion" | "SizeAssertion" | "JSONPathAssertion" => {
+                Kind::Assertion
+            }
+            "RegexExtractor" | "JSONPostProcessor" | "BoundaryExtractor" => Kind::Extractor,
+            "HeaderManager" | "CookieManager" | "CacheManager" | "AuthManager"
+            | "DNSCacheManager" => Kind::Configuration,
+            "ConfigTestElement" if self.dialog.ends_with("HttpDefaultsGui") => Kind::Configuration,
+            "CSVDataSet" | "CounterConfig" | "RandomVariableConfig" => Kind::Iteration,
+            "Arguments" => Kind::Variables,
+            // Fragments run where they are included, recorders and mirrors not in a run at all.
+            "TestFragmentController" | "ProxyControl" | "HttpMirrorControl" => Kind::Listener,
+            "ResultCollector"
+            | "Summariser"
+            | "BackendListener"
+            | "MailerResultCollector"
+            | "DebugPostProcessor"
+            | "CorrectedResultCollector" => Kind::Listener,
+            other => Kind::Unsupported(lost(other)),
+        }
+    }
+}
+
+/// What leaving out an unknown class changes, by the ending of its name.
+fn lost(class: &str) -> &'static str {
+    let ends = |endings: &[&str]| endings.iter().any(|ending| class.ends_with(ending));
+    if ends(&["ThreadGroup"]) {
+        effect::GROUP
+    } else if ends(&["Controller", "ModuleController", "IncludeController", "RunTime"]) {
+        effect::CONTROLLER
+    } else if ends(&["Sampler", "SamplerProxy", "Request"]) {
+        effect::SAMPLER
+    } else if ends(&["Timer"]) {
+        effect::TIMER
+    } else if ends(&["Assertion"]) {
+        effect::ASSERTION
+    } else if ends(&["Processor", "Extractor", "Modifier", "UserParameters", "ResultAction"]) {
+        effect::PROCESSOR
+    } else if ends(&["Config", "Manager", "ConfigTestElement", "DataSet", "DataSource"]) {
+        effect::CONFIGURATION
+    } else {
+        effect::OTHER
+    }
+}
+
+/// The levels around a sampler, the plan's own first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope<'e> {
+    level: &'e [Element],
+    outer: Option<&'e Scope<'e>>,
+}
+
+impl<'e> Scope<'e> {
+    /// The outermost level.
+    pub(super) fn new(level: &'e [Element]) -> Self {
+        Self { level, outer: None }
+    }
+
+    /// A level within.
+    pub(super) fn within(&'e self, level: &'e [Element]) -> Self {
+        Self { level, outer: Some(self) }
+    }
+
+    /// Everything of a kind that applies, the innermost level first.
+    pub(super) fn inward_out(&self, kind: Kind) -> Vec<&'e Element> {
+        let mut found = Vec::new();
+        let mut scope = Some(self);
+        while let Some(current) = scope {
+            found.extend(current.level.iter().filter(|element| element.kind() == kind));
+            scope = current.outer;
+        }
+        found
+    }
+
+    /// Everything of a kind that applies, the outermost level first.
+    pub(super) fn outward_in(&self, kind: Kind) -> Vec<&'e Element> {
+        let mut levels = Vec::new();
+        let mut scope = Some(self);
+        while let Some(current) = scope {
+            levels.push(current.level);
+            scope = current.outer;
+        }
+        let elements = levels.into_iter().rev().flatten();
+        elements.filter(|element| element.kind() == kind).collect()
+    }
+}

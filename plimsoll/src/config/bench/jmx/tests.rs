@@ -1,0 +1,1 @@
+//! Plans as JMeter saves them, what becomes of them, and what is refused.
