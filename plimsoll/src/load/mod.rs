@@ -4,7 +4,13 @@
 //! view, comparisons and thresholds are made of those alone.
 
 pub mod client;
+pub mod figures;
+#[cfg(test)]
+mod fixtures;
+pub mod json;
 pub mod progress;
 pub mod results;
 pub mod tally;
+pub mod threshold;
 pub mod timeline;
+pub mod warnings;
