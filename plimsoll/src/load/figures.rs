@@ -1,9 +1,12 @@
-//! Figures of a run as people read them: `1.23 k/s`, `34.1 ms`, `3.1 %`, `119 998`.
+//! Figures of a run as people read them: `1 234/s`, `34.1 ms`, `3.1 %`, `119 998`.
 //!
 //! Three significant digits: two runs that differ by a percent must look different. Counts that
 //! people add up are written out in full. What is unknown is [`NONE`], never a zero.
 
 use std::time::Duration;
+
+/// Rates are written out below this.
+const RATE_IN_FULL_MAX: f64 = 99_999.5;
 
 /// What stands for a figure that does not apply.
 pub const NONE: &str = "–";
@@ -21,17 +24,19 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Events a second: `0/s`, `0.34/s`, `950/s`, `12.3 k/s`.
+/// Events a second: `0/s`, `0.34/s`, `950/s`, `12 345/s`, `123 k/s`. Rates that people set are written
+/// out: whether one was held within a tenth of a percent must be seen.
 pub fn rate(per_second: f64) -> String {
     match per_second {
         value if !value.is_finite() || value < 0.0 => NONE.to_owned(),
         0.0 => "0/s".to_owned(),
-        value if value < 999.5 => format!("{}/s", short(value)),
+        value if value < 99.95 => format!("{}/s", short(value)),
+        value if value < RATE_IN_FULL_MAX => format!("{}/s", count(value.round() as u64)),
         value => format!("{}/s", scaled(value, &["k", "M", "G"])),
     }
 }
 
-/// A time that something took: `85.2 µs`, `3.41 ms`, `1.2 s`.
+/// A time that something took: `85.2 µs`, `3.40 ms`, `1.20 s`. Zeros stay, so that columns align.
 pub fn latency(value: Duration) -> String {
     latency_seconds(value.as_secs_f64())
 }
@@ -41,9 +46,9 @@ pub fn latency_seconds(seconds: f64) -> String {
     match seconds {
         value if !value.is_finite() || value < 0.0 => NONE.to_owned(),
         0.0 => "0 ms".to_owned(),
-        value if value < 0.999_5e-3 => format!("{} µs", short(value * 1e6)),
-        value if value < 0.999_5 => format!("{} ms", short(value * 1e3)),
-        value => format!("{} s", short(value)),
+        value if value < 0.999_5e-3 => format!("{} µs", digits(value * 1e6)),
+        value if value < 0.999_5 => format!("{} ms", digits(value * 1e3)),
+        value => format!("{} s", digits(value)),
     }
 }
 
@@ -110,8 +115,8 @@ fn scaled(value: f64, units: &[&str]) -> String {
     format!("{} {}", short(value), units[unit])
 }
 
-/// Three significant digits at least down to the first decimal place but two, trailing zeros left out.
-fn short(value: f64) -> String {
+/// Three significant digits from 1 on, two or so below.
+fn digits(value: f64) -> String {
     let decimals = match value {
         value if value < 0.009_95 => 4,
         value if value < 0.099_5 => 3,
@@ -119,8 +124,13 @@ fn short(value: f64) -> String {
         value if value < 99.95 => 1,
         _ => 0,
     };
-    let text = format!("{value:.decimals$}");
-    if decimals == 0 {
+    format!("{value:.decimals$}")
+}
+
+/// The same, zeros after the decimal point left out.
+fn short(value: f64) -> String {
+    let text = digits(value);
+    if !text.contains('.') {
         return text;
     }
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -140,15 +150,16 @@ mod tests {
             (rate(0.0), "0/s"),
             (rate(0.341), "0.34/s"),
             (rate(41.72), "41.7/s"),
-            (rate(999.7), "1 k/s"),
-            (rate(12_345.0), "12.3 k/s"),
+            (rate(999.86), "1 000/s"),
+            (rate(12_345.0), "12 345/s"),
+            (rate(123_456.0), "123 k/s"),
             (rate(f64::NAN), "–"),
             (latency(Duration::ZERO), "0 ms"),
             (latency(Duration::from_nanos(85_230)), "85.2 µs"),
-            (latency(Duration::from_nanos(999_900)), "1 ms"),
+            (latency(Duration::from_nanos(999_900)), "1.00 ms"),
             (latency(Duration::from_micros(34_120)), "34.1 ms"),
             (latency(Duration::from_millis(1234)), "1.23 s"),
-            (latency(Duration::from_secs(75)), "75 s"),
+            (latency(Duration::from_secs(75)), "75.0 s"),
             (share(0.0), "0 %"),
             (share(0.000_001), "<0.001 %"),
             (share(0.000_042), "0.0042 %"),

@@ -8,8 +8,11 @@ pub mod figures;
 #[cfg(test)]
 mod fixtures;
 pub mod json;
+pub mod junit;
+pub mod merge;
 pub mod progress;
 pub mod results;
+pub mod summary;
 pub mod tally;
 pub mod threshold;
 pub mod timeline;
