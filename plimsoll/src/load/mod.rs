@@ -5,12 +5,21 @@
 
 pub mod arrivals;
 pub mod client;
+#[cfg(test)]
+mod fixtures;
 pub mod engine;
+pub mod figures;
+pub mod json;
+pub mod junit;
 pub mod latencies;
+pub mod merge;
 pub mod progress;
 pub mod reach;
 pub mod report;
 pub mod results;
 pub mod script;
+pub mod summary;
 pub mod tally;
+pub mod threshold;
 pub mod timeline;
+pub mod warnings;

@@ -90,8 +90,8 @@ impl Timeline {
         }
     }
 
-    /// Joins neighbours.
-    fn halve(&mut self) {
+    /// Joins neighbours: half as many buckets, twice as wide.
+    pub fn halve(&mut self) {
         self.width *= 2;
         let mut joined = Vec::with_capacity(BUCKETS_MAX);
         for pair in self.buckets.chunks(2) {

@@ -1,0 +1,375 @@
+//! What a person must know before believing the figures of a run.
+//!
+//! A load tester measures itself as much as the service. Each of these says what happened, what it
+//! means for the figures and what to do. Pure; the gravest come first.
+//!
+//! Left out: whether the figures are good enough (see `threshold`).
+
+use super::figures;
+use super::results::{Ended, Results, Tester};
+
+/// Share of a core above which a thread of the tester is taken for the limit. A thread cannot get
+/// all of it: the system's own work is counted elsewhere.
+const THREAD_BUSY: f64 = 0.9;
+/// Scheduling lag, 99th percentile, above which the tester was late on its own account; seconds.
+const LAG_MAX_SECONDS: f64 = 0.001;
+/// Share of the response time's 99th percentile above which lag matters though it is short.
+const LAG_SHARE_MAX: f64 = 0.1;
+/// Lag below which no share matters: timers are no finer; seconds.
+const LAG_MIN_SECONDS: f64 = 0.000_1;
+/// Share of failed requests above which latencies tell little of the service's work.
+const ERRORS_MANY: f64 = 0.1;
+/// Requests that must lie beyond a percentile for it to be more than chance.
+const BEYOND_MIN: f64 = 10.0;
+/// Connections a request above which connecting is a good part of what was measured.
+const CHURN: f64 = 0.1;
+/// Connections below which churn is only the beginning of a run.
+const CHURN_CONNECTIONS_MIN: u64 = 200;
+
+/// Something to know before believing the figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Which.
+    pub kind: WarningKind,
+    /// In words: what happened, what it means, what to do.
+    pub text: String,
+}
+
+/// What there may be to know, the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WarningKind {
+    /// No request ended.
+    Nothing,
+    /// No request succeeded.
+    EverythingFailed,
+    /// So many failed that the latencies are those of failures too.
+    ManyFailed,
+    /// The run was ended before its time.
+    EndedEarly,
+    /// The tester had no processor time left.
+    TesterBusy,
+    /// The tester came late to what was due.
+    SchedulingLag,
+    /// The tester ran out of ports or descriptors.
+    PortsExhausted,
+    /// Iterations that were due never began: the rate was not reached.
+    RateNotReached,
+    /// Iterations waited because as many as may be were under way.
+    Waited,
+    /// Many requests needed a new connection.
+    ConnectionChurn,
+    /// The highest percentiles rest on a few requests.
+    FewSamples,
+    /// The model leaves out what others would have waited.
+    ClosedModel,
+}
+
+impl WarningKind {
+    /// Its name in results: `scheduling_lag`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::EverythingFailed => "everything_failed",
+            Self::ManyFailed => "many_failed",
+            Self::EndedEarly => "ended_early",
+            Self::TesterBusy => "tester_busy",
+            Self::SchedulingLag => "scheduling_lag",
+            Self::PortsExhausted => "ports_exhausted",
+            Self::RateNotReached => "rate_not_reached",
+            Self::Waited => "waited",
+            Self::ConnectionChurn => "connection_churn",
+            Self::FewSamples => "few_samples",
+            Self::ClosedModel => "closed_model",
+        }
+    }
+
+    /// Whether the figures say little about the service at all.
+    pub fn is_fatal(self) -> bool {
+        matches!(self, Self::Nothing | Self::EverythingFailed)
+    }
+
+    /// Whether it means that the tester, not the service, was the limit.
+    pub fn is_of_the_tester(self) -> bool {
+        matches!(self, Self::TesterBusy | Self::SchedulingLag | Self::PortsExhausted)
+    }
+
+    /// Whether it is no fault of the run but something to keep in mind.
+    pub fn is_note(self) -> bool {
+        matches!(self, Self::FewSamples | Self::ClosedModel)
+    }
+}
+
+/// Whether so many requests lie beyond a quantile that it is more than chance.
+pub fn is_supported(quantile: f64, count: u64) -> bool {
+    // A hair of tolerance: 1 - 0.999 is a bit less than 0.001.
+    (1.0 - quantile) * count as f64 >= BEYOND_MIN * (1.0 - 1e-9)
+}
+
+/// What there is to know, the gravest first.
+pub fn warnings(results: &Results) -> Vec<Warning> {
+    let found = [
+        failed(results),
+        ended_early(results),
+        tester_busy(results),
+        scheduling_lag(results),
+        ports_exhausted(&results.tester),
+        rate_not_reached(results),
+        waited(&results.tester),
+        connection_churn(results),
+        few_samples(results),
+        closed_model(results),
+    ];
+    found.into_iter().flatten().map(|(kind, text)| Warning { kind, text }).collect()
+}
+
+type Found = Option<(WarningKind, String)>;
+
+fn failed(results: &Results) -> Found {
+    let (requests, errors) = (results.total.requests, results.total.errors());
+    if requests == 0 {
+        let text = "No request ended, so that there is nothing to report.".to_owned();
+        return Some((WarningKind::Nothing, text));
+    }
+    let worst = results.total.failures.iter().max_by_key(|(_, count)| **count)?.0.name();
+    let example = results.examples.get(worst).map(|words| format!(" ({words})"));
+    let most = format!("mostly \"{worst}\"{}", example.unwrap_or_default());
+    if errors == requests {
+        let text = format!(
+            "Every one of {} failed, {most}. The figures say nothing about the service's speed.",
+            figures::plural(requests, "request")
+        );
+        return Some((WarningKind::EverythingFailed, text));
+    }
+    let share = errors as f64 / requests as f64;
+    (share > ERRORS_MANY).then(|| {
+        let text = format!(
+            "{} of all requests failed, {most}. Latencies include failed requests that were \
+             answered, and failing is often quicker than working.",
+            figures::share(share)
+        );
+        (WarningKind::ManyFailed, text)
+    })
+}
+
+fn ended_early(results: &Results) -> Found {
+    let why = match results.run.ended {
+        Ended::Finished => return None,
+        Ended::Interrupted => "was interrupted",
+        Ended::Stopped => "was stopped after a failure, as the plan says,",
+    };
+    let lasted = figures::duration(results.run.elapsed);
+    Some((
+        WarningKind::EndedEarly,
+        format!("The run {why} after {lasted}; the figures are of what was done until then."),
+    ))
+}
+
+fn tester_busy(results: &Results) -> Found {
+    let tester = &results.tester;
+    let elapsed = results.run.elapsed.as_secs_f64();
+    if elapsed <= 0.0 {
+        return None;
+    }
+    let mean = tester.processor_time.as_secs_f64() / (elapsed * f64::from(tester.threads.max(1)));
+    let busiest = tester.thread_time.iter().max().map(|time| time.as_secs_f64() / elapsed);
+    let busy = busiest.unwrap_or(mean);
+    (busy > THREAD_BUSY).then(|| {
+        let text = format!(
+            "The tester's busiest thread used {} of a core: the tester may have been the limit. Give \
+             it more --threads, or spread the load over machines (--part) and join the results.",
+            figures::share(busy.min(1.0))
+        );
+        (WarningKind::TesterBusy, text)
+    })
+}
+
+fn scheduling_lag(results: &Results) -> Found {
+    let lag = results.tester.scheduling_lag.quantile(0.99);
+    let response = results.total.response_time.quantile(0.99).as_secs_f64();
+    let seconds = lag.as_secs_f64();
+    let notable = seconds >= LAG_MIN_SECONDS && seconds > LAG_SHARE_MAX * response;
+    (seconds > LAG_MAX_SECONDS || notable).then(|| {
+        let text = format!(
+            "The tester itself came late to what was due: by {} at the 99th percentile, which \
+             response times include. Give it more --threads, or a machine with less other work.",
+            figures::latency(lag)
+        );
+        (WarningKind::SchedulingLag, text)
+    })
+}
+
+fn ports_exhausted(tester: &Tester) -> Found {
+    (tester.exhausted > 0).then(|| {
+        let text = format!(
+            "{} failed because the tester had no free port or file descriptor. Keep connections \
+             alive, raise `ulimit -n` or net.ipv4.ip_local_port_range, or use several machines.",
+            figures::plural(tester.exhausted, "connection attempt")
+        );
+        (WarningKind::PortsExhausted, text)
+    })
+}
+
+fn rate_not_reached(results: &Results) -> Found {
+    let Tester { due, unsent, .. } = results.tester;
+    (due > 0 && unsent > 0).then(|| {
+        let text = format!(
+            "The rate was not reached: {} of {} never began ({}), because too many before them were \
+             still under way. Their wait is in no figure, so that the service is slower than the \
+             response times say.",
+            figures::count(unsent),
+            figures::plural(due, "iteration"),
+            figures::share(unsent as f64 / due as f64)
+        );
+        (WarningKind::RateNotReached, text)
+    })
+}
+
+fn waited(tester: &Tester) -> Found {
+    let Tester { due, waited, .. } = *tester;
+    (due > 0 && waited > 0).then(|| {
+        let text = format!(
+            "{} of {} ({}) had to wait because as many as may be were under way; response times \
+             include the wait. The service cannot keep up, or the bound on what is under way is too \
+             low.",
+            figures::count(waited),
+            figures::plural(due, "iteration"),
+            figures::share(waited as f64 / due as f64)
+        );
+        (WarningKind::Waited, text)
+    })
+}
+
+fn connection_churn(results: &Results) -> Found {
+    let (opened, requests) = (results.connections.opened, results.total.requests);
+    let each = opened as f64 / requests.max(1) as f64;
+    (opened >= CHURN_CONNECTIONS_MIN && each > CHURN).then(|| {
+        let text = format!(
+            "{} were opened for {}: much of what was measured is connecting. Does the service close \
+             connections after each answer, or does the plan turn keep-alive off?",
+            figures::plural(opened, "connection"),
+            figures::plural(requests, "request")
+        );
+        (WarningKind::ConnectionChurn, text)
+    })
+}
+
+fn few_samples(results: &Results) -> Found {
+    let count = results.total.response_time.count();
+    let weak: Vec<String> = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999]
+        .into_iter()
+        .filter(|quantile| !is_supported(*quantile, count))
+        .map(figures::percentile_name)
+        .collect();
+    let first = weak.first()?;
+    if count == 0 {
+        return None;
+    }
+    let (rests, may) = match weak.len() {
+        1 => (format!("{first} rests"), "it may"),
+        _ => (format!("Percentiles from {first} on rest"), "they may"),
+    };
+    let text = format!(
+        "{rests} on fewer than 10 of {}: {may} be chance. Measure longer.",
+        figures::plural(count, "request")
+    );
+    Some((WarningKind::FewSamples, text))
+}
+
+fn closed_model(results: &Results) -> Found {
+    results.run.groups.iter().any(|group| !group.open).then(|| {
+        let text = "In the closed model each user waits for its answer before it asks again: while \
+                    the service stalls hardly anybody asks, and what others would have waited is in \
+                    no figure (coordinated omission). Use --rate to measure what people would see."
+            .to_owned();
+        (WarningKind::ClosedModel, text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::fixtures;
+    use super::super::tally::Latencies;
+    use super::*;
+
+    fn kinds(results: &Results) -> Vec<WarningKind> {
+        warnings(results).into_iter().map(|warning| warning.kind).collect()
+    }
+
+    fn after(change: impl Fn(&mut Results)) -> Vec<WarningKind> {
+        let mut results = fixtures::shop();
+        change(&mut results);
+        kinds(&results)
+    }
+
+    #[test]
+    fn a_good_run_has_none_but_what_its_length_brings() {
+        assert_eq!(after(|_| {}), [WarningKind::FewSamples]);
+        let text = &warnings(&fixtures::shop())[0].text;
+        assert!(text.starts_with("p99.99 rests on fewer than 10 of"), "{text}");
+    }
+
+    #[test]
+    fn the_tester_is_suspected_where_it_had_no_reserve() {
+        let few = WarningKind::FewSamples;
+        let busy = after(|results| results.tester.thread_time[1] = Duration::from_secs(28));
+        assert_eq!(busy, [WarningKind::TesterBusy, few]);
+        let late = after(|results| {
+            for _ in 0..2000 {
+                results.tester.scheduling_lag.record(Duration::from_micros(1100));
+            }
+        });
+        assert_eq!(late, [WarningKind::SchedulingLag, few]);
+        let exhausted = after(|results| results.tester.exhausted = 4);
+        assert_eq!(exhausted, [WarningKind::PortsExhausted, few]);
+        let unsent = after(|results| {
+            results.tester.unsent = 12;
+            results.tester.waited = 900;
+        });
+        assert_eq!(unsent, [WarningKind::RateNotReached, WarningKind::Waited, few]);
+        let churn = after(|results| results.connections.opened = 29_000);
+        assert_eq!(churn, [WarningKind::ConnectionChurn, few]);
+    }
+
+    #[test]
+    fn a_short_lag_matters_where_answers_are_quick() {
+        let lag = |micros| {
+            let mut results = fixtures::shop();
+            results.total.response_time = Latencies::default();
+            results.tester.scheduling_lag = Latencies::default();
+            results.total.response_time.record(Duration::from_micros(800));
+            results.tester.scheduling_lag.record(Duration::from_micros(micros));
+            kinds(&results).contains(&WarningKind::SchedulingLag)
+        };
+        assert!(!lag(70));
+        assert!(lag(120));
+    }
+
+    #[test]
+    fn failures_come_first() {
+        let refused = warnings(&fixtures::refused());
+        assert_eq!(
+            refused[0].text,
+            "Every one of 5 120 requests failed, mostly \"connect\" (connection refused by \
+             127.0.0.1:9999). The figures say nothing about the service's speed."
+        );
+        let kinds: Vec<WarningKind> = refused.iter().map(|warning| warning.kind).collect();
+        assert_eq!(kinds, [WarningKind::EverythingFailed, WarningKind::ClosedModel]);
+        assert!(kinds.is_sorted());
+        let nothing = after(|results| {
+            results.total = Default::default();
+            results.run.ended = Ended::Interrupted;
+        });
+        assert_eq!(nothing, [WarningKind::Nothing, WarningKind::EndedEarly]);
+    }
+
+    #[test]
+    fn a_percentile_needs_ten_requests_beyond_it() {
+        for (quantile, count, supported) in
+            [(0.999, 10_000, true), (0.999, 9_999, false), (0.5, 20, true), (0.9999, 100_000, true)]
+        {
+            assert_eq!(is_supported(quantile, count), supported, "{quantile} of {count}");
+        }
+    }
+}
