@@ -87,10 +87,10 @@ pub fn lasting(seconds: f64) -> String {
         latency(seconds)
     } else if whole < 60 {
         format!("{seconds:.1}{SPACE}s")
-    } else if hours == 0 {
-        format!("{minutes}{SPACE}min {rest}{SPACE}s")
     } else {
-        format!("{hours}{SPACE}h {minutes}{SPACE}min {rest}{SPACE}s")
+        let parts = [(hours, "h"), (minutes, "min"), (rest, "s")].into_iter();
+        let parts = parts.filter(|(value, _)| *value > 0);
+        parts.map(|(value, unit)| format!("{value}{SPACE}{unit}")).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -185,9 +185,13 @@ mod tests {
         {
             assert_eq!(plain(bytes(value)), text);
         }
-        for (value, text) in
-            [(0.25, "250 ms"), (12.34, "12.3 s"), (302.0, "5 min 2 s"), (7325.0, "2 h 2 min 5 s")]
-        {
+        for (value, text) in [
+            (0.25, "250 ms"),
+            (12.34, "12.3 s"),
+            (300.2, "5 min"),
+            (302.0, "5 min 2 s"),
+            (7325.0, "2 h 2 min 5 s"),
+        ] {
             assert_eq!(plain(lasting(value)), text);
         }
     }

@@ -162,10 +162,10 @@ pub fn figures(results: &Results) -> Vec<Figure> {
     let all = [
         time::latency(results),
         time::throughput(results),
-        time::heat(results),
+        time::in_flight(results),
         distribution::percentiles(results),
         distribution::histogram(results),
-        time::in_flight(results),
+        time::heat(results),
         breakdown::instances(results),
         time::instances(results),
         breakdown::errors(results),

@@ -47,12 +47,12 @@ fn a_run_has_the_figures_that_it_has_something_to_show_in() {
         (samples::all_failed(), "throughput errors errors-over-time"),
         (
             samples::one_instance(),
-            "latency throughput heat percentiles histogram in-flight instances errors \
+            "latency throughput in-flight percentiles histogram heat instances errors \
              errors-over-time",
         ),
         (
             samples::stalled(20),
-            "latency throughput heat percentiles histogram in-flight instances \
+            "latency throughput in-flight percentiles histogram heat instances \
              instances-over-time errors errors-over-time labels",
         ),
     ] {

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::Facts;
 use super::escape::{markup, script};
-use super::figure::{Content, Figure, Named, figures, pair_figures};
+use super::figure::{Figure, Named, figures, pair_figures};
 use super::svg::{Setting, picture};
 use crate::load::results::Results;
 
@@ -85,15 +85,22 @@ fn document(title: &str, body: &str, data: &Data<'_>) -> String {
     )
 }
 
+/// Figures that take the whole width of a page; others share it with a neighbour, if they have one.
+const WIDE: [&str; 5] = ["latency", "heat", "instances", "instances-over-time", "labels"];
+
 /// The plots, as pictures until the script takes over.
 fn plots(out: &mut String, figures: &[Figure]) {
     if figures.is_empty() {
         return;
     }
     out.push_str("<h2>Plots</h2><div class=\"plots\">");
+    let is_wide = |figure: &Figure| WIDE.contains(&figure.id);
+    let mut is_second = false;
     for (index, figure) in figures.iter().enumerate() {
-        let lone_in_line = matches!(&figure.content, Content::Rows { .. }) || index == 0;
-        let class = if lone_in_line { " class=\"wide\"" } else { "" };
+        let has_second = figures.get(index + 1).is_some_and(|next| !is_wide(next));
+        let alone = is_wide(figure) || (!is_second && !has_second);
+        is_second = !alone && !is_second;
+        let class = if alone { " class=\"wide\"" } else { "" };
         let _ = write!(
             out,
             "<figure{class} id=\"{}\" data-figure=\"{index}\"><figcaption><h3>{}</h3><p>{}</p>\

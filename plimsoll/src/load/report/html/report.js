@@ -324,7 +324,7 @@
       if (old) old.remove();
       const svg = draw(this.canvas, "svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
       const [xAxis, yAxis] = this.axesNow();
-      const left = 62, right = width - 12, top = 10, bottom = height - 44;
+      const left = 72, right = width - 14, top = 10, bottom = height - 44;
       const x = scale(xAxis, left, right), y = scale(yAxis, bottom, top);
       y.bottom = bottom;
       Object.assign(this, { svg, x, y, xAxis, yAxis, left, right, top, bottom });
@@ -343,7 +343,7 @@
       }
       draw(svg, "path", { class: "axis", d: `M${left} ${bottom}H${right}` });
       draw(svg, "text", { class: "label", x: (left + right) / 2, y: height - 8, "text-anchor": "middle" }, xAxis.label);
-      draw(svg, "text", { class: "label", transform: `translate(12 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, yAxis.label);
+      draw(svg, "text", { class: "label", transform: `translate(11 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, yAxis.label);
       const clip = `clip-${++identity}`;
       draw(draw(draw(svg, "defs", {}), "clipPath", { id: clip }), "rect", { x: left, y: top - 2, width: right - left, height: bottom - top + 4 });
       const layer = draw(svg, "g", { "clip-path": `url(#${clip})` });
@@ -516,9 +516,9 @@
     const ranges = rows.some((row) => row.latency);
     const narrow = width < 560, rowHeight = narrow && ranges ? 50 : 28;
     const nameEnd = narrow ? 0 : Math.min(230, width * 0.24);
-    const characters = Math.max(8, Math.floor((narrow ? width * 0.5 : nameEnd - 12) / 7));
-    const barStart = narrow ? width * 0.55 : nameEnd;
-    const barEnd = ranges ? (narrow ? width - 64 : nameEnd + width * 0.16) : width - (narrow ? 100 : 150);
+    const characters = Math.max(8, Math.floor((narrow ? width * (ranges ? 0.5 : 0.38) : nameEnd - 12) / 7));
+    const barStart = narrow ? width * (ranges ? 0.55 : 0.4) : nameEnd;
+    const barEnd = ranges ? (narrow ? width - 64 : nameEnd + width * 0.16) : width - (narrow ? 110 : 150);
     const rangeStart = narrow ? 16 : barEnd + 78, top = 22, bottom = top + rows.length * rowHeight;
     const height = bottom + (ranges ? 42 : 6);
     canvas.textContent = "";

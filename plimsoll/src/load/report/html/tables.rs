@@ -199,8 +199,10 @@ fn statuses(results: &Results) -> Table {
 fn errors(results: &Results) -> Table {
     let all = results.total.requests as f64;
     let failures = &results.total.failures;
+    let mut by_count: Vec<_> = failures.iter().collect();
+    by_count.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let example = |name: &str| results.examples.get(name).cloned().unwrap_or_default();
-    let counted = failures.iter().map(|(failure, count)| {
+    let counted = by_count.into_iter().map(|(failure, count)| {
         vec![
             text::failure(*failure).to_owned(),
             text::count(*count),

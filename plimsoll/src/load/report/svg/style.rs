@@ -18,7 +18,7 @@ const RULES: &str = "text{font-family:'DejaVu Sans','Segoe UI',Helvetica,Arial,s
     .grid{stroke:#e4e8ed;stroke-width:1;fill:none}.axis{stroke:#8a95a3;stroke-width:1;fill:none}\
     .line,.edge,.thick{fill:none;stroke-linejoin:round}.line{stroke-width:1.8}.thin{stroke-width:1.1}\
     .edge{stroke-width:1.2}.thick{stroke-width:6}.dashed{stroke-dasharray:6 4}.area{fill-opacity:.3}\
-    .stack{fill-opacity:.8;stroke:#fff;stroke-width:.6}";
+    .stack{fill-opacity:.85}";
 
 /// Writes the style sheet of a picture that stands alone.
 pub(super) fn write(out: &mut String) {
