@@ -4,6 +4,7 @@
 //! view, comparisons and thresholds are made of those alone.
 
 pub mod client;
+pub mod limit;
 pub mod progress;
 pub mod results;
 pub mod tally;
