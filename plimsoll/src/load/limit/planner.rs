@@ -356,8 +356,9 @@ impl Planner {
         if let Some(probe) = self.confirm(low) {
             return Some(probe);
         }
-        let doubtful = upper.status == Status::Breaks && upper.rounds == 1;
-        (doubtful && upper.measured < self.confirmation()).then(|| {
+        // A stall may have been the whole reason.
+        let doubtful = upper.measured < self.confirmation() || upper.close;
+        (upper.status == Status::Breaks && upper.rounds == 1 && doubtful).then(|| {
             let reason = "to see whether it really breaks".to_owned();
             self.probe(upper.rate, self.settings.probe * 2, reason)
         })
