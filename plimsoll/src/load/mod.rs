@@ -12,6 +12,7 @@ pub mod figures;
 pub mod json;
 pub mod junit;
 pub mod latencies;
+pub mod limit;
 pub mod merge;
 pub mod progress;
 pub mod reach;
