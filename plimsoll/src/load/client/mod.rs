@@ -3,11 +3,14 @@
 //! Left out: what is asked and whether the answer is right (see `script`), when (see `engine`).
 
 pub mod dial;
+mod fields;
 pub mod http2;
+mod ledger;
 #[cfg(test)]
 mod peers;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 
 use std::rc::Rc;
 use std::time::Instant;
