@@ -5,10 +5,10 @@
 
 pub mod arrivals;
 pub mod client;
-#[cfg(test)]
-mod fixtures;
 pub mod engine;
 pub mod figures;
+#[cfg(test)]
+mod fixtures;
 pub mod json;
 pub mod junit;
 pub mod latencies;

@@ -9,9 +9,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::arguments::bench::{OutputArguments, PlotArgument, ResultArguments};
-use crate::load::json::{self, Stored};
+use crate::load::json::Stored;
 use crate::load::report::{self, Facts, Format};
-use crate::load::{junit, warnings};
+use crate::load::{json, junit, warnings};
 
 /// The name of standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -92,13 +92,13 @@ impl Outputs {
             Err(error) => problems.push(refusal(path, &error)),
         };
         if let Some(path) = &self.json {
-            file(path, &json::write(stored));
+            file(path, &json::text(&stored.results, &stored.outcomes));
         }
         if let Some(path) = &self.report {
             file(path, &page(stored));
         }
         if let Some(path) = &self.junit {
-            file(path, &junit::write(stored));
+            file(path, &junit::text(&stored.results, &stored.outcomes));
         }
         if let Some((directory, format)) = &self.plots {
             match report::write_plots(&stored.results, directory, "bench", *format) {

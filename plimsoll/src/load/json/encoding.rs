@@ -32,7 +32,7 @@ impl Encoder {
         }
         self.bytes.clear();
         // Fails only where a count exceeds i64: at a million requests a second, after 300 000 years.
-        self.serializer.serialize(latencies.histogram(), &mut self.bytes).ok()?;
+        self.serializer.serialize(&latencies.histogram(), &mut self.bytes).ok()?;
         Some(BASE64_STANDARD.encode(&self.bytes))
     }
 }
@@ -58,5 +58,5 @@ pub(super) fn decode(text: Option<&str>) -> Result<Latencies, String> {
     {
         return Err("is a histogram with other bounds than results have".to_owned());
     }
-    Ok(Latencies::from_histogram(read))
+    Ok(Latencies::from_histogram(&read))
 }

@@ -22,7 +22,7 @@ mod redirect;
 mod request;
 mod shared;
 mod template;
-mod url;
+pub(super) mod url;
 mod user;
 mod verdict;
 

@@ -254,12 +254,10 @@ pub(super) fn heat(results: &Results) -> Option<Figure> {
     let joined = count.div_ceil(HEAT_COLUMNS_MAX);
     let columns = results.timeline.buckets.chunks(joined).map(|buckets| {
         let mut rows = vec![0_u64; wanted];
-        for value in
-            buckets.iter().flat_map(|bucket| bucket.response_time.histogram().iter_recorded())
-        {
-            let seconds = value.value_iterated_to() as f64 / 1e9;
+        for (latency, count) in buckets.iter().flat_map(|bucket| bucket.response_time.sizes()) {
+            let seconds = latency.as_secs_f64();
             let row = ((seconds / lowest).ln() / factor.ln()).floor().max(0.0) as usize;
-            rows[row.min(wanted - 1)] += value.count_since_last_iteration();
+            rows[row.min(wanted - 1)] += count;
         }
         let first = rows.iter().position(|count| *count > 0).unwrap_or_default();
         let end = rows.iter().rposition(|count| *count > 0).map_or(first, |last| last + 1);
