@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod limit;
+pub mod live;
 pub mod progress;
 pub mod results;
 pub mod tally;
