@@ -13,6 +13,7 @@ pub mod json;
 pub mod junit;
 pub mod latencies;
 pub mod limit;
+pub mod live;
 pub mod merge;
 pub mod progress;
 pub mod reach;
