@@ -41,8 +41,7 @@ pub(super) fn run(arguments: &BenchArguments) -> ExitCode {
         Ok(stopper) => stopper,
         Err(error) => return refuse(format_args!("error: cannot listen for signals: {error}")),
     };
-    let controls =
-        Controls { stop: stopper.stop(), start_at, command: watch::command_as_typed() };
+    let controls = Controls { stop: stopper.stop(), start_at, command: watch::command_as_typed() };
     let mut watch = Watch::open(&plan, &arguments.output, &stopper);
     watch.wait_for_start(start_at);
     let run = engine::run(&plan, &controls, &mut |progress| watch.show(progress));

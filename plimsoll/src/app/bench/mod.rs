@@ -32,7 +32,9 @@ pub fn run(arguments: &BenchArguments) -> ExitCode {
         Some(BenchCommand::Merge(arguments)) => stored::merge(arguments),
         Some(BenchCommand::Show(arguments)) => stored::show(arguments),
         Some(BenchCommand::Schema(arguments)) => match arguments.what {
-            SchemaArgument::Result => print(format_args!("{:#}\n", json::schema())),
+            SchemaArgument::Result | SchemaArgument::Plan => {
+                print(format_args!("{:#}\n", json::schema()))
+            }
         },
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::arguments::bench::{BenchArguments, HttpArgument};
-use crate::config::bench::model::Plan;
 use crate::config::bench::jmx::{self, JmxOptions};
+use crate::config::bench::model::Plan;
 use crate::config::bench::{BenchOptions, Prepared, from_options};
 use crate::config::{ConfigErrors, Warning};
 
