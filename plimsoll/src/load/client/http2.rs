@@ -14,7 +14,6 @@
 //! Left out: server push (refused), priorities, extended CONNECT, trailers (read and forgotten).
 
 mod head;
-mod ledger;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -31,11 +30,10 @@ use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use tokio::sync::Notify;
 
+use super::ledger::{Ledger, Metered};
 use super::transport::Transport;
-use super::{BODY_KEPT_MAX, Origin, Outgoing, Reply, Timings, Trouble, Wanted};
+use super::{BODY_KEPT_MAX, Origin, Outgoing, Reply, Timings, Trouble, Wanted, fields};
 use crate::net;
-
-use ledger::{Ledger, Metered};
 
 /// Bytes of an answer's body that may be under way on one stream.
 const STREAM_WINDOW: u32 = 16 << 20;
@@ -246,7 +244,7 @@ async fn receive(
     state.has_answered.set(true);
     let mut answer = Answer {
         status: parts.status.as_u16(),
-        headers: if wanted.headers { head::fields(&parts.headers) } else { Vec::new() },
+        headers: if wanted.headers { fields::of_answer(&parts.headers) } else { Vec::new() },
         body: Vec::new(),
         body_length: 0,
         first_byte,

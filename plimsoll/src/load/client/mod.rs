@@ -3,13 +3,16 @@
 //! Left out: what is asked and whether the answer is right (see `script`), when (see `engine`).
 
 pub mod dial;
+mod fields;
 pub mod http1;
 pub mod http2;
+mod ledger;
 pub mod message;
 #[cfg(test)]
 mod peers;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 
 use std::rc::Rc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Heads: a rendered request as HTTP/2 has it, and the fields of an answer.
+//! The head of a rendered request, as HTTP/2 has it.
 //!
 //! Fields that belong to a connection of HTTP/1 are not sent (RFC 9113 §8.2.2). A `host` field
 //! becomes `:authority` (§8.3.1), so that a plan can ask one server for another's site.
@@ -6,10 +6,9 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TE};
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 
-use crate::load::client::{Outgoing, Scheme, Trouble};
-use crate::load::tally::Failure;
+use crate::load::client::{Outgoing, Scheme, Trouble, fields};
 
 /// Fields of HTTP/1 connections, and those that are the client's to add.
 const LEFT_OUT: [&str; 7] = [
@@ -29,19 +28,15 @@ const LEFT_OUT: [&str; 7] = [
 pub(super) fn request(outgoing: &Outgoing) -> Result<Request<()>, Trouble> {
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(outgoing.method.as_bytes())
-        .map_err(|_| refused(format!("{:?} is no method of HTTP", outgoing.method)))?;
+        .map_err(|_| fields::refused(format!("{:?} is no method of HTTP", outgoing.method)))?;
     *request.uri_mut() = uri(outgoing)?;
-    let headers = request.headers_mut();
-    for (name, value) in &outgoing.headers {
-        let known = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| refused(format!("{name:?} is no name of a header field")))?;
-        let is_other_te = known == TE && !value.trim().eq_ignore_ascii_case("trailers");
-        if is_other_te || LEFT_OUT.contains(&known.as_str()) {
-            continue;
-        }
-        let value = HeaderValue::from_bytes(value.as_bytes())
-            .map_err(|_| refused(format!("{value:?} is no value of the header field {name}")))?;
-        headers.append(known, value);
+    fields::append(request.headers_mut(), &outgoing.headers, &LEFT_OUT)?;
+    // The one value that HTTP/2 knows.
+    let has_trailers =
+        request.headers().get_all(TE).iter().any(|value| value.as_bytes() == b"trailers");
+    request.headers_mut().remove(TE);
+    if has_trailers {
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
     }
     // RFC 9110 §8.6: also without a body where the method is about one.
     let is_about_body = matches!(request.method().as_str(), "POST" | "PUT" | "PATCH");
@@ -61,27 +56,13 @@ fn uri(outgoing: &Outgoing) -> Result<Uri, Trouble> {
     });
     parts.authority = Some(
         Authority::from_maybe_shared(Bytes::copy_from_slice(authority.as_bytes()))
-            .map_err(|_| refused(format!("{authority:?} is no host and port")))?,
+            .map_err(|_| fields::refused(format!("{authority:?} is no host and port")))?,
     );
     parts.path_and_query = Some(
         PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(outgoing.target.as_bytes()))
             .map_err(|error| {
-                refused(format!("{:?} is no path and query: {error}", outgoing.target))
+                fields::refused(format!("{:?} is no path and query: {error}", outgoing.target))
             })?,
     );
-    Uri::from_parts(parts).map_err(|error| refused(format!("no URL: {error}")))
-}
-
-/// The fields of an answer. Bytes that are not UTF-8 are replaced.
-pub(super) fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect()
-}
-
-fn refused(detail: String) -> Trouble {
-    Trouble { failure: Failure::Plan, detail, before_sending: true }
+    Uri::from_parts(parts).map_err(|error| fields::refused(format!("no URL: {error}")))
 }

@@ -122,7 +122,7 @@ fn request_arrives_as_rendered() {
             parts.uri.to_string(),
             format!("http://127.0.0.1:{}/patients?name=a%20b", outgoing.origin.port)
         );
-        let mut seen = head::fields(&parts.headers);
+        let mut seen = fields::of_answer(&parts.headers);
         seen.sort();
         let expected = [("content-length", "4"), ("te", "trailers"), ("x-one", "1")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -524,6 +524,10 @@ fn end_within_an_answer_is_told() {
             cut.send(()).unwrap();
         });
         let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+        assert_eq!(
+            trouble.detail.replace(&outgoing.origin.authority, "HOST"),
+            "HOST takes no more requests on this connection"
+        );
         assert!(trouble.before_sending);
     })
     .unwrap();

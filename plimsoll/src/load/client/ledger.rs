@@ -1,9 +1,10 @@
 //! How many bytes a connection carried, and which exchange they are told with.
 //!
-//! Bodies belong to their exchange. Everything else (frame headers, heads as HPACK has packed them,
-//! settings, window updates) is known only as a sum, and is told with the exchange that ends next.
-//! So the bytes of all exchanges add up to what the connection carried, while those of a single one
-//! are exact in its body only.
+//! Over HTTP/2, bodies belong to their exchange. Everything else (frame headers, heads as HPACK has
+//! packed them, settings, window updates) is known only as a sum, and is told with the exchange that
+//! ends next. So the bytes of all exchanges add up to what the connection carried, while those of a
+//! single one are exact in its body only. Over WebSockets, one exchange follows another, and what
+//! was carried since the last is told with the next.
 //!
 //! Invariants: nothing is told twice, but for bodies that were on their way to another exchange when
 //! one ended: those are taken back from what the next are told with. TLS's own framing is left out.
@@ -16,7 +17,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::load::client::transport::Transport;
+use super::transport::Transport;
 
 /// Bytes of one direction.
 #[derive(Debug, Default)]
