@@ -20,6 +20,8 @@ mod pause;
 mod program;
 mod redirect;
 mod request;
+#[cfg(test)]
+mod sample;
 mod shared;
 mod template;
 pub(super) mod url;

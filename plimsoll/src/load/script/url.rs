@@ -81,7 +81,8 @@ pub(in crate::load) fn origin(prefix: &str, purpose: Purpose) -> Result<Origin, 
 
 /// The target of the second part of a URL.
 pub(super) fn target(rest: &str) -> String {
-    if rest.starts_with('/') && rest.bytes().all(is_plain) && !rest.contains("/.") {
+    let may_have_dots = || rest.contains("/.") || rest.contains("/%2");
+    if rest.starts_with('/') && rest.bytes().all(is_plain) && !may_have_dots() {
         return rest.to_owned();
     }
     let rest = rest.split('#').next().unwrap_or_default();
@@ -197,3 +198,6 @@ pub(super) fn shown(text: &str) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests;
