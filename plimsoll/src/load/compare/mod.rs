@@ -36,7 +36,8 @@ const ERRORS_PRACTICAL: f64 = 0.000_5;
 /// How to compare.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// What is left out at each run's beginning; `None` for a tenth of it, 5 s at most.
+    /// What is left out at each run's beginning; `None` for a tenth of it in whole
+    /// seconds, 5 s at most.
     pub warm_up: Option<Duration>,
     /// The smallest change that matters: 0.02 for 2 %.
     pub practical: f64,
@@ -231,7 +232,7 @@ pub fn compare(a: (&str, &Results), b: (&str, &Results), options: &Options) -> C
 }
 
 fn default_warm_up(elapsed: Duration) -> Duration {
-    (elapsed / 10).min(Duration::from_secs(5))
+    Duration::from_secs(elapsed.as_secs() / 10).min(Duration::from_secs(5))
 }
 
 /// What makes two runs hard to compare.

@@ -15,10 +15,10 @@ fn service(seed: u64, seconds: usize, scale: f64, errors: f64) -> Series {
         .map(|_| {
             level = 0.5 * level + 0.03 * bell(&mut random);
             let mut latencies: Vec<f64> =
-                (0..150).map(|_| scale * 0.01 * (level + 0.4 * bell(&mut random)).exp()).collect();
+                (0..60).map(|_| scale * 0.01 * (level + 0.4 * bell(&mut random)).exp()).collect();
             latencies.sort_by(f64::total_cmp);
-            let mut slot = Slot { seconds: 1.0, requests: 150, ..Slot::default() };
-            slot.errors = (0..150).filter(|_| random.f64() < errors).count() as u64;
+            let mut slot = Slot { seconds: 1.0, requests: 60, ..Slot::default() };
+            slot.errors = (0..60).filter(|_| random.f64() < errors).count() as u64;
             latencies.into_iter().for_each(|latency| slot.add(latency, 1));
             slot
         })
@@ -28,7 +28,7 @@ fn service(seed: u64, seconds: usize, scale: f64, errors: f64) -> Series {
 
 fn differences(a: &Series, b: &Series, seed: u64) -> Vec<Difference> {
     let options = Options { seed, practical: 0.0, ..Options::default() };
-    verdict::differences(a, b, &options, true, 120)
+    verdict::differences(a, b, &options, true, 100)
 }
 
 fn verdict_of(differences: &[Difference]) -> Verdict {
@@ -132,7 +132,7 @@ fn a_slower_run_reads_so() {
     check("slower", &found.text(false));
     let turned = compare(("after.json", &b), ("before.json", &a), &Options::default());
     assert_eq!((turned.verdict, turned.exit_code(true)), (Verdict::Better, 0));
-    assert!(turned.words.starts_with("b is faster: p90 -"), "{}", turned.words);
+    assert!(turned.words.starts_with("b is faster: p99 -"), "{}", turned.words);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_short_run_says_how_long_is_needed() {
     assert_eq!((found.verdict, found.exit_code(true)), (Verdict::TooShort, 1));
     assert_eq!(
         found.words,
-        "Too short to compare: 7 s of the shorter run are left after its warm-up, and at least 10 s \
+        "Too short to compare: 8 s of the shorter run are left after its warm-up, and at least 10 s \
          are needed; a minute is a good beginning."
     );
 }

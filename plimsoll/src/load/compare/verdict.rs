@@ -217,30 +217,47 @@ fn too_short(of: &Comparison) -> String {
 
 /// `+12 %`, `-0.4 %`; of shares of failures `+0.21 points`.
 pub(super) fn change(difference: &Difference) -> String {
-    let sign = if difference.change < 0.0 { "-" } else { "+" };
-    format!("{sign}{}", unsigned(difference, difference.change.abs()))
+    format!("{} {}", signed(difference.change, decimals(difference)), unit(difference))
+}
+
+/// In hundredths, `+8` or `-0.4`; what rounds to nothing has no sign.
+fn signed(value: f64, decimals: usize) -> String {
+    let text = format!("{:+.decimals$}", value * 100.0);
+    let is_zero = !text.contains(|char: char| matches!(char, '1'..='9'));
+    if is_zero { text[1..].to_owned() } else { text }
+}
+
+fn unit(difference: &Difference) -> &'static str {
+    if difference.measured == Measured::Errors { "points" } else { "%" }
 }
 
 /// `+8 … +17 %`.
 pub(super) fn interval(difference: &Difference) -> String {
-    let unit = if difference.measured == Measured::Errors { "points" } else { "%" };
-    let decimals = decimals(reach(difference) * 100.0);
-    let [low, high] = [difference.low, difference.high].map(|value| value * 100.0);
-    format!("{low:+.decimals$} … {high:+.decimals$} {unit}")
+    let (unit, decimals) = (unit(difference), decimals(difference));
+    let [low, high] = [difference.low, difference.high].map(|value| signed(value, decimals));
+    format!("{low} … {high} {unit}")
 }
 
 fn unsigned(difference: &Difference, value: f64) -> String {
-    let unit = if difference.measured == Measured::Errors { "points" } else { "%" };
-    let decimals = decimals(reach(difference) * 100.0);
-    format!("{:.decimals$} {unit}", value * 100.0)
+    let decimals = decimals(difference);
+    format!("{:.decimals$} {}", value * 100.0, unit(difference))
 }
 
-/// As many decimals as a figure with this uncertainty deserves.
-fn decimals(reach: f64) -> usize {
-    match reach {
+/// As many decimals as a figure with this uncertainty deserves, and as many as show on which side of
+/// zero its interval lies.
+fn decimals(difference: &Difference) -> usize {
+    let deserved = match reach(difference) * 100.0 {
         reach if reach >= 3.0 => 0,
         reach if reach >= 0.3 => 1,
         reach if reach >= 0.03 => 2,
-        _ => 3,
-    }
+        _ => DECIMALS_MAX,
+    };
+    let nearest = difference.low.abs().min(difference.high.abs()) * 100.0;
+    let is_shown = difference.low > 0.0 || difference.high < 0.0;
+    (deserved..DECIMALS_MAX)
+        .find(|decimals| !is_shown || nearest >= 0.5 * 0.1f64.powi(*decimals as i32))
+        .unwrap_or(DECIMALS_MAX)
 }
+
+/// More decimals of a percentage than these are noise.
+const DECIMALS_MAX: usize = 3;
