@@ -5,6 +5,7 @@
 
 pub mod arrivals;
 pub mod client;
+pub mod compare;
 pub mod engine;
 pub mod figures;
 #[cfg(test)]
