@@ -96,6 +96,9 @@ pub fn lasting(seconds: f64) -> String {
 
 /// A time since the start on an axis that reaches to `span` seconds: `2:30`, or `15 s` on short ones.
 pub fn elapsed(seconds: f64, span: f64) -> String {
+    if span < 1.0 {
+        return format!("{}{SPACE}ms", trimmed(&format!("{:.3}", seconds * 1e3)));
+    }
     if span < 10.0 {
         return format!("{}{SPACE}s", trimmed(&format!("{seconds:.3}")));
     }
@@ -199,6 +202,7 @@ mod tests {
     #[test]
     fn places_on_axes_are_as_long_as_the_axis_needs() {
         for (seconds, span, text) in [
+            (0.000_5, 0.002, "0.5 ms"),
             (0.25, 1.0, "0.25 s"),
             (3.0, 9.0, "3 s"),
             (90.0, 100.0, "90 s"),

@@ -51,7 +51,7 @@ fn parts<'a>(
         reading,
         x,
         y: Axis::none(),
-        content: Content::Rows { bar_label, rows },
+        content: Content::Rows { bar_label, colour: 0, rows },
     })
 }
 
@@ -103,6 +103,6 @@ pub(super) fn errors(results: &Results) -> Option<Figure> {
             .to_owned(),
         x: Axis::none(),
         y: Axis::none(),
-        content: Content::Rows { bar_label: "failed requests", rows },
+        content: Content::Rows { bar_label: "failed requests", colour: 1, rows },
     })
 }

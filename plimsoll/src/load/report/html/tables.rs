@@ -173,7 +173,7 @@ fn latencies(total: &Tally) -> Table {
     }
     Table {
         title: "Latency",
-        heads: vec!["", "response time", "service time", "first byte"],
+        heads: vec!["percentile", "response time", "service time", "first byte"],
         rows,
         words: Vec::new(),
         is_wide: false,
@@ -374,8 +374,10 @@ fn run(out: &mut String, results: &Results) {
         ("plan", run.source.clone()),
         ("began", moment(results)),
         ("lasted", text::lasting(run.elapsed.as_secs_f64())),
-        ("made by", run.machines.join(", ")),
     ];
+    if !run.machines.is_empty() {
+        facts.push(("made by", run.machines.join(", ")));
+    }
     if run.parts > 1 {
         facts.push(("processes", run.parts.to_string()));
     }

@@ -86,14 +86,15 @@ pub fn picture(figure: &Figure, setting: Setting) -> String {
         top = heading(&mut body, figure);
     }
     let height = match &figure.content {
-        Content::Rows { bar_label, rows } => {
-            rows::draw(&mut body, (bar_label, rows), &figure.x, top)
+        Content::Rows { bar_label, colour, rows } => {
+            rows::draw(&mut body, (bar_label, *colour, rows), &figure.x, top)
         }
         content => plot(&mut body, figure, content, top),
     };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{}\">",
+         width=\"{WIDTH}\" height=\"{height}\"{} role=\"img\" aria-label=\"{}\">",
+        if setting == Setting::Page { " class=\"still\"" } else { "" },
         markup(figure.title)
     );
     if setting == Setting::Alone {
