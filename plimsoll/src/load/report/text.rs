@@ -126,6 +126,23 @@ pub fn trimmed(number: &str) -> &str {
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
+/// What orders names as people do: `web-2` before `web-10`.
+pub fn natural_order(name: &str) -> Vec<(u64, String)> {
+    let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
+    for character in name.chars() {
+        let Some(part) = parts.last_mut() else { break };
+        match character.to_digit(10) {
+            // A part is a number and the text after it.
+            Some(digit) if part.1.is_empty() => {
+                part.0 = part.0.saturating_mul(10).saturating_add(u64::from(digit));
+            }
+            Some(digit) => parts.push((u64::from(digit), String::new())),
+            None => part.1.push(character),
+        }
+    }
+    parts
+}
+
 /// A kind of failure in words.
 pub fn failure(failure: Failure) -> &'static str {
     match failure {
@@ -197,6 +214,16 @@ mod tests {
         ] {
             assert_eq!(plain(lasting(value)), text);
         }
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_their_numbers() {
+        let mut names =
+            ["web-10", "web-2", "(others)", "web-1", "10.0.0.9:80", "10.0.0.10:80", "web"];
+        names.sort_by_key(|name| natural_order(name));
+        let expected =
+            ["(others)", "web", "web-1", "web-2", "web-10", "10.0.0.9:80", "10.0.0.10:80"];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Axis, COLOURS, Content, Drawn, Figure, Series, Unit, round_above, rounded};
+use crate::load::report::text;
 use crate::load::results::Results;
 use crate::load::timeline::Bucket;
 
@@ -200,6 +201,7 @@ pub(super) fn instances(results: &Results) -> Option<Figure> {
         return None;
     }
     let mut names: Vec<&String> = results.instances.keys().collect();
+    names.sort_by_cached_key(|name| text::natural_order(name));
     let mut reading = "How many answers a second each instance gave, upon each other; a band that \
                        thins is an instance that fell behind or was taken out."
         .to_owned();

@@ -143,7 +143,8 @@ fn summary(results: &Results) -> String {
     let requests = if total.requests == 1 { "request" } else { "requests" };
     let slow = match total.response_time.count() {
         0 => String::new(),
-        1..100 => {
+        1 => format!("; it took {}", text::latency(total.response_time.max().as_secs_f64())),
+        2..100 => {
             let longest = text::latency(total.response_time.max().as_secs_f64());
             format!("; the longest took {longest}")
         }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::load::report::samples;
-use crate::load::report::svg::PALETTE;
+use crate::load::report::svg::style::PALETTE;
 
 fn facts<'a>(warnings: &'a [String], thresholds: &'a [(String, bool, String)]) -> Facts<'a> {
     Facts { warnings, thresholds }

@@ -9,7 +9,7 @@
 
 mod marks;
 mod rows;
-mod style;
+pub(super) mod style;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +18,6 @@ use std::fmt::Write as _;
 use super::escape::{markup, shortened};
 use super::figure::{Axis, Content, Drawn, Figure, Series};
 use super::ticks::ticks;
-
-pub use style::PALETTE;
 
 /// Width of a picture, in pixels.
 pub const WIDTH: f64 = 860.0;
