@@ -7,6 +7,7 @@ pub mod client;
 pub mod limit;
 pub mod live;
 pub mod progress;
+pub mod push;
 pub mod results;
 pub mod tally;
 pub mod timeline;
