@@ -17,6 +17,7 @@ pub mod limit;
 pub mod live;
 pub mod merge;
 pub mod progress;
+pub mod push;
 pub mod reach;
 pub mod report;
 pub mod results;

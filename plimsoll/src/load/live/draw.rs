@@ -140,7 +140,7 @@ fn draw_bar(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
 fn draw_least(frame: &mut Frame<'_>, area: Rect, progress: &Progress, paint: Paint) {
     let mut lines = load_lines(progress, paint);
     let high = quantile(&progress.second.response_time, 0.99);
-    lines.insert(1, named("p99 now", high, paint));
+    lines.insert(1, named("p99 now", format!("{high:>10}"), paint));
     if let Some(warning) = tester_warning(progress) {
         lines.insert(0, Line::styled(format!(" {warning}"), paint.bad()));
     }
@@ -302,7 +302,8 @@ fn draw_latency_chart(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint:
             .style(paint.colour(colour))
     };
     let label = |seconds: f64| latency(std::time::Duration::try_from_secs_f64(seconds).ok());
-    let begin = format!("{} ago", time(std::time::Duration::from_secs(span as u64)));
+    // Short, for it pushes the whole chart to the right.
+    let begin = format!("-{span} s");
     let chart = Chart::new(vec![
         line(&median, Marker::Dot, Color::Cyan),
         line(&high, Marker::Braille, Color::Magenta),
