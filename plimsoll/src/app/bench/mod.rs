@@ -3,9 +3,11 @@
 //! Everything that can be wrong is found before the first request: the plan, the files of results,
 //! the hosts and whether anybody answers there.
 
+mod limit;
 mod measure;
 mod outputs;
 mod plan;
+mod push;
 mod start;
 mod stored;
 mod watch;

@@ -79,6 +79,15 @@ impl Outputs {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// Writes this in the place of the result, if one is wanted.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) fn write_json(&self, text: &str) -> Result<(), String> {
+        let Some(path) = &self.json else { return Ok(()) };
+        replace(path, text).map_err(|error| refusal(path, &error))
+    }
+
     /// Writes all; what was written is returned, for people to find it.
     ///
     /// # Errors
@@ -117,7 +126,7 @@ fn page(stored: &Stored) -> String {
     let thresholds: Vec<(String, bool, String)> = (stored.outcomes.iter())
         .map(|outcome| (outcome.text.clone(), outcome.held, outcome.words()))
         .collect();
-    report::page(&stored.results, Facts { warnings: &told, thresholds: &thresholds })
+    report::html::page(&stored.results, Facts { warnings: &told, thresholds: &thresholds })
 }
 
 fn plots(directory: Option<&PathBuf>, format: PlotArgument) -> Option<(PathBuf, Format)> {

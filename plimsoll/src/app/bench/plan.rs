@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cli::arguments::bench::{BenchArguments, HttpArgument};
 use crate::config::bench::jmx::{self, JmxOptions};
-use crate::config::bench::model::Plan;
-use crate::config::bench::{BenchOptions, Prepared, from_options};
+use crate::config::bench::model::{Arrivals, Load, Open, Plan, Stage};
+use crate::config::bench::{BenchOptions, Prepared, from_options, over};
 use crate::config::{ConfigErrors, Warning};
 
 /// Beginnings of what is a URL and not the name of a file.
@@ -18,6 +19,8 @@ const JMETER: &str = "jmx";
 pub(super) struct Loaded {
     pub(super) plan: Plan,
     pub(super) warnings: Vec<Warning>,
+    /// How long each rate of a search for the limit is measured: what `--for` says.
+    pub(super) probe: Option<Duration>,
 }
 
 /// The plan that the arguments mean.
@@ -27,22 +30,35 @@ pub(super) struct Loaded {
 pub(super) fn load(arguments: &BenchArguments) -> Result<Loaded, ConfigErrors> {
     let options = options(arguments);
     let prepared = match file(arguments) {
-        None => from_options(&options)?,
         Some(path) if is_jmeter(&path) => {
             let jmx = JmxOptions {
                 skip_unsupported: arguments.target.skip_unsupported,
                 properties: properties(&arguments.target.set),
             };
             let loaded = jmx::load(&path, &jmx)?;
-            Prepared { plan: loaded.plan, warnings: loaded.warnings }
+            // What `--set` gives are its properties.
+            let options = BenchOptions { variables: Vec::new(), plan: None, ..options };
+            let Prepared { plan, warnings } = over(loaded.plan, &options)?;
+            Prepared { plan, warnings: [loaded.warnings, warnings].concat() }
         }
-        Some(_) => from_options(&options)?,
+        _ => from_options(&options)?,
     };
-    let mut plan = prepared.plan;
-    if let Some(name) = &arguments.output.name {
-        plan.name.clone_from(name);
-    }
-    Ok(Loaded { plan, warnings: prepared.warnings })
+    let Prepared { plan, warnings } = prepared;
+    let probe = arguments.load.duration.as_ref().and_then(|_| lasting(&plan));
+    Ok(Loaded { plan, warnings, probe })
+}
+
+/// How long the longest group of a plan lasts.
+fn lasting(plan: &Plan) -> Option<Duration> {
+    let stages = plan.groups.iter().filter_map(|group| match &group.load {
+        Load::Closed(closed) => Some(&closed.stages),
+        Load::Open(Open { arrivals: Arrivals::Scheduled { stages, .. }, .. }) => Some(stages),
+        Load::Open(_) => None,
+    });
+    let sum = |stages: &Vec<Stage>| {
+        stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.lasting))
+    };
+    stages.map(sum).max().filter(|lasting| *lasting < Duration::MAX)
 }
 
 /// The file of a plan, if one is named.
@@ -76,6 +92,8 @@ fn options(arguments: &BenchArguments) -> BenchOptions {
     let slo = verdict.slo.filter(|_| !verdict.find_limit);
     BenchOptions {
         urls: target.target.filter(|_| is_url).into_iter().collect(),
+        plan: file(arguments),
+        name: arguments.output.name.clone(),
         method: request.method,
         headers: request.headers,
         data: request.data,
@@ -85,6 +103,8 @@ fn options(arguments: &BenchArguments) -> BenchOptions {
         rate: load.rate,
         poisson: load.poisson,
         stages: load.stages,
+        replay: load.replay,
+        speed: load.speed,
         requests: load.requests,
         connections: load.connections,
         lasting: load.duration,
@@ -106,7 +126,7 @@ fn options(arguments: &BenchArguments) -> BenchOptions {
         connect_timeout: connection.connect_timeout,
         redirects: request.redirects,
         expect_status: request.expect_status,
-        expect_text: request.expect_text,
+        expect_body: request.expect_body,
         served_by: request.served_by,
         thresholds: verdict.threshold.into_iter().chain(slo).collect(),
         part: load.part,

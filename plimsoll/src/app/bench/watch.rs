@@ -109,6 +109,21 @@ impl Watch {
         Self { shown, quiet: arguments.quiet }
     }
 
+    /// What is shown of a search for the limit: it tells of its probes itself.
+    pub(super) fn of_a_search(arguments: &OutputArguments) -> Self {
+        Self { shown: Shown::Nothing, quiet: arguments.quiet }
+    }
+
+    /// Tells what happens beside the figures, where that disturbs nothing.
+    pub(super) fn teller(&self) -> impl Fn(&str) + Clone + Send + use<> {
+        let silent = self.quiet || matches!(self.shown, Shown::View(_));
+        move |text: &str| {
+            if !silent {
+                let _ = writeln!(io::stderr(), "{text}");
+            }
+        }
+    }
+
     /// Tells that the run waits for its time.
     pub(super) fn wait_for_start(&self, at: Option<Timestamp>) {
         if let (Some(at), false, Shown::Lines(_)) = (at, self.quiet, &self.shown) {

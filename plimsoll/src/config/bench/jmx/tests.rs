@@ -28,7 +28,8 @@ fn options(skip_unsupported: bool) -> JmxOptions {
 fn shown(result: Result<Loaded, ConfigErrors>) -> String {
     let text = match result {
         Ok(Loaded { plan, warnings }) => {
-            let warnings: String = warnings.iter().map(|warning| format!("\n{warning}\n")).collect();
+            let warnings: String =
+                warnings.iter().map(|warning| format!("\n{warning}\n")).collect();
             outline::outline(&plan) + &warnings
         }
         Err(errors) => format!("{errors}\n"),
@@ -146,8 +147,14 @@ fn functions_become_calls_or_what_they_are() {
 fn conditions_are_comparisons_or_refused() {
     for (given, expected) in [
         (r#""${n}" == "1""#, r#""${n}" Equal "1""#),
-        ("${n} >= 5 &amp;&amp; !(${n} lt 9)", r#"("${n}" GreaterOrEqual "5" and not "${n}" Less "9")"#),
-        (r#"'${n}' ne 'x' or ${n} =~ "[0-9]+""#, r#"("${n}" NotEqual "x" or "${n}" matches /[0-9]+/)"#),
+        (
+            "${n} >= 5 &amp;&amp; !(${n} lt 9)",
+            r#"("${n}" GreaterOrEqual "5" and not "${n}" Less "9")"#,
+        ),
+        (
+            r#"'${n}' ne 'x' or ${n} =~ "[0-9]+""#,
+            r#"("${n}" NotEqual "x" or "${n}" matches /[0-9]+/)"#,
+        ),
         ("${JMeterThread.last_sample_ok}", "last succeeded"),
         ("${JMeterThread.last_sample_ok} == false", "not last succeeded"),
         ("true", r#"true "true""#),
@@ -204,9 +211,37 @@ fn what_is_no_plan_is_refused_with_its_place() {
 /// Texts of the kind that plans are made of.
 fn fragments() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "${", "}", "__P(", ")", ",", "\\", "$", "a", "__Random(1,2", "__jexl3(", "\"", "==", "é", "(",
-        "{", "[", "]", "&amp;&amp;", " ", "-1", "<b/>", "__split(", "__counter(TRUE)", "/", "&#xd;",
-        "__V(", "__eval(", "~", "!", "99999999999999999999", "%",
+        "${",
+        "}",
+        "__P(",
+        ")",
+        ",",
+        "\\",
+        "$",
+        "a",
+        "__Random(1,2",
+        "__jexl3(",
+        "\"",
+        "==",
+        "é",
+        "(",
+        "{",
+        "[",
+        "]",
+        "&amp;&amp;",
+        " ",
+        "-1",
+        "<b/>",
+        "__split(",
+        "__counter(TRUE)",
+        "/",
+        "&#xd;",
+        "__V(",
+        "__eval(",
+        "~",
+        "!",
+        "99999999999999999999",
+        "%",
     ]);
     prop::collection::vec(words, 0..24).prop_map(|words| words.concat())
 }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::config::bench::model::{
-    Call, Check, Closed, Condition, Extraction, Finder, Group, Load, MultipartContent, Pause, Piece,
-    Plan, Request, RequestBody, ShareBound, Step, Template, Test,
+    Call, Check, Closed, Condition, Extraction, Finder, Group, Load, MultipartContent, Pause,
+    Piece, Plan, Request, RequestBody, ShareBound, Step, Template, Test,
 };
 
 /// Rows of a feed that are shown.
@@ -47,8 +47,7 @@ impl Outline<'_> {
         for (index, feed) in plan.feeds.iter().enumerate() {
             let names: Vec<&str> =
                 feed.columns.iter().map(|slot| plan.variables[*slot].name.as_str()).collect();
-            let rows: Vec<String> =
-                feed.rows.iter().take(ROWS).map(|row| row.join("|")).collect();
+            let rows: Vec<String> = feed.rows.iter().take(ROWS).map(|row| row.join("|")).collect();
             self.line(format!(
                 "feed {index} {} ({}): {} rows, first {}; {:?}, {:?}, per user {}",
                 feed.source,
