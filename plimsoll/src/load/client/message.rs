@@ -8,7 +8,7 @@ use http1::{HeadWriter, Method, RequestContext, Unsafe, Version};
 use super::Outgoing;
 
 /// A request, ready to be sent any number of times.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Message {
     /// Head and body.
     pub bytes: Vec<u8>,

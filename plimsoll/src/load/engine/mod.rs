@@ -12,6 +12,7 @@ mod constant;
 mod dense;
 mod description;
 mod group;
+mod multiplex;
 mod pacer;
 mod recorder;
 mod usage;
@@ -24,9 +25,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use nix::sys::resource::UsageWho;
 use tokio::sync::watch;
 
@@ -34,11 +36,11 @@ use super::arrivals::{self, Curve, Share};
 use super::client::dial::{self, PrepareError};
 use super::progress::Progress;
 use super::results::{Connections, Ended, Results, Run, Tester};
+use super::script::{self, Shared, Surroundings};
 use super::tally::{Latencies, Tally};
 use super::timeline::Timeline;
 use crate::config::bench::model::{LabelKind, Load, Plan};
 use collector::Collector;
-use constant::Constant;
 use recorder::SECONDS_WAITING_MAX;
 use worker::Common;
 
@@ -61,6 +63,9 @@ pub struct Controls {
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// A URL of the plan can never be asked.
+    #[error("{0}")]
+    Plan(String),
     /// Hosts or certificates of the plan are wrong.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Prepare(Vec<PrepareError>),
@@ -94,23 +99,23 @@ pub fn run(
 ) -> Result<Results, RunError> {
     let plan = Arc::new(plan.clone());
     let threads = threads(&plan);
-    let origins: Vec<_> = plan
-        .groups
-        .iter()
-        .filter_map(|group| Constant::of(group, &plan))
-        .map(|constant| (*constant.outgoing.origin).clone())
-        .collect();
+    let soonest = Timestamp::now() + LEAD;
+    let started_at = controls.start_at.map_or(soonest, |start_at| start_at.max(soonest));
+    let seed = plan.seed.unwrap_or_else(|| fastrand::u64(..));
+    let surroundings =
+        Surroundings { started_at, seed, zone: TimeZone::system(), machine: machine() };
+    let shared = Arc::new(Shared::new(Arc::clone(&plan), surroundings));
+    let origins = script::origins(&shared).map_err(RunError::Plan)?;
     let connecting = dial::prepare(&plan.http, &origins).map_err(RunError::Prepare)?;
-    wait_for(controls)?;
+    let start = wait_until_near(started_at, controls)?;
     let planned = planned(&plan);
-    let start = Instant::now() + LEAD;
-    let started_at = Timestamp::now();
     let processor_time = usage::processor_time(UsageWho::RUSAGE_SELF);
     let common = Arc::new(Common {
         start,
         end: planned.and_then(|planned| start.checked_add(planned)),
         threads,
-        seed: plan.seed.unwrap_or_else(|| fastrand::u64(..)),
+        seed,
+        shared,
         connecting: Arc::new(connecting),
         iterations: iterations(&plan),
         stopped: watch::Sender::new(false),
@@ -175,18 +180,19 @@ fn iterations(plan: &Plan) -> Vec<Option<AtomicU64>> {
     plan.groups.iter().map(bound).collect()
 }
 
-/// Waits for the time at which the run is to start.
-fn wait_for(controls: &Controls) -> Result<(), RunError> {
+/// Waits until shortly before the start; when that is.
+fn wait_until_near(started_at: Timestamp, controls: &Controls) -> Result<Instant, RunError> {
     loop {
         if *controls.stop.borrow() {
             return Err(RunError::Stopped);
         }
-        let Some(start_at) = controls.start_at else { return Ok(()) };
-        let left = SystemTime::from(start_at).duration_since(SystemTime::now() + LEAD);
-        match left {
-            Ok(left) if !left.is_zero() => thread::sleep(left.min(WAIT_STEP)),
-            _ => return Ok(()),
+        let left = Duration::try_from(started_at.duration_since(Timestamp::now()));
+        // What has passed begins at once.
+        let left = left.unwrap_or_default();
+        if left <= LEAD {
+            return Ok(Instant::now() + left);
         }
+        thread::sleep((left - LEAD).min(WAIT_STEP));
     }
 }
 

@@ -14,7 +14,6 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use super::dense::Dense;
-use crate::load::client::Trouble;
 use crate::load::results::{CheckCount, Connections, INSTANCES_MAX, OTHER_INSTANCES};
 use crate::load::tally::{Failure, Latencies, Sample, Tally};
 use crate::load::timeline::Bucket;
@@ -330,8 +329,7 @@ impl Recorder {
     }
 
     /// Counts a connection that could not be made.
-    pub(super) fn not_connected(&mut self, trouble: &Trouble) {
-        debug_assert!(trouble.before_sending);
+    pub(super) fn not_connected(&mut self) {
         self.connections.failed += 1;
     }
 

@@ -7,6 +7,7 @@
 //! begins once `ending` is set. Left out: what a user does (see `user`), counting (see `recorder`).
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,14 +18,16 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::UsageWho;
 use tokio::sync::{Notify, watch};
 
-use super::constant::Constant;
+use super::constant::{Constant, Sole};
 use super::group::Group;
+use super::multiplex::Multiplex;
 use super::recorder::{Levels, Record, Recorder, Second};
 use super::usage;
-use crate::config::bench::model::Plan;
+use crate::config::bench::model::{Plan, Request};
 use crate::load::client::dial::{Dialer, Prepared};
 use crate::load::client::http1::Scratch;
 use crate::load::results::Ended;
+use crate::load::script::Shared;
 use crate::net::{self, Deadlines};
 
 /// How long requests under way are awaited after Ctrl-C.
@@ -40,6 +43,8 @@ pub(super) struct Common {
     pub(super) end: Option<Instant>,
     pub(super) threads: usize,
     pub(super) seed: u64,
+    /// What users do.
+    pub(super) shared: Arc<Shared>,
     pub(super) connecting: Arc<Prepared>,
     /// By group: iterations that may still begin, where their number is bounded.
     pub(super) iterations: Vec<Option<AtomicU64>>,
@@ -65,8 +70,12 @@ pub(super) struct Worker {
     pub(super) scratch: RefCell<Scratch>,
     pub(super) deadlines: Rc<Deadlines>,
     pub(super) dialer: Dialer,
-    /// By group: its only request, where it is that and always the same.
-    pub(super) constants: Vec<Option<Rc<Constant>>>,
+    /// By group: all that its users do, where that needs no script.
+    pub(super) soles: Vec<Option<Rc<Sole>>>,
+    /// By request (its address, which is the shared program's) and group: the request, rendered, if
+    /// it is constant.
+    constants: RefCell<HashMap<(usize, usize), Option<Rc<Constant>>>>,
+    pub(super) multiplex: Multiplex,
     /// Nothing begins any more.
     pub(super) ending: Cell<bool>,
     /// Users that the end waits for.
@@ -135,6 +144,14 @@ impl Worker {
         now.saturating_duration_since(self.common.start)
     }
 
+    /// A request of the shared program as the bytes that are sent, if it is always the same.
+    pub(super) fn constant(&self, request: &Request, group: usize) -> Option<Rc<Constant>> {
+        let place = (std::ptr::from_ref(request).addr(), group);
+        let mut constants = self.constants.borrow_mut();
+        let render = || Constant::of(request, &self.common.shared, group).map(Rc::new);
+        constants.entry(place).or_insert_with(render).clone()
+    }
+
     fn levels(&self) -> Levels {
         Levels { in_flight: self.busy.get(), users: self.users.get() }
     }
@@ -173,12 +190,14 @@ pub(super) fn run(
 ) -> io::Result<Share> {
     net::run(async move {
         let labels = common.plan.labels.len();
-        let groups = common.plan.groups.iter();
-        let constants = groups.map(|group| Constant::of(group, &common.plan).map(Rc::new));
+        let groups = 0..common.plan.groups.len();
+        let soles = groups.map(|group| Sole::of(&common.shared, group).map(Rc::new)).collect();
         let worker = Rc::new(Worker {
             recorder: RefCell::new(Recorder::new(common.start, labels, seconds)),
             dialer: Dialer::new(Arc::clone(&common.connecting)),
-            constants: constants.collect(),
+            soles,
+            constants: RefCell::default(),
+            multiplex: Multiplex::default(),
             common,
             index,
             scratch: RefCell::default(),
