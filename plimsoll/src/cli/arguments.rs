@@ -238,6 +238,10 @@ pub enum ConfigDocument {
     Reference,
     /// The JSON Schema.
     Schema,
+    /// The same of the plans of `plimsoll bench`, as Markdown.
+    PlanReference,
+    /// The JSON Schema of these plans.
+    PlanSchema,
 }
 
 /// `plimsoll demo`.

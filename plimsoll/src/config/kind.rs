@@ -160,6 +160,12 @@ fn refuse_type(shape: &Shape, node: &Node<'_>, reader: &mut Reader<'_>) {
     if !node.value.is_table() {
         error = error.found(&shown);
     }
+    let singular = node.at.key.strip_suffix('s').filter(|_| shown.starts_with("[["));
+    if let Some(section) = singular.filter(|name| reader.vocabulary().has_list(name)) {
+        error = error.remedy(format!("did you mean [[{section}]]?"));
+        reader.refuse(&node.at, error);
+        return;
+    }
     reader.refuse(&node.at, remedy_for_type(error, shape, node, &shown));
 }
 

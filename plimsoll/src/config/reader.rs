@@ -121,6 +121,12 @@ impl<'a> Reader<'a> {
         self.spans.insert(at.key.clone(), at.span.clone());
     }
 
+    /// The place of the value whose name is at this place.
+    pub(super) fn value_of(&self, name: &Where) -> Where {
+        let span = self.spans.get(&name.key).unwrap_or(&name.span).clone();
+        Where { key: name.key.clone(), span }
+    }
+
     /// Whether the key at this place is in the file.
     pub(super) fn is_remembered(&self, at: &Where) -> bool {
         self.spans.contains_key(&at.key)

@@ -129,6 +129,16 @@ pub(super) struct Vocabulary {
     pub(super) tables: fn() -> Vec<TableDoc>,
 }
 
+impl Vocabulary {
+    /// Whether the file's top level has a list of tables of this name.
+    pub(super) fn has_list(&self, name: &str) -> bool {
+        let tables = (self.tables)();
+        let mut fields =
+            tables.iter().filter(|table| table.path.is_empty()).flat_map(|t| &t.fields);
+        fields.any(|field| field.key == name && field.example.starts_with("[["))
+    }
+}
+
 /// Where a key belongs that stands in the wrong table, with the preposition.
 fn home_of(tables: &[TableDoc], key: &str) -> Option<String> {
     let home = tables.iter().find(|table| table.fields.iter().any(|field| field.key == key))?;
@@ -330,7 +340,10 @@ impl<K: Kind> Presence for Optional<K> {
                 let Field { key, example, .. } = field;
                 let error = ConfigError::new(&at.key, format!("`{key}` is missing"))
                     .allowed(self.kind.shape().describe())
-                    .remedy(format!("add it here, as in {key} = {example}"));
+                    .remedy(match super::reference::is_section(example) {
+                        true => format!("add it below: {example}"),
+                        false => format!("add it here, as in {key} = {example}"),
+                    });
                 reader.refuse(&at, error);
             }
             return Setting { value: None, at, state: State::Refused };

@@ -13,9 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::grammar::{ANY_TEXT, PATH};
-use super::super::kind::{
-    Choice, Either, Flag, Item, List, Map, Named, OneOf, duration, integer, table,
-};
+use super::super::kind::{Choice, Flag, Item, List, Map, Named, duration, integer, table};
 use super::super::reader::Reader;
 use super::super::table::{
     Entries, Field, FieldDoc, Presence, RawTable, Setting, TableDoc, Vocabulary, doc_text,

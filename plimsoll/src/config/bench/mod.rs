@@ -8,11 +8,15 @@ pub mod jmx;
 mod load;
 pub mod model;
 mod options;
+mod reference;
 mod replay;
 mod resolve;
 mod settings;
 mod template;
+#[cfg(test)]
+mod tests;
 mod threshold;
 mod url;
 
 pub use options::{BenchOptions, Prepared, from_options, over};
+pub use reference::{plan_reference, plan_schema};

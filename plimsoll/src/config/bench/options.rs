@@ -381,29 +381,29 @@ fn apply_tls(options: &BenchOptions, tls: &mut Tls, typed: &mut Typed) {
     if options.server_name.is_some() {
         tls.server_name.clone_from(&options.server_name);
     }
-    if let Some((option, refusal)) = tls_contradiction(tls) {
+    for (option, refusal) in tls_contradictions(tls) {
         typed.refuse(&format!("--{option}"), None, refusal);
     }
 }
 
-/// What contradicts itself in how TLS is to be done, with the name that should change.
-pub(in crate::config) fn tls_contradiction(tls: &Tls) -> Option<(&'static str, Refusal)> {
+/// What contradicts itself in how TLS is to be done, with the names that should change.
+pub(in crate::config) fn tls_contradictions(tls: &Tls) -> Vec<(&'static str, Refusal)> {
+    let mut found = Vec::new();
     if tls.insecure && tls.ca.is_some() {
         let refusal =
             Refusal::new("any certificate will do, so that nothing is compared with `ca`")
                 .remedy("remove `insecure` or `ca`");
-        return Some(("ca", refusal));
+        found.push(("ca", refusal));
     }
-    match (&tls.certificate, &tls.key) {
-        (Some(_), None) => Some((
-            "cert",
-            Refusal::new("a certificate cannot be shown without its key").remedy("add `key`"),
-        )),
-        (None, Some(_)) => {
-            Some(("key", Refusal::new("there is no certificate for this key").remedy("add `cert`")))
-        }
-        _ => None,
+    if tls.certificate.is_some() && tls.key.is_none() {
+        let refusal = Refusal::new("a certificate cannot be shown without its key");
+        found.push(("cert", refusal.remedy("add `key`")));
     }
+    if tls.key.is_some() && tls.certificate.is_none() {
+        let refusal = Refusal::new("there is no certificate for this key");
+        found.push(("key", refusal.remedy("add `cert`")));
+    }
+    found
 }
 
 #[cfg(test)]

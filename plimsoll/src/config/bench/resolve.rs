@@ -22,7 +22,7 @@ use super::load::{Key, Keys};
 use super::model::{
     FeedIndex, Group, HttpSettings, Part, Pause, Plan, Slot, Template, Threshold, Tls,
 };
-use super::options::{complete, tls_contradiction};
+use super::options::{complete, tls_contradictions};
 use super::replay::Recording;
 use super::template::{self, Uses};
 use super::{grammar, settings, threshold, url};
@@ -73,6 +73,7 @@ pub(super) fn plan(
         directory,
         overrides,
         base: None,
+        base_at: top.url.at.clone(),
         has_base: false,
         headers: Vec::new(),
         common_uses: Uses::default(),
@@ -113,6 +114,8 @@ struct Resolver<'a, 'r> {
     overrides: Overrides,
     /// What paths are put below.
     base: Option<Template>,
+    /// Where it is in the file.
+    base_at: Where,
     /// Whether a base was given, right or wrong.
     has_base: bool,
     /// What base and headers need.
@@ -154,6 +157,12 @@ impl Resolver<'_, '_> {
         }
     }
 
+    /// Reads the template that stands under a name.
+    fn value_template(&mut self, named: &Named<String>, uses: &mut Uses) -> Option<Template> {
+        let at = self.reader.value_of(&named.at);
+        self.template(&named.value, &at, uses)
+    }
+
     /// Reads the template of a key, if it is there.
     fn optional(&mut self, setting: &Setting<Option<String>>, uses: &mut Uses) -> Option<Template> {
         let text = setting.value.as_deref()?;
@@ -164,7 +173,7 @@ impl Resolver<'_, '_> {
     fn header(&mut self, named: &Named<String>, uses: &mut Uses) -> Option<(String, Template)> {
         let name = super::super::text::header_name(&named.name);
         match name.and_then(|name| settings::managed(&name).map(|()| name)) {
-            Ok(name) => Some((name, self.template(&named.value, &named.at, uses)?)),
+            Ok(name) => Some((name, self.value_template(named, uses)?)),
             Err(refusal) => {
                 self.refuse(&named.at, refusal);
                 None
@@ -250,7 +259,7 @@ impl Resolver<'_, '_> {
             server_name: raw.server_name.value.clone(),
         };
         let unix = path(&top.unix);
-        if let Some((key, refusal)) = tls_contradiction(&tls) {
+        for (key, refusal) in tls_contradictions(&tls) {
             let at = match key {
                 "ca" => &raw.ca.at,
                 "cert" => &raw.cert.at,

@@ -133,11 +133,13 @@ pub(in crate::config) fn pattern(text: &str) -> Result<Pattern, Refusal> {
 pub(in crate::config) fn json_path(text: &str) -> Result<JsonPath, Refusal> {
     let text = text.trim();
     JsonPath::parse(text).map_err(|error| {
-        let refusal = Refusal::new(format!("this is not a JSON path: {}", error.message()));
-        match text.starts_with('$') {
-            true => refusal.remedy("write it as in \"$.items[0].id\""),
-            false => refusal.remedy(format!("write \"$.{}\"", text.trim_start_matches('.'))),
+        if !text.starts_with('$') {
+            return Refusal::new("a JSON path begins with `$`")
+                .remedy(format!("write \"$.{}\"", text.trim_start_matches('.')));
         }
+        let before: String = text.chars().take(error.position()).collect();
+        Refusal::new(format!("this is a JSON path up to `{before}` only"))
+            .remedy("write it as in \"$.items[0].id\"")
     })
 }
 

@@ -91,18 +91,20 @@ impl Resolver<'_, '_> {
 
     /// Values of the body, and headers.
     fn values(&mut self, raw: &grammar::Check, uses: &mut Uses, checks: &mut Vec<Check>) {
-        for Named { name, at, value } in &raw.json.value {
+        for named in &raw.json.value {
+            let Named { name, at, .. } = named;
             let path = self.checked(settings::json_path(name), at);
-            let value = self.template(value, at, uses);
+            let value = self.value_template(named, uses);
             if let (Some(path), Some(value)) = (path, value) {
                 let label = format!("{name} is {:?}", short(&url::shown(&value)));
                 let what = Finder::Json(path);
                 checks.push(Check { what, ..of_body(label, Test::Equals(value)) });
             }
         }
-        for Named { name, at, value } in &raw.headers.value {
+        for named in &raw.headers.value {
+            let Named { name, at, .. } = named;
             let header = self.checked(super::super::super::text::header_name(name), at);
-            let value = self.template(value, at, uses);
+            let value = self.value_template(named, uses);
             if let (Some(header), Some(value)) = (header, value) {
                 let shown = short(&url::shown(&value));
                 let (name, test) = match value.constant() {

@@ -271,7 +271,10 @@ impl Resolver<'_, '_> {
         if url::is_for_messages(&base) {
             let refusal = Refusal::new("nothing is said of what to send to a ws:// URL")
                 .remedy("add [[request]] with message = \"TEXT\"");
-            self.refuse(written.at, refusal);
+            match self.reader.is_remembered(&self.base_at) {
+                true => self.refuse(&self.base_at.clone(), refusal),
+                false => self.refuse_option("URL", None, refusal),
+            }
             return None;
         }
         Some(vec![self.base_alone(base, replay)])

@@ -194,9 +194,9 @@ impl Resolver<'_, '_> {
 
     fn form(&mut self, fields: &[Named<String>], uses: &mut Uses) -> RequestBody {
         let mut form = Vec::new();
-        for Named { name, at, value } in fields {
-            let name = self.template(name, at, uses);
-            let value = self.template(value, at, uses);
+        for named in fields {
+            let name = self.template(&named.name, &named.at, uses);
+            let value = self.value_template(named, uses);
             form.extend(name.zip(value));
         }
         RequestBody::Form(form)
@@ -212,7 +212,8 @@ impl Resolver<'_, '_> {
             let Some(name) = self.template(name, at, uses) else { continue };
             let (content_type, content) = match value {
                 OneOf::First(text) => {
-                    (None, self.template(text, at, uses).map(MultipartContent::Text))
+                    let at = self.reader.value_of(at);
+                    (None, self.template(text, &at, uses).map(MultipartContent::Text))
                 }
                 OneOf::Second(table) => {
                     (table.r#type.value.clone(), self.multipart_content(table, at, uses))

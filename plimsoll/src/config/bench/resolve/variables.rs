@@ -24,11 +24,12 @@ impl Resolver<'_, '_> {
     /// Makes all names known: variables, columns of data, and what is taken from answers.
     pub(super) fn names(&mut self, top: &grammar::Top) {
         let written = self.written(top);
-        for name in in_order(&written) {
+        let (order, entangled) = in_order(&written);
+        for name in order {
             self.builder.slot(name);
         }
         for variable in &written {
-            self.value(variable);
+            self.value(variable, entangled.contains(variable.name.as_str()));
         }
         self.data(top);
         let of_group =
@@ -81,7 +82,7 @@ impl Resolver<'_, '_> {
     }
 
     /// Reads what a variable is at a user's beginning.
-    fn value(&mut self, variable: &Written) {
+    fn value(&mut self, variable: &Written, is_entangled: bool) {
         let read = template::parse(&variable.text, &mut self.builder, &mut Uses::default());
         match read {
             Ok(template) => {
@@ -91,11 +92,14 @@ impl Resolver<'_, '_> {
                 let text = format!("{}={}", variable.name, variable.text);
                 self.refuse_option("--set", Some(text), refusal);
             }
-            Err(refusal) => self.refuse(&variable.at, refusal),
+            Err(refusal) => {
+                let at = self.reader.value_of(&variable.at);
+                self.refuse(&at, refusal);
+            }
         }
-        if needs(variable, &self.builder).contains(&variable.name) {
+        if is_entangled {
             let refusal = Refusal::new(format!("`{}` is made of itself", variable.name))
-                .remedy("give it a value of its own");
+                .remedy("give it, or one that it is made of, a value of its own");
             self.refuse(&variable.at, refusal);
         }
     }
@@ -125,8 +129,8 @@ fn needs(variable: &Written, builder: &Builder) -> BTreeSet<String> {
 }
 
 /// The names such that each comes after those that its value is made of: values are made in the
-/// order of the slots.
-fn in_order(written: &[Written]) -> Vec<&str> {
+/// order of the slots. Then those that are made of themselves, in however many steps.
+fn in_order(written: &[Written]) -> (Vec<&str>, BTreeSet<&str>) {
     let mut known = Builder::default();
     for variable in written {
         known.slot(&variable.name);
@@ -134,15 +138,13 @@ fn in_order(written: &[Written]) -> Vec<&str> {
     let mut waiting: BTreeMap<&str, BTreeSet<String>> =
         written.iter().map(|variable| (variable.name.as_str(), needs(variable, &known))).collect();
     let mut order = Vec::with_capacity(written.len());
-    while !waiting.is_empty() {
+    loop {
         let ready: Vec<&str> = waiting
             .iter()
             .filter(|(_, needs)| !needs.iter().any(|need| waiting.contains_key(need.as_str())))
             .map(|(name, _)| *name)
             .collect();
         if ready.is_empty() {
-            // They are made of each other; which comes first makes no difference.
-            order.extend(waiting.keys().copied());
             break;
         }
         for name in &ready {
@@ -150,5 +152,13 @@ fn in_order(written: &[Written]) -> Vec<&str> {
         }
         order.extend(ready);
     }
-    order
+    // Those that wait only for others are left out the same way from the other end.
+    while let Some(unneeded) =
+        waiting.keys().copied().find(|name| !waiting.values().any(|needs| needs.contains(*name)))
+    {
+        waiting.remove(unneeded);
+        order.push(unneeded);
+    }
+    order.extend(waiting.keys().copied());
+    (order, waiting.into_keys().collect())
 }
