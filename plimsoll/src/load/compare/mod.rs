@@ -151,11 +151,11 @@ impl Comparison {
         matches!(self.verdict, Verdict::Worse | Verdict::Mixed)
     }
 
-    /// The exit code: 0, or with `fail_if_slower` 99 where the second is worse in anything and 1
+    /// The exit code: 0, or with `fail_if_worse` 99 where the second is worse in anything and 1
     /// where there was too little to tell, which must not pass for a success.
-    pub fn exit_code(&self, fail_if_slower: bool) -> u8 {
+    pub fn exit_code(&self, fail_if_worse: bool) -> u8 {
         match self.verdict {
-            _ if !fail_if_slower => 0,
+            _ if !fail_if_worse => 0,
             Verdict::TooShort => 1,
             _ if self.is_worse() => 99,
             _ => 0,

@@ -154,10 +154,8 @@ impl Slot {
     }
 
     fn record(&mut self, latencies: &Latencies) {
-        let histogram = latencies.histogram();
-        for cell in histogram.iter_recorded() {
-            let nanos = histogram.median_equivalent(cell.value_iterated_to());
-            self.add(nanos as f64 / 1e9, cell.count_since_last_iteration());
+        for (latency, count) in latencies.sizes() {
+            self.add(latency.as_secs_f64(), count);
         }
     }
 

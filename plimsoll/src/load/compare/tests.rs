@@ -101,10 +101,8 @@ fn scaled_shop(seed: u64, scale: f64) -> Results {
     let mut results = fixtures::run_of_shop(seed);
     for bucket in &mut results.timeline.buckets {
         let old = std::mem::take(&mut bucket.response_time);
-        for cell in old.histogram().iter_recorded() {
-            let latency = Duration::from_nanos(cell.value_iterated_to()).mul_f64(scale);
-            (0..cell.count_since_last_iteration())
-                .for_each(|_| bucket.response_time.record(latency));
+        for (latency, count) in old.sizes() {
+            (0..count).for_each(|_| bucket.response_time.record(latency.mul_f64(scale)));
         }
     }
     // Without the stall: one second of thirty is no tail that could be compared.
