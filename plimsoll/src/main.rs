@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         return fleet::guard::main(words);
     }
     match Arguments::parse().command {
+        Command::Bench(arguments) => app::bench::run(&arguments),
         Command::Check(arguments) => cli::prepare::check(&arguments),
         Command::Config(arguments) => cli::prepare::document(&arguments),
         Command::Client(command) => cli::commands::run(&command),

@@ -1,7 +1,8 @@
-//! `cargo xtask docs`: the reference of the config file, printed by the program itself.
+//! `cargo xtask docs`: the references of the config file and of bench plans, printed by the program
+//! itself.
 //!
-//! `docs/config.md` and `docs/config.schema.json` are generated from the types that the config
-//! file is read into, so they cannot drift from the program; `--check` proves that they have not.
+//! These documents and their schemas are generated from the types that the files are read into, so
+//! they cannot drift from the program; `--check` proves that they have not.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,8 +15,12 @@ use crate::command;
 use crate::workspace::{Profile, Workspace};
 
 /// What is written, and the words after `plimsoll config` that print it.
-const DOCUMENTS: [(&str, &str); 2] =
-    [("docs/config.md", "reference"), ("docs/config.schema.json", "schema")];
+const DOCUMENTS: [(&str, &str); 4] = [
+    ("docs/config.md", "reference"),
+    ("docs/config.schema.json", "schema"),
+    ("docs/bench-plan.md", "plan-reference"),
+    ("docs/bench-plan.schema.json", "plan-schema"),
+];
 
 /// Options of `cargo xtask docs`.
 #[derive(Args, Clone, Copy)]

@@ -38,7 +38,7 @@ enum Chore {
     Ci,
     /// Check the rules of the house that the compiler does not know.
     Tidy,
-    /// Write docs/config.md and docs/config.schema.json from the program's own reference.
+    /// Write the references and schemas in docs/ from what the program says of its files.
     Docs(docs::Options),
     /// Measure Plimsoll beside its peers.
     Bench(bench::Options),

@@ -3,6 +3,8 @@
 //! Only form is checked here (clap answers a mistake with exit code 2); what names mean is for
 //! the config and the running Plimsoll to say.
 
+pub mod bench;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -61,6 +63,13 @@ pub enum Command {
     /// finish and stops everything; SIGHUP (or `plimsoll reload`) applies the file again.
     #[command(after_help = "Example:\n  plimsoll up -c plimsoll.toml")]
     Up(UpArguments),
+
+    /// Measure a service: how much it can do, how fast it answers.
+    ///
+    /// With --rate requests are sent at that rate whatever becomes of them, and latency counts from
+    /// when a request was due (open model). Without, connections ask as fast as they are answered
+    /// (closed model).
+    Bench(Box<bench::BenchArguments>),
 
     /// Say whether a config file is right, and what is wrong with it.
     ///
@@ -229,6 +238,10 @@ pub enum ConfigDocument {
     Reference,
     /// The JSON Schema.
     Schema,
+    /// The same of the plans of `plimsoll bench`, as Markdown.
+    PlanReference,
+    /// The JSON Schema of these plans.
+    PlanSchema,
 }
 
 /// `plimsoll demo`.

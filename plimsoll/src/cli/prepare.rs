@@ -75,6 +75,8 @@ pub fn document(arguments: &ConfigArguments) -> ExitCode {
     match arguments.what {
         ConfigDocument::Reference => print(config::reference()),
         ConfigDocument::Schema => print(format_args!("{:#}\n", config::schema())),
+        ConfigDocument::PlanReference => print(config::bench::plan_reference()),
+        ConfigDocument::PlanSchema => print(format_args!("{:#}\n", config::bench::plan_schema())),
     }
 }
 

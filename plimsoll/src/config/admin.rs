@@ -41,7 +41,7 @@ pub fn load_admin(path: &Path) -> Result<AdminOfFile, ConfigErrors> {
         Err(errors) => errors,
     };
     let name = path.display().to_string();
-    let Ok(text) = file::read(path, &name) else { return Err(errors) };
+    let Ok(text) = file::read(path, &name, file::CONFIGURATION) else { return Err(errors) };
     let count = errors.errors.len() + errors.further;
     let environment = |variable: &str| std::env::var(variable).ok();
     match admin_of(&Source::new(name, text), &environment) {
@@ -68,7 +68,7 @@ fn admin_of(
         }
     }
     let at = Where { key: String::new(), span: 0..0 };
-    let mut reader = Reader::new(source.clone(), environment);
+    let mut reader = Reader::new(source.clone(), environment, &grammar::VOCABULARY);
     let kind = Either(False, Either(grammar::BIND, table::<grammar::Admin>()));
     let entries = Entries::new(&found, at);
     let field = Field { entries: &entries, key: KEY, example: "" };

@@ -65,7 +65,7 @@ impl Loaded {
 /// Everything that is wrong with it, at once; if it cannot be read, or is not TOML, that alone.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let name = path.display().to_string();
-    let text = read(path, &name)?;
+    let text = read(path, &name, CONFIGURATION)?;
     // Absolute, so that instances find their directory whatever becomes of the current one.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -96,9 +96,9 @@ pub(super) fn resolve(
     }
     let table = match DeTable::parse(text) {
         Ok(table) => DeValue::Table(table.into_inner()),
-        Err(_) => return Err(syntax::errors(&source)),
+        Err(_) => return Err(syntax::errors(&source, "[service.web]")),
     };
-    let mut reader = Reader::new(source, environment);
+    let mut reader = Reader::new(source, environment, &grammar::VOCABULARY);
     let at = Where { key: String::new(), span: 0..0 };
     let root = Node { value: &table, at };
     let config = kind::Kind::read(&kind::table::<grammar::Top>(), &root, &mut reader)
@@ -110,18 +110,37 @@ pub(super) fn resolve(
     }
 }
 
+/// A kind of file, for what is said when there is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    /// What to do where there is no such file.
+    pub(super) otherwise: &'static str,
+    /// A usual name.
+    pub(super) example: &'static str,
+}
+
+/// The configuration file.
+pub(super) const CONFIGURATION: Expected = Expected {
+    otherwise: "name the file with -c FILE, or start a command without one: plimsoll run -- COMMAND",
+    example: "plimsoll.toml",
+};
+
 /// The text of a file; `name` is its name in messages.
-pub(super) fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
+pub(super) fn read(path: &Path, name: &str, expected: Expected) -> Result<String, ConfigErrors> {
     let failed = |error: &std::io::Error| {
         let problem = |message: String| ConfigError::new("", message);
         match error.kind() {
             ErrorKind::NotFound => problem(format!("{name} does not exist"))
                 .found(current_directory())
-                .remedy("name the file with -c FILE, or start a command without one: plimsoll run -- COMMAND"),
-            ErrorKind::PermissionDenied => problem(format!("{name} cannot be read: permission denied"))
-                .remedy(format!("allow it, for example: chmod u+r {name}")),
-            ErrorKind::IsADirectory => problem(format!("{name} is a directory"))
-                .remedy(format!("name a file in it, as in {}", path.join("plimsoll.toml").display())),
+                .remedy(expected.otherwise),
+            ErrorKind::PermissionDenied => {
+                problem(format!("{name} cannot be read: permission denied"))
+                    .remedy(format!("allow it, for example: chmod u+r {name}"))
+            }
+            ErrorKind::IsADirectory => problem(format!("{name} is a directory")).remedy(format!(
+                "name a file in it, as in {}",
+                path.join(expected.example).display()
+            )),
             _ => problem(format!("{name} cannot be read: {error}"))
                 .remedy("check the path and the file system"),
         }

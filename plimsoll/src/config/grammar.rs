@@ -22,16 +22,16 @@ use super::kind::{
 use super::model::{AccessLogFormat, DEFAULT_PORT, Listen, LogTarget};
 use super::reader::Reader;
 use super::table::{
-    Entries, Field, FieldDoc, Presence, RawTable, Setting, TableDoc, doc_text, optional, raw_table,
-    required, section, setting,
+    Entries, Field, FieldDoc, Presence, RawTable, Setting, TableDoc, Vocabulary, doc_text,
+    optional, raw_table, required, section, setting,
 };
 use bounds::{HOUR, KIB, MIB, TIB, TIMEOUT};
-pub(super) use foreign::{Meaning, meaning};
+pub(super) use foreign::{Meaning, find, meaning};
 pub(super) use service::{
     Hash, Health, Keepalive, Log, Passive, Restart, RetryTable, Server, ServerTimeouts, Service,
 };
-pub(super) use words::{BALANCE, BIND, HashOf, RetryOn};
-use words::{HOST_PATTERN, LISTEN, LOG_FORMAT, LOG_TARGET, NAME_TEXT, NETWORK, ROUTE_PATH, TOKEN};
+pub(super) use words::{ANY_TEXT, BALANCE, BIND, HashOf, NAME_TEXT, PATH, REGEX, RetryOn};
+use words::{HOST_PATTERN, LISTEN, LOG_FORMAT, LOG_TARGET, NETWORK, ROUTE_PATH, TOKEN};
 
 /// A switch that is off, a short form, or a table.
 pub(super) type OffOr<S, T> = OneOf<(), OneOf<S, T>>;
@@ -164,6 +164,9 @@ raw_table! {
     }
 }
 
+/// The words of the configuration file.
+pub(super) const VOCABULARY: Vocabulary = Vocabulary { meaning, tables };
+
 /// All addresses of this machine, on the default port.
 fn default_listen() -> Listen {
     let all = std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
@@ -191,16 +194,4 @@ pub(super) fn tables() -> Vec<TableDoc> {
         Log::doc(),
         Route::doc(),
     ]
-}
-
-/// Where a key belongs that stands in the wrong table, with the preposition.
-pub(super) fn home_of(key: &str) -> Option<String> {
-    let tables = tables();
-    let home = tables.iter().find(|table| table.fields.iter().any(|field| field.key == key))?;
-    Some(match home.path {
-        "" => "at the top of the file, before the first `[section]`".to_owned(),
-        "route" => "in `[[route]]`".to_owned(),
-        "service.NAME.servers" => "in a server of `service.NAME.servers`".to_owned(),
-        path => format!("in `[{path}]`"),
-    })
 }

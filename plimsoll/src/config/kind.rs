@@ -14,7 +14,9 @@ use super::reader::{Node, Reader};
 use super::table::TableDoc;
 
 mod compound;
+mod plain;
 pub(super) use compound::{Either, Item, List, Map, Named, OneOf, table};
+pub(super) use plain::{Json, Plain};
 
 /// What a kind accepts, as data.
 #[derive(Debug, Clone)]
@@ -34,6 +36,13 @@ pub(super) enum Shape {
     },
     /// One of several words, each with its meaning.
     Choice(Vec<(&'static str, &'static str)>),
+    /// Text in quotes or a number, `true` or `false`, which are read alike.
+    Plain {
+        /// What it is.
+        what: &'static str,
+    },
+    /// Any value, which is turned into JSON.
+    Json(&'static str),
     /// A list.
     List(Box<Shape>),
     /// A table whose keys are names of the user's choice.
@@ -54,6 +63,7 @@ impl Shape {
                 format!("a whole number from {} to {}", bounds.start(), bounds.end())
             }
             Self::Text { what, .. } => what.clone(),
+            Self::Plain { what } | Self::Json(what) => (*what).to_owned(),
             Self::Choice(words) => one_of(words.iter().map(|(word, _)| *word)),
             Self::List(of) => match &**of {
                 Self::Table(_) => "a list of tables".to_owned(),
@@ -85,6 +95,8 @@ impl Shape {
             Self::Flag => "`true` or `false`",
             Self::Integer(_) => "a whole number",
             Self::Text { .. } | Self::Choice(_) => "text in quotes",
+            Self::Plain { .. } => "text in quotes or a number",
+            Self::Json(_) => "a value",
             Self::List(_) => "a list",
             Self::Map(_) | Self::Table(_) => "a table",
             Self::Either(first, second) => {
@@ -101,6 +113,8 @@ impl Shape {
             Self::Flag => value.is_bool(),
             Self::Integer(_) => value.is_integer(),
             Self::Text { .. } | Self::Choice(_) => value.is_str(),
+            Self::Plain { .. } => !value.is_array() && !value.is_table() && !value.is_datetime(),
+            Self::Json(_) => true,
             Self::List(_) => value.is_array(),
             Self::Map(_) | Self::Table(_) => value.is_table(),
             Self::Either(first, second) => first.fits(value) || second.fits(value),
@@ -145,6 +159,12 @@ fn refuse_type(shape: &Shape, node: &Node<'_>, reader: &mut Reader<'_>) {
     let shown = reader.shown(&node.at);
     if !node.value.is_table() {
         error = error.found(&shown);
+    }
+    let singular = node.at.key.strip_suffix('s').filter(|_| shown.starts_with("[["));
+    if let Some(section) = singular.filter(|name| reader.vocabulary().has_list(name)) {
+        error = error.remedy(format!("did you mean [[{section}]]?"));
+        reader.refuse(&node.at, error);
+        return;
     }
     reader.refuse(&node.at, remedy_for_type(error, shape, node, &shown));
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
 
 use super::problem::{ConfigError, ConfigErrors, FirstProblems, Place, Source, Span, Warning};
+use super::table::Vocabulary;
 
 /// Looks up an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -53,6 +54,7 @@ pub(super) struct Text {
 pub(super) struct Reader<'a> {
     source: Source,
     environment: Environment<'a>,
+    vocabulary: &'static Vocabulary,
     errors: FirstProblems,
     warnings: FirstProblems,
     spans: BTreeMap<String, Span>,
@@ -68,11 +70,16 @@ struct Example {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of `source` that has seen nothing yet.
-    pub(super) fn new(source: Source, environment: Environment<'a>) -> Self {
+    /// A reader of `source`, whose kind of file has these words, that has seen nothing yet.
+    pub(super) fn new(
+        source: Source,
+        environment: Environment<'a>,
+        vocabulary: &'static Vocabulary,
+    ) -> Self {
         Self {
             source,
             environment,
+            vocabulary,
             errors: FirstProblems::default(),
             warnings: FirstProblems::default(),
             spans: BTreeMap::new(),
@@ -94,6 +101,11 @@ impl<'a> Reader<'a> {
         result
     }
 
+    /// The words of the kind of file that is being read.
+    pub(super) fn vocabulary(&self) -> &'static Vocabulary {
+        self.vocabulary
+    }
+
     /// Remembers that an unknown key was likely meant to be `key`.
     pub(super) fn remember_misspelt(&mut self, key: String) {
         self.misspelt.insert(key);
@@ -107,6 +119,17 @@ impl<'a> Reader<'a> {
     /// Remembers where a key is, for problems that show only later.
     pub(super) fn remember(&mut self, at: &Where) {
         self.spans.insert(at.key.clone(), at.span.clone());
+    }
+
+    /// The place of the value whose name is at this place.
+    pub(super) fn value_of(&self, name: &Where) -> Where {
+        let span = self.spans.get(&name.key).unwrap_or(&name.span).clone();
+        Where { key: name.key.clone(), span }
+    }
+
+    /// Whether the key at this place is in the file.
+    pub(super) fn is_remembered(&self, at: &Where) -> bool {
+        self.spans.contains_key(&at.key)
     }
 
     /// Notes a problem at a place. Every problem has a remedy; the last resort is an example.

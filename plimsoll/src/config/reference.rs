@@ -42,9 +42,13 @@ More to learn from is in [examples](../examples).
 
 /// `docs/config.md`: every table with its keys, each with type, default, meaning and an example.
 pub fn reference() -> String {
-    let mut text = OPENING.to_owned();
-    let tables = grammar::tables();
-    for table in &tables {
+    of_tables(OPENING, &grammar::tables())
+}
+
+/// The reference of a kind of file: `opening`, then its tables.
+pub(super) fn of_tables(opening: &str, tables: &[TableDoc]) -> String {
+    let mut text = opening.to_owned();
+    for table in tables {
         write_table(&mut text, table);
     }
     text.truncate(text.trim_end().len());
@@ -61,11 +65,10 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 fn write_table(text: &mut String, table: &TableDoc) {
     match table.path {
         "" => line(text, format_args!("## Top level\n")),
-        "route" => line(text, format_args!("## Section `[[route]]`\n")),
         "service.NAME.servers" => {
             line(text, format_args!("## A server in `service.NAME.servers`\n"))
         }
-        path => line(text, format_args!("## Section `[{path}]`\n")),
+        path => line(text, format_args!("## Section `{}`\n", header(path))),
     }
     line(text, format_args!("{}\n", table.doc));
     for field in &table.fields {
@@ -95,7 +98,17 @@ fn write_field(text: &mut String, table: &TableDoc, field: &FieldDoc) {
 
 /// Whether an example is a section's header and not a list.
 pub(super) fn is_section(example: &str) -> bool {
-    example.starts_with("[[") || example.trim_matches(['[', ']']).starts_with("service.")
+    // Words within a list stand in quotes.
+    example.trim_start_matches('[').starts_with(|c: char| c.is_ascii_lowercase())
+        && example.starts_with('[')
+}
+
+/// The header of a section: a list of tables is written with two brackets.
+pub(super) fn header(path: &str) -> String {
+    match path {
+        "route" | "request" | "scenario" | "scenario.step" => format!("[[{path}]]"),
+        path => format!("[{path}]"),
+    }
 }
 
 /// The words of a choice, wherever it is in a shape.

@@ -9,11 +9,16 @@ use super::table::{DefaultDoc, FieldDoc, RawTable, TableDoc};
 
 /// `docs/config.schema.json` (JSON Schema 2020-12).
 pub fn schema() -> Value {
-    let mut schema = table(&grammar::Top::doc());
+    of_table(&grammar::Top::doc(), "Plimsoll configuration")
+}
+
+/// The schema of a kind of file whose top level is `top`.
+pub(super) fn of_table(top: &TableDoc, title: &str) -> Value {
+    let mut schema = table(top);
     if let Value::Object(schema) = &mut schema {
         let version = "https://json-schema.org/draft/2020-12/schema";
         schema.insert("$schema".to_owned(), json!(version));
-        schema.insert("title".to_owned(), json!("Plimsoll configuration"));
+        schema.insert("title".to_owned(), json!(title));
     }
     schema
 }
@@ -70,6 +75,8 @@ fn shape(of: &Shape) -> Value {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             json!({ "enum": words })
         }
+        Shape::Plain { .. } => json!({ "type": ["string", "number", "boolean"] }),
+        Shape::Json(_) => json!({ "type": ["string", "number", "boolean", "array", "object"] }),
         Shape::List(of) => json!({ "type": "array", "items": shape(of) }),
         Shape::Map(of) => json!({ "type": "object", "additionalProperties": shape(of) }),
         Shape::Table(doc) => table(&doc()),

@@ -51,8 +51,8 @@ const WORDS: [(&str, &str, &str); 13] = [
     ),
 ];
 
-/// The problems of a text that is not TOML.
-pub(super) fn errors(source: &Source) -> ConfigErrors {
+/// The problems of a text that is not TOML. `section` is a header that such a file may have.
+pub(super) fn errors(source: &Source, section: &str) -> ConfigErrors {
     let (_, errors) = DeTable::parse_recoverable(&source.text);
     let first_other = errors.iter().position(|error| error.message() != DUPLICATE);
     let told = errors.iter().enumerate().filter(|(index, error)| {
@@ -64,7 +64,7 @@ pub(super) fn errors(source: &Source) -> ConfigErrors {
     leave_out_echoes(source, &mut told);
     let shown = told.iter().take(SHOWN_PROBLEMS);
     let errors: Vec<ConfigError> =
-        shown.map(|(span, message)| problem(source, message, span)).collect();
+        shown.map(|(span, message)| problem(source, message, span, section)).collect();
     ConfigErrors { further: told.len() - errors.len(), errors }
 }
 
@@ -95,7 +95,7 @@ fn leave_out_echoes(source: &Source, told: &mut Vec<(Span, &str)>) {
     });
 }
 
-fn problem(source: &Source, message: &str, span: &Span) -> ConfigError {
+fn problem(source: &Source, message: &str, span: &Span, section: &str) -> ConfigError {
     let place = Some(source.place(span));
     if message == DUPLICATE {
         return duplicate(source, span).at(place);
@@ -107,7 +107,7 @@ fn problem(source: &Source, message: &str, span: &Span) -> ConfigError {
         unquoted(&found)
     } else if source.text.trim_start().starts_with('{') && span.start <= 1 {
         ConfigError::new("", "this looks like JSON; the configuration is TOML")
-            .remedy("write [service.web] on a line, and its keys as KEY = VALUE below it")
+            .remedy(format!("write {section} on a line, and its keys as KEY = VALUE below it"))
     } else if let Some((_, message, remedy)) = words {
         ConfigError::new("", *message).remedy(*remedy)
     } else {

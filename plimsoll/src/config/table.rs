@@ -3,7 +3,7 @@
 
 use toml::de::DeTable;
 
-use super::grammar::{self, Meaning};
+use super::grammar::Meaning;
 use super::kind::{Kind, Shape};
 use super::problem::{ConfigError, nearest};
 use super::reader::{Node, Reader, Where};
@@ -104,19 +104,54 @@ impl<'a> Entries<'a> {
                 error.remedy(format!("here it is called `{key}`, as in {example}"))
             }
         };
-        if let Some(meaning) = grammar::meaning(doc.path, name, 0) {
+        let vocabulary = reader.vocabulary();
+        if let Some(meaning) = (vocabulary.meaning)(doc.path, name, 0) {
             told(meaning, error, reader)
         } else if let Some(near) = nearest(name, known.iter().copied()) {
             reader.remember_misspelt(self.at.child(near));
             error.remedy(format!("did you mean `{near}`?"))
-        } else if let Some(home) = grammar::home_of(name) {
+        } else if let Some(home) = home_of(&(vocabulary.tables)(), name) {
             error.remedy(format!("`{name}` belongs {home}"))
-        } else if let Some(meaning) = grammar::meaning(doc.path, name, 1) {
+        } else if let Some(meaning) = (vocabulary.meaning)(doc.path, name, 1) {
             told(meaning, error, reader)
         } else {
             error.remedy("correct the key, or remove it")
         }
     }
+}
+
+/// What is known of a kind of file, besides its tables: words that people bring along, and where
+/// keys belong.
+pub(super) struct Vocabulary {
+    /// What a word means in a table, with at most so many typos.
+    pub(super) meaning: fn(table: &str, word: &str, typos: usize) -> Option<Meaning>,
+    /// Every table.
+    pub(super) tables: fn() -> Vec<TableDoc>,
+}
+
+impl Vocabulary {
+    /// Whether the file's top level has a list of tables of this name.
+    pub(super) fn has_list(&self, name: &str) -> bool {
+        let tables = (self.tables)();
+        let mut fields =
+            tables.iter().filter(|table| table.path.is_empty()).flat_map(|t| &t.fields);
+        fields.any(|field| field.key == name && field.example.starts_with("[["))
+    }
+}
+
+/// Where a key belongs that stands in the wrong table, with the preposition.
+fn home_of(tables: &[TableDoc], key: &str) -> Option<String> {
+    let home = tables.iter().find(|table| table.fields.iter().any(|field| field.key == key))?;
+    Some(match home.path {
+        "" => "at the top of the file, before the first `[section]`".to_owned(),
+        "service.NAME.servers" => "in a server of `service.NAME.servers`".to_owned(),
+        path => format!("in `{}`", super::reference::header(path)),
+    })
+}
+
+/// The name of a key that is a word of Rust too, as `for` is.
+pub(super) fn key_name(written: &'static str) -> &'static str {
+    written.strip_prefix("r#").unwrap_or(written)
 }
 
 /// A table of known keys, as a Rust type.
@@ -305,7 +340,10 @@ impl<K: Kind> Presence for Optional<K> {
                 let Field { key, example, .. } = field;
                 let error = ConfigError::new(&at.key, format!("`{key}` is missing"))
                     .allowed(self.kind.shape().describe())
-                    .remedy(format!("add it here, as in {key} = {example}"));
+                    .remedy(match super::reference::is_section(example) {
+                        true => format!("add it below: {example}"),
+                        false => format!("add it here, as in {key} = {example}"),
+                    });
                 reader.refuse(&at, error);
             }
             return Setting { value: None, at, state: State::Refused };
@@ -382,7 +420,7 @@ macro_rules! raw_table {
                 entries.refuse_unknown(&Self::doc(), reader);
                 Self {
                     $($key: {
-                        let (key, example) = (stringify!($key), $example);
+                        let (key, example) = ($crate::config::table::key_name(stringify!($key)), $example);
                         Presence::read(&$presence, &Field { entries, key, example }, reader)
                     },)+
                 }
@@ -395,7 +433,7 @@ macro_rules! raw_table {
                     fields: vec![$({
                         let presence = $presence;
                         FieldDoc {
-                            key: stringify!($key),
+                            key: $crate::config::table::key_name(stringify!($key)),
                             doc: doc_text(&[$($doc),+]),
                             example: $example,
                             shape: Presence::shape(&presence),

@@ -5,6 +5,7 @@
 
 pub mod arrivals;
 pub mod client;
+pub mod compare;
 pub mod engine;
 pub mod figures;
 #[cfg(test)]
@@ -13,8 +14,10 @@ pub mod json;
 pub mod junit;
 pub mod latencies;
 pub mod limit;
+pub mod live;
 pub mod merge;
 pub mod progress;
+pub mod push;
 pub mod reach;
 pub mod report;
 pub mod results;

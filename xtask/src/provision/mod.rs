@@ -30,6 +30,13 @@ const SETPRIV: Need = Need::program(
     "util-linux",
     "starts a server as another user, or bound to its parent",
 );
+const PROMETHEUS: Need =
+    Need::program("prometheus", "prometheus", "receives the figures that tests of the bench push");
+const PUSHGATEWAY: Need = Need::program(
+    "prometheus-pushgateway",
+    "prometheus-pushgateway",
+    "receives the figures that tests of the bench push",
+);
 
 /// Everything that `cargo test` needs.
 pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
@@ -39,7 +46,18 @@ pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
         "python3-venv",
         "runs the Flask and Django servers that the tests put behind Plimsoll",
     );
-    system::install(&[NGINX, HAPROXY, WRK, POSTGRES, NPM, TASKSET, SETPRIV, python])?;
+    system::install(&[
+        NGINX,
+        HAPROXY,
+        WRK,
+        POSTGRES,
+        NPM,
+        TASKSET,
+        SETPRIV,
+        PROMETHEUS,
+        PUSHGATEWAY,
+        python,
+    ])?;
     python::install(workspace)?;
     node::install(workspace)
 }

@@ -9,9 +9,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::arguments::bench::{OutputArguments, PlotArgument, ResultArguments};
-use crate::load::json::{self, Stored};
+use crate::load::json::Stored;
 use crate::load::report::{self, Facts, Format};
-use crate::load::{junit, warnings};
+use crate::load::{json, junit, warnings};
 
 /// The name of standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -79,6 +79,15 @@ impl Outputs {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// Writes this in the place of the result, if one is wanted.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) fn write_json(&self, text: &str) -> Result<(), String> {
+        let Some(path) = &self.json else { return Ok(()) };
+        replace(path, text).map_err(|error| refusal(path, &error))
+    }
+
     /// Writes all; what was written is returned, for people to find it.
     ///
     /// # Errors
@@ -92,13 +101,13 @@ impl Outputs {
             Err(error) => problems.push(refusal(path, &error)),
         };
         if let Some(path) = &self.json {
-            file(path, &json::write(stored));
+            file(path, &json::text(&stored.results, &stored.outcomes));
         }
         if let Some(path) = &self.report {
             file(path, &page(stored));
         }
         if let Some(path) = &self.junit {
-            file(path, &junit::write(stored));
+            file(path, &junit::text(&stored.results, &stored.outcomes));
         }
         if let Some((directory, format)) = &self.plots {
             match report::write_plots(&stored.results, directory, "bench", *format) {
@@ -117,7 +126,7 @@ fn page(stored: &Stored) -> String {
     let thresholds: Vec<(String, bool, String)> = (stored.outcomes.iter())
         .map(|outcome| (outcome.text.clone(), outcome.held, outcome.words()))
         .collect();
-    report::page(&stored.results, Facts { warnings: &told, thresholds: &thresholds })
+    report::html::page(&stored.results, Facts { warnings: &told, thresholds: &thresholds })
 }
 
 fn plots(directory: Option<&PathBuf>, format: PlotArgument) -> Option<(PathBuf, Format)> {

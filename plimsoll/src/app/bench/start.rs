@@ -35,7 +35,9 @@ pub(super) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Times
 fn next(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let time: Time = text.parse().ok()?;
     let today = now.to_zoned(zone.clone()).date();
-    let at = |date: jiff::civil::Date| Some(date.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp());
+    let at = |date: jiff::civil::Date| {
+        Some(date.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp())
+    };
     match at(today)? {
         passed if passed < now => at(today.tomorrow().ok()?),
         to_come => Some(to_come),

@@ -199,7 +199,7 @@ pub struct RequestArguments {
 
     /// Text that an answer's body must contain.
     #[arg(long, value_name = "TEXT")]
-    pub expect_text: Option<String>,
+    pub expect_body: Option<String>,
 
     /// Most redirects that are followed [default: 0].
     #[arg(long, value_name = "COUNT")]
@@ -323,6 +323,10 @@ pub struct OutputArguments {
     #[arg(long, value_name = "URL")]
     pub remote_write: Option<String>,
 
+    /// A label of the figures that are sent; `job=NAME` names the job.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub push_label: Vec<String>,
+
     /// Plain lines instead of the live view.
     #[arg(long)]
     pub plain: bool,
@@ -353,11 +357,11 @@ pub struct CompareArguments {
     #[arg(long)]
     pub fail_if_worse: bool,
     /// Differences below this do not matter.
-    #[arg(long, value_name = "PERCENT", default_value = "2%")]
-    pub tolerance: String,
-    /// Leave out the first seconds of both, while caches warm up.
-    #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub warm_up: String,
+    #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
+    pub tolerance: f64,
+    /// Leave out the first seconds of both, while caches warm up [default: a tenth, 5s at most]
+    #[arg(long, value_name = "SECONDS")]
+    pub warm_up: Option<f64>,
     /// Print the comparison as JSON.
     #[arg(long)]
     pub json: bool,

@@ -12,8 +12,8 @@ use super::model::{Arrivals, Closed, Load, Open, Pause, Spacing, Stage, Template
 
 /// How long a run lasts unless said otherwise.
 pub(in crate::config) const LASTING: Duration = Duration::from_secs(10);
-/// Users of the closed model unless said otherwise, as wrk has it.
-pub(in crate::config) const CONNECTIONS: u64 = 10;
+/// Users of the closed model unless said otherwise: enough to keep a server of a few cores busy.
+pub(in crate::config) const CONNECTIONS: u64 = 64;
 /// Most iterations of the open model that are under way at once unless said otherwise.
 pub(in crate::config) const IN_FLIGHT_MAX: usize = 4096;
 /// Most users, and most iterations at once.
@@ -122,6 +122,35 @@ impl Voice {
 }
 
 impl Keys {
+    /// Whether something says when iterations begin.
+    pub(in crate::config) fn has_schedule(&self) -> bool {
+        self.rate.is_some() || self.stages.is_some() || self.replay.is_some()
+    }
+
+    /// These where they say something, else those of `file`. A schedule takes the place of any
+    /// other, and with it what only that one needed. `is_replay` says that the schedule is a
+    /// recording, which is added later.
+    pub(in crate::config) fn over(self, file: Self, is_replay: bool) -> Self {
+        let is_replaced = self.has_schedule() || is_replay;
+        let lasting_of_file = match (&self.stages, &self.connections) {
+            (Some(_), _) | (_, Some(Users::Staged(_))) => None,
+            _ => file.lasting,
+        };
+        let connections_of_file = match &file.connections {
+            Some(Users::Staged(_)) if is_replaced => None,
+            other => other.clone(),
+        };
+        Self {
+            rate: if is_replaced { self.rate } else { file.rate },
+            stages: if is_replaced { self.stages } else { file.stages },
+            replay: None,
+            poisson: self.poisson || file.poisson && !is_replay,
+            connections: self.connections.or(connections_of_file),
+            requests: self.requests.or(file.requests.filter(|_| !is_replaced)),
+            lasting: self.lasting.or(lasting_of_file),
+        }
+    }
+
     /// The load that was meant.
     ///
     /// # Errors

@@ -3,9 +3,12 @@
 //!
 //! Options arrive as they were typed. All that is wrong with them is told at once, each by its name.
 
+mod plan;
 mod request;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::problem::{ConfigError, ConfigErrors, Warning};
 use super::super::quantity::{self, Refusal};
@@ -17,12 +20,18 @@ use super::model::{
 };
 use super::template::{self, Uses};
 use super::{settings, threshold};
+pub use plan::over;
+pub(in crate::config) use request::{complete, file_name, read_file};
 
 /// What `plimsoll bench` was told. Texts are as typed; empty or absent is what was not given.
 #[derive(Debug, Clone, Default)]
 pub struct BenchOptions {
-    /// URLs; each gets the same share of the requests.
+    /// URLs; each gets the same share of the requests. With a plan, the base of its paths.
     pub urls: Vec<String>,
+    /// `-c`: a plan in TOML, which the other options change.
+    pub plan: Option<PathBuf>,
+    /// `--name`: what the report is headed with.
+    pub name: Option<String>,
     /// `-X`, `--method`: `GET` without, `POST` with a body.
     pub method: Option<String>,
     /// `-H`, `--header`: `Name: value`. An empty value leaves the header out.
@@ -41,7 +50,11 @@ pub struct BenchOptions {
     pub poisson: bool,
     /// `--stages`: `0..500/30s,500/2m,500..0/30s`.
     pub stages: Option<String>,
-    /// `-n`, `--requests`: how many in all.
+    /// `--replay`: an access log or a CSV file with times.
+    pub replay: Option<PathBuf>,
+    /// `--speed`: how much faster than recorded.
+    pub speed: Option<String>,
+    /// `--requests`: how many in all (closed model).
     pub requests: Option<String>,
     /// `--connections`: users of the closed model, or stages of them; the most at once with a rate.
     pub connections: Option<String>,
@@ -77,13 +90,13 @@ pub struct BenchOptions {
     pub redirects: Option<String>,
     /// `--expect-status`: `200`, `200-299`, `2xx`.
     pub expect_status: Option<String>,
-    /// `--expect-text`: must be in the body.
-    pub expect_text: Option<String>,
+    /// `--expect-body`: must be in the body.
+    pub expect_body: Option<String>,
     /// `--served-by`: a header, `json:$.path` or `none`.
     pub served_by: Option<String>,
     /// `--threshold`, `--slo`: `p99<50ms,errors<0.1%`.
     pub thresholds: Vec<String>,
-    /// `--part`: `2/8` for the second of eight processes.
+    /// `--part`: `0/8` for the first of eight processes.
     pub part: Option<String>,
     /// `--seed`: repeats random choices.
     pub seed: Option<String>,
@@ -105,11 +118,15 @@ pub struct Prepared {
 /// # Errors
 /// Every option that cannot be used, at once; `key` names the option.
 pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
+    if let Some(path) = &options.plan {
+        return plan::over_plan(path, options);
+    }
     let mut typed = Typed::default();
     let mut builder = Builder::default();
     set_variables(options, &mut builder, &mut typed);
-    let steps = request::steps(options, &mut builder, &mut typed);
-    let load = load(options, &mut typed);
+    let recording = plan::recording(options, &mut typed);
+    let (steps, times) = request::steps(options, recording, &mut builder, &mut typed);
+    let load = load(options, times, &mut typed);
     let mut plan = Plan {
         name: options.urls.first().cloned().unwrap_or_default(),
         source: "the command line".to_owned(),
@@ -126,24 +143,17 @@ pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
     };
     let lists = builder.finish();
     (plan.labels, plan.variables, plan.feeds) = (lists.labels, lists.variables, lists.feeds);
-    apply_settings(options, &mut plan, &mut typed);
     if let Some(load) = load {
         plan.groups = vec![group("requests", load, steps)];
     }
-    typed.finish(plan)
+    typed.change(options, plan)
 }
 
 /// A group of users that remember nothing from one iteration to the next: without steps that build
 /// on each other there is nothing to remember.
 fn group(name: &str, load: Load, steps: Vec<Step>) -> Group {
-    Group {
-        name: name.to_owned(),
-        load,
-        steps,
-        fresh_users: true,
-        cookies: Cookies::default(),
-        on_error: OnError::Continue,
-    }
+    let (name, on_error) = (name.to_owned(), OnError::Continue);
+    Group { name, load, steps, fresh_users: true, cookies: Cookies::Kept, on_error }
 }
 
 /// How connections are made and used unless said otherwise.
@@ -196,8 +206,19 @@ impl Typed {
         self.errors.push(error);
     }
 
-    /// The plan, unless something was wrong.
-    fn finish(self, plan: Plan) -> Result<Prepared, ConfigErrors> {
+    /// Notes what is likely not meant.
+    fn warn(&mut self, option: &str, doubt: Refusal) {
+        let mut error = ConfigError::new(option, doubt.message);
+        error.remedy = doubt.remedy;
+        self.warnings.push(Warning(error));
+    }
+
+    /// The plan with the options that go with any plan, unless something was wrong.
+    fn change(mut self, options: &BenchOptions, mut plan: Plan) -> Result<Prepared, ConfigErrors> {
+        if let Some(name) = &options.name {
+            plan.name.clone_from(name);
+        }
+        apply_settings(options, &mut plan, &mut self);
         match self.errors.is_empty() {
             true => Ok(Prepared { plan, warnings: self.warnings }),
             false => Err(self.errors.into()),
@@ -217,7 +238,7 @@ fn whole(least: u64, most: u64, example: u64) -> impl Fn(&str) -> Result<u64, Re
 }
 
 /// A bound on time: never zero.
-fn timeout(text: &str) -> Result<std::time::Duration, Refusal> {
+fn timeout(text: &str) -> Result<Duration, Refusal> {
     let timeout = quantity::duration(text)?;
     match timeout.is_zero() {
         true => Err(Refusal::new("a timeout of 0 lets nothing pass").remedy("write 1ms or more")),
@@ -226,10 +247,11 @@ fn timeout(text: &str) -> Result<std::time::Duration, Refusal> {
 }
 
 /// The load that the options describe.
-fn load(options: &BenchOptions, typed: &mut Typed) -> Option<Load> {
+fn load(options: &BenchOptions, times: Option<Arc<[Duration]>>, typed: &mut Typed) -> Option<Load> {
     let before = typed.errors.len();
-    let keys = load_keys(options, typed);
-    if typed.errors.len() > before {
+    let keys = Keys { replay: times, ..load_keys(options, typed) };
+    let is_unread = options.replay.is_some() && keys.replay.is_none();
+    if typed.errors.len() > before || is_unread {
         return None;
     }
     match keys.load(Voice::Options) {
@@ -267,17 +289,22 @@ fn load_keys(options: &BenchOptions, typed: &mut Typed) -> Keys {
     }
 }
 
+/// `name=value`
+fn assignment(text: &str) -> Result<(String, String), Refusal> {
+    let (name, value) = text.split_once('=').ok_or_else(|| {
+        Refusal::new("there is no `=` between name and value")
+            .remedy("write it as in --set user=anna")
+    })?;
+    template::variable_name(name)?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// Variables of the command line.
 fn set_variables(options: &BenchOptions, builder: &mut Builder, typed: &mut Typed) {
     for setting in &options.variables {
         let read = |text: &str| {
-            let (name, value) = text.split_once('=').ok_or_else(|| {
-                Refusal::new("there is no `=` between name and value")
-                    .remedy("write it as in --set user=anna")
-            })?;
-            super::template::variable_name(name)?;
-            let value = template::parse(value, builder, &mut Uses::default())?;
-            Ok((name.to_owned(), value))
+            let (name, value) = assignment(text)?;
+            Ok((name, template::parse(&value, builder, &mut Uses::default())?))
         };
         if let Some((name, value)) = typed.read("--set", Some(setting), read) {
             builder.set_initial(&name, value);
@@ -354,29 +381,29 @@ fn apply_tls(options: &BenchOptions, tls: &mut Tls, typed: &mut Typed) {
     if options.server_name.is_some() {
         tls.server_name.clone_from(&options.server_name);
     }
-    if let Some((option, refusal)) = tls_contradiction(tls) {
+    for (option, refusal) in tls_contradictions(tls) {
         typed.refuse(&format!("--{option}"), None, refusal);
     }
 }
 
-/// What contradicts itself in how TLS is to be done, with the name that should change.
-pub(in crate::config) fn tls_contradiction(tls: &Tls) -> Option<(&'static str, Refusal)> {
+/// What contradicts itself in how TLS is to be done, with the names that should change.
+pub(in crate::config) fn tls_contradictions(tls: &Tls) -> Vec<(&'static str, Refusal)> {
+    let mut found = Vec::new();
     if tls.insecure && tls.ca.is_some() {
         let refusal =
             Refusal::new("any certificate will do, so that nothing is compared with `ca`")
                 .remedy("remove `insecure` or `ca`");
-        return Some(("ca", refusal));
+        found.push(("ca", refusal));
     }
-    match (&tls.certificate, &tls.key) {
-        (Some(_), None) => Some((
-            "cert",
-            Refusal::new("a certificate cannot be shown without its key").remedy("add `key`"),
-        )),
-        (None, Some(_)) => {
-            Some(("key", Refusal::new("there is no certificate for this key").remedy("add `cert`")))
-        }
-        _ => None,
+    if tls.certificate.is_some() && tls.key.is_none() {
+        let refusal = Refusal::new("a certificate cannot be shown without its key");
+        found.push(("cert", refusal.remedy("add `key`")));
     }
+    if tls.key.is_some() && tls.certificate.is_none() {
+        let refusal = Refusal::new("there is no certificate for this key");
+        found.push(("key", refusal.remedy("add `cert`")));
+    }
+    found
 }
 
 #[cfg(test)]

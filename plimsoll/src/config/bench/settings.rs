@@ -14,7 +14,7 @@ use super::model::{Check, Finder, HttpVersion, Part, Pattern, ServedBy, Source, 
 pub(in crate::config) const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 /// Most time to connect unless said otherwise.
 pub(in crate::config) const CONNECT_TIMEOUT: std::time::Duration =
-    std::time::Duration::from_secs(10);
+    std::time::Duration::from_secs(5);
 /// Requests at once on an HTTP/2 connection unless said otherwise, as h2load has it: connections
 /// mean the same then as with HTTP/1.1.
 pub(in crate::config) const STREAMS: usize = 1;
@@ -133,11 +133,13 @@ pub(in crate::config) fn pattern(text: &str) -> Result<Pattern, Refusal> {
 pub(in crate::config) fn json_path(text: &str) -> Result<JsonPath, Refusal> {
     let text = text.trim();
     JsonPath::parse(text).map_err(|error| {
-        let refusal = Refusal::new(format!("this is not a JSON path: {}", error.message()));
-        match text.starts_with('$') {
-            true => refusal.remedy("write it as in \"$.items[0].id\""),
-            false => refusal.remedy(format!("write \"$.{}\"", text.trim_start_matches('.'))),
+        if !text.starts_with('$') {
+            return Refusal::new("a JSON path begins with `$`")
+                .remedy(format!("write \"$.{}\"", text.trim_start_matches('.')));
         }
+        let before: String = text.chars().take(error.position()).collect();
+        Refusal::new(format!("this is a JSON path up to `{before}` only"))
+            .remedy("write it as in \"$.items[0].id\"")
     })
 }
 
@@ -157,7 +159,7 @@ pub(in crate::config) fn served_by(text: &str) -> Result<Option<ServedBy>, Refus
     }
 }
 
-/// A share as it is written.
+/// What tells which instance answered, as it is written.
 pub(in crate::config) fn show_served_by(served_by: &Option<ServedBy>) -> String {
     match served_by {
         None => "none".to_owned(),
@@ -166,10 +168,10 @@ pub(in crate::config) fn show_served_by(served_by: &Option<ServedBy>) -> String 
     }
 }
 
-/// A part of the load: `2/8` is the second of eight processes.
+/// A part of the load: `0/8` is the first of eight processes, as Kubernetes counts them.
 pub(in crate::config) fn part(text: &str) -> Result<Part, Refusal> {
     let refusal = || {
-        Refusal::new(format!("`{text}` is not a part")).remedy("write 2/8 for the second of eight")
+        Refusal::new(format!("`{text}` is not a part")).remedy("write 0/8 for the first of eight")
     };
     let (number, of) = text.trim().split_once('/').ok_or_else(refusal)?;
     let number: u32 = number.trim().parse().map_err(|_| refusal())?;
@@ -179,17 +181,12 @@ pub(in crate::config) fn part(text: &str) -> Result<Part, Refusal> {
             Refusal::new("these are too many parts").remedy(format!("write {PARTS_MAX} or less"))
         );
     }
-    match number {
-        0 => {
-            Err(Refusal::new("parts are counted from 1")
-                .remedy(format!("write 1/{of} for the first")))
-        }
-        number if number > of.get() => {
-            Err(Refusal::new(format!("there is no part {number} of {of}"))
-                .remedy(format!("write {of}/{of} for the last")))
-        }
-        number => Ok(Part { index: number - 1, of }),
+    if number >= of.get() {
+        let last = of.get() - 1;
+        return Err(Refusal::new(format!("parts of {of} are counted from 0 to {last}"))
+            .remedy(format!("write {last}/{of} for the last")));
     }
+    Ok(Part { index: number, of })
 }
 
 /// Which HTTP: `1`, `1.1`, `2` or `auto`.
@@ -264,10 +261,10 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_counted_from_one() {
+    fn parts_are_counted_from_zero() {
         let of = NonZeroU32::new(8).unwrap();
-        assert_eq!(part("2/8"), Ok(Part { index: 1, of }));
-        for text in ["0/8", "9/8", "1/0", "1", "a/b", "1/99999"] {
+        assert_eq!(part("7/8"), Ok(Part { index: 7, of }));
+        for text in ["8/8", "9/8", "0/0", "1", "a/b", "1/99999", "-1/8"] {
             assert!(part(text).is_err(), "{text}");
         }
     }

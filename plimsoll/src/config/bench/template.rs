@@ -176,7 +176,7 @@ impl<'a> Hole<'a> {
             return Err(refusal.remedy(format!("`{name}` is a function: write {{{{{name}()}}}}")));
         }
         if let Some(near) = nearest(name, self.builder.names()) {
-            return Err(refusal.remedy(format!("did you mean {{{{{near}}}}}?")));
+            return Err(refusal.remedy(format!("did you mean `{near}`?")));
         }
         let mut names: Vec<String> =
             self.builder.names().take(NAMES_SHOWN).map(|name| format!("{{{{{name}}}}}")).collect();

@@ -153,7 +153,12 @@ fn decimal(text: &str) -> Option<f64> {
 fn bound(text: &str, measure: Measure) -> Result<f64, Refusal> {
     match measure {
         Measure::Quantile(_) | Measure::Mean | Measure::Max => {
-            Ok(quantity::duration(text)?.as_secs_f64())
+            let is_bare = decimal(text).is_some();
+            let duration = quantity::duration(text).map_err(|refusal| match is_bare {
+                true => refusal.remedy(format!("write the unit too, as in \"{text}ms\"")),
+                false => refusal,
+            })?;
+            Ok(duration.as_secs_f64())
         }
         Measure::Rate => load::rate(text),
         Measure::Errors => {

@@ -24,8 +24,10 @@ const ROUTES: Meaning = Told(
 /// Shortest word in which a typo is looked for.
 const MISTYPED_BYTES: usize = 5;
 
-/// Table, words in lower case without `_` and `-`, meaning.
-const WORDS: &[(&str, &[&str], Meaning)] = &[
+/// Tables, words in lower case without `_` and `-`, meanings.
+pub(in crate::config) type Words = [(&'static str, &'static [&'static str], Meaning)];
+
+const WORDS: &Words = &[
     ("", &["upstream", "upstreams", "backend", "backends", "cluster", "clusters"], Key("service")),
     ("", &["server", "app", "apps", "application", "program", "process", "web"], Key("service")),
     ("", &["frontend", "entrypoint", "entrypoints", "bind", "port", "ports"], Key("listen")),
@@ -148,12 +150,22 @@ const WORDS: &[(&str, &[&str], Meaning)] = &[
 
 /// What `word` means in `table`, if it is a known foreign one with at most so many `typos`.
 pub(in crate::config) fn meaning(table: &str, word: &str, typos: usize) -> Option<Meaning> {
+    find(WORDS, table, word, typos)
+}
+
+/// What `word` means in `table` by these `words`, with at most so many `typos`.
+pub(in crate::config) fn find(
+    words: &Words,
+    table: &str,
+    word: &str,
+    typos: usize,
+) -> Option<Meaning> {
     let plain: String = word.chars().filter(|c| !matches!(c, '_' | '-')).collect();
     let plain = plain.to_lowercase();
     // In a short word a typo leaves too little.
     let typos = if plain.len() < MISTYPED_BYTES { 0 } else { typos };
     let is_meant = |known: &str| strsim::damerau_levenshtein(known, &plain) <= typos;
-    let of_table = WORDS.iter().filter(|(at, ..)| *at == table);
+    let of_table = words.iter().filter(|(at, ..)| *at == table);
     let mut meant = of_table.filter(|(_, words, _)| words.iter().any(|known| is_meant(known)));
     meant.next().map(|(_, _, meaning)| *meaning)
 }

@@ -162,6 +162,9 @@ impl Config {
     /// What of it cannot be used, and why.
     pub fn load(settings: &Tls, version: HttpVersion) -> Result<Self, ConfigError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
+        // The first random bytes of a process cost tens of milliseconds (entropy is gathered from
+        // the processor's own jitter), which must not count as a handshake's.
+        provider.secure_random.fill(&mut [0]).map_err(|error| other(error.into()))?;
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(other)?;

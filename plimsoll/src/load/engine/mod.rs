@@ -79,6 +79,16 @@ pub enum RunError {
     Stopped,
 }
 
+/// The load of a plan in words, a sentence for each group.
+pub fn description(plan: &Plan) -> String {
+    let groups = plan.groups.iter().map(description::of);
+    let sentence = |group: super::results::GroupModel| match plan.groups.len() {
+        1 => group.load,
+        _ => format!("{}: {}", group.name, group.load),
+    };
+    groups.map(sentence).collect::<Vec<_>>().join("; ")
+}
+
 /// Runs a plan to its end. `observe` is called once a second on the calling thread.
 ///
 /// # Errors

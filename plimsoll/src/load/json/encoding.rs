@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
-use super::super::tally::Latencies;
+use super::super::latencies::{DIGITS, LONGEST, Latencies};
 
 /// Longest text of a histogram that is read. The longest that is written has some 34 000 counts of
 /// nine bytes.
@@ -51,11 +51,8 @@ pub(super) fn decode(text: Option<&str>) -> Result<Latencies, String> {
     let read: Histogram<u64> = Deserializer::new()
         .deserialize(&mut &bytes[..])
         .map_err(|error| format!("is not a histogram: {error}"))?;
-    let expected = Latencies::default();
-    let expected = expected.histogram();
-    if (read.low(), read.high(), read.sigfig())
-        != (expected.low(), expected.high(), expected.sigfig())
-    {
+    let longest = LONGEST.as_nanos() as u64;
+    if (read.low(), read.high(), read.sigfig()) != (1, longest, DIGITS) {
         return Err("is a histogram with other bounds than results have".to_owned());
     }
     Ok(Latencies::from_histogram(&read))

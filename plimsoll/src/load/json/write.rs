@@ -182,7 +182,7 @@ fn percentiles(latencies: &Latencies) -> Percentiles {
     let quantile = |quantile| seconds(latencies.quantile(quantile));
     Percentiles {
         mean: seconds(latencies.mean()),
-        min: seconds(Duration::from_nanos(latencies.histogram().min())),
+        min: latencies.sizes().next().map(|(shortest, _)| shortest.as_secs_f64()),
         p50: quantile(0.5),
         p75: quantile(0.75),
         p90: quantile(0.9),

@@ -8,7 +8,7 @@
 
 mod escape;
 pub mod figure;
-mod html;
+pub mod html;
 mod png;
 #[cfg(test)]
 mod samples;
@@ -24,7 +24,7 @@ use super::results::Results;
 use figure::figures;
 use svg::{Setting, picture};
 
-pub use html::{compare_page, page};
+pub use html::page;
 
 /// What others found out about a run.
 #[derive(Debug, Clone, Copy, Default)]

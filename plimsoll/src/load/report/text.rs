@@ -96,6 +96,9 @@ pub fn lasting(seconds: f64) -> String {
 
 /// A time since the start on an axis that reaches to `span` seconds: `2:30`, or `15 s` on short ones.
 pub fn elapsed(seconds: f64, span: f64) -> String {
+    if span < 1.0 {
+        return format!("{}{SPACE}ms", trimmed(&format!("{:.3}", seconds * 1e3)));
+    }
     if span < 10.0 {
         return format!("{}{SPACE}s", trimmed(&format!("{seconds:.3}")));
     }
@@ -121,6 +124,23 @@ pub fn percentile(point: f64) -> String {
 /// Without the zeros at the end of decimals.
 pub fn trimmed(number: &str) -> &str {
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
+}
+
+/// What orders names as people do: `web-2` before `web-10`.
+pub fn natural_order(name: &str) -> Vec<(u64, String)> {
+    let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
+    for character in name.chars() {
+        let Some(part) = parts.last_mut() else { break };
+        match character.to_digit(10) {
+            // A part is a number and the text after it.
+            Some(digit) if part.1.is_empty() => {
+                part.0 = part.0.saturating_mul(10).saturating_add(u64::from(digit));
+            }
+            Some(digit) => parts.push((u64::from(digit), String::new())),
+            None => part.1.push(character),
+        }
+    }
+    parts
 }
 
 /// A kind of failure in words.
@@ -197,8 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn names_are_in_the_order_of_their_numbers() {
+        let mut names =
+            ["web-10", "web-2", "(others)", "web-1", "10.0.0.9:80", "10.0.0.10:80", "web"];
+        names.sort_by_key(|name| natural_order(name));
+        let expected =
+            ["(others)", "web", "web-1", "web-2", "web-10", "10.0.0.9:80", "10.0.0.10:80"];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
     fn places_on_axes_are_as_long_as_the_axis_needs() {
         for (seconds, span, text) in [
+            (0.000_5, 0.002, "0.5 ms"),
             (0.25, 1.0, "0.25 s"),
             (3.0, 9.0, "3 s"),
             (90.0, 100.0, "90 s"),

@@ -144,7 +144,7 @@ mod tests {
                 6,
                 "100 s, 102 s, 104 s, 106 s, 108 s, 110 s, 112 s",
             ),
-            (Unit::Elapsed, false, 0.0, 0.4, 4, "0 s, 0.1 s, 0.2 s, 0.3 s, 0.4 s"),
+            (Unit::Elapsed, false, 0.0, 0.4, 4, "0 ms, 100 ms, 200 ms, 300 ms, 400 ms"),
             (Unit::Percentile, true, 1.0, 12_000.0, 6, "0 %, 50 %, 90 %, 99 %, 99.9 %, 99.99 %"),
         ] {
             assert_eq!(texts(unit, logarithmic, from, to, wanted), expected);

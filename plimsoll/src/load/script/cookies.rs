@@ -228,3 +228,6 @@ fn clock(token: &str) -> Option<(i8, i8, i8)> {
     });
     Some((parts.next()??, parts.next()??, parts.next()??))
 }
+
+#[cfg(test)]
+mod tests;

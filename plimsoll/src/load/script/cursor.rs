@@ -11,7 +11,7 @@ use super::shared::{Shared, counts};
 use super::user::{User, entry};
 use super::{Action, condition, pause, template};
 use crate::config::bench::model::{
-    FeedEnd, FeedOrder, LabelIndex, OnError, Pace, PaceScope, Slot, Template,
+    FeedEnd, FeedOrder, LabelIndex, OnError, Pace, PaceScope, ShareBound, Slot, Template,
 };
 
 /// Most instructions of one call. A loop in which nothing is sent and nothing waits pauses after.
@@ -128,21 +128,9 @@ impl User {
             }
             Op::Jump(to) => self.cursor.at = *to,
             Op::Choose { sums, starts } => self.choose(sums, starts),
-            Op::Interleave { id, starts, end } => {
-                let turn = entry(&mut self.kept.interleavings, *id);
-                let start = starts.get(*turn as usize);
-                *turn = if *turn + 1 < starts.len() as u64 { *turn + 1 } else { 0 };
-                self.cursor.at = start.copied().unwrap_or(*end);
-            }
+            Op::Interleave { id, starts, end } => self.interleave(*id, starts, *end),
             Op::Share { id, bound, per_user, end } => {
-                let is_in = if *per_user {
-                    let rounds = entry(&mut self.kept.shares, *id);
-                    *rounds += 1;
-                    counts(bound, *rounds - 1)
-                } else {
-                    shared.share(*id, bound)
-                };
-                if !is_in {
+                if !self.is_in_share(*id, bound, *per_user, shared) {
                     self.cursor.at = *end;
                 }
             }
@@ -228,6 +216,29 @@ impl User {
         }
     }
 
+    fn interleave(&mut self, id: usize, starts: &[usize], end: usize) {
+        let turn = entry(&mut self.kept.interleavings, id);
+        let start = starts.get(*turn as usize);
+        *turn = if *turn + 1 < starts.len() as u64 { *turn + 1 } else { 0 };
+        self.cursor.at = start.copied().unwrap_or(end);
+    }
+
+    /// Whether this round of a share counts.
+    fn is_in_share(
+        &mut self,
+        id: usize,
+        bound: &ShareBound,
+        per_user: bool,
+        shared: &Shared,
+    ) -> bool {
+        if !per_user {
+            return shared.share(id, bound);
+        }
+        let rounds = entry(&mut self.kept.shares, id);
+        *rounds += 1;
+        counts(bound, *rounds - 1)
+    }
+
     /// Takes a row into its variables, or leaves.
     fn feed<'s>(&mut self, index: usize, shared: &Shared) -> Option<Action<'s>> {
         let feed = shared.plan().feeds.get(index)?;
@@ -296,3 +307,6 @@ fn rounds(times: &Template, user: &mut User, shared: &Shared) -> Result<Option<u
     let times = times.map_err(|_| format!("“{text}” is no whole number of rounds"))?;
     Ok(u64::try_from(times).ok())
 }
+
+#[cfg(test)]
+mod tests;

@@ -285,3 +285,6 @@ impl<'t> Reader<'_, 't> {
 fn boolean(holds: bool) -> Cow<'static, str> {
     Cow::Borrowed(if holds { "true" } else { "false" })
 }
+
+#[cfg(test)]
+mod tests;

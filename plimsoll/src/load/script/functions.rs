@@ -116,6 +116,22 @@ fn dispatch(function: Function, of: &mut Arguments, out: &mut String) -> Result<
             }
             push(sum, out);
         }
+        Function::Machine => out.push_str(&of.shared.surroundings().machine),
+        Function::Holds => {
+            let holds = expression::holds(&of.text(0)?)?;
+            out.push_str(if holds { "true" } else { "false" });
+        }
+        Function::VariableByName | Function::Split | Function::Evaluate | Function::Environment => {
+            by_name(function, of, out)?
+        }
+        _ => of_text(function, of, out)?,
+    }
+    Ok(())
+}
+
+/// Functions about variables, the environment's too, whose names only the run knows.
+fn by_name(function: Function, of: &mut Arguments, out: &mut String) -> Result<(), String> {
+    match function {
         Function::VariableByName => {
             let name = of.text(0)?;
             let value = of.user.get_named(&name, of.shared).cloned();
@@ -135,7 +151,7 @@ fn dispatch(function: Function, of: &mut Arguments, out: &mut String) -> Result<
             let text = of.text(0)?;
             text::evaluate(&text, of.user, of.shared, out);
         }
-        Function::Environment => {
+        _ => {
             let name = of.text(0)?;
             match std::env::var(&*name) {
                 Ok(value) => out.push_str(&value),
@@ -143,12 +159,6 @@ fn dispatch(function: Function, of: &mut Arguments, out: &mut String) -> Result<
                 Err(_) => out.push_str(&of.text(1)?),
             }
         }
-        Function::Machine => out.push_str(&of.shared.surroundings().machine),
-        Function::Holds => {
-            let holds = expression::holds(&of.text(0)?)?;
-            out.push_str(if holds { "true" } else { "false" });
-        }
-        _ => of_text(function, of, out)?,
     }
     Ok(())
 }
@@ -232,3 +242,6 @@ fn uuid(random: u128, out: &mut String) {
         bits & 0xffff_ffff_ffff
     );
 }
+
+#[cfg(test)]
+mod tests;

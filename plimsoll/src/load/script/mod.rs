@@ -20,9 +20,11 @@ mod pause;
 mod program;
 mod redirect;
 mod request;
+#[cfg(test)]
+mod sample;
 mod shared;
 mod template;
-mod url;
+pub(super) mod url;
 mod user;
 mod verdict;
 

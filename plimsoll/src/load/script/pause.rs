@@ -66,3 +66,6 @@ fn poisson(mean: f64, user: &mut User) -> f64 {
     }
     count
 }
+
+#[cfg(test)]
+mod tests;

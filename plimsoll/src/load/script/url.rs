@@ -14,7 +14,7 @@ use crate::load::client::{Origin, Scheme};
 
 /// What a URL is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::load) enum Purpose {
     /// A request: `http` and `https`.
     Request,
     /// A WebSocket connection: `ws` and `wss`.
@@ -22,7 +22,7 @@ pub(super) enum Purpose {
 }
 
 /// A URL in two: scheme, host and port, and what follows them.
-pub(super) fn split(url: &str) -> Result<(&str, &str), String> {
+pub(in crate::load) fn split(url: &str) -> Result<(&str, &str), String> {
     let url = url.trim_matches(|letter: char| letter <= ' ');
     let Some(colon) = url.find("://") else {
         return Err(format!("“{}” is no absolute URL, as in http://host/path", shown(url)));
@@ -33,7 +33,7 @@ pub(super) fn split(url: &str) -> Result<(&str, &str), String> {
 }
 
 /// The origin of the first part of a URL.
-pub(super) fn origin(prefix: &str, purpose: Purpose) -> Result<Origin, String> {
+pub(in crate::load) fn origin(prefix: &str, purpose: Purpose) -> Result<Origin, String> {
     let wrong = |why: &str| format!("“{}” is no URL to ask: {why}", shown(prefix));
     let (scheme, authority) = prefix.split_once("://").ok_or_else(|| wrong("no scheme"))?;
     let scheme = match (purpose, scheme.to_ascii_lowercase().as_str()) {
@@ -81,7 +81,8 @@ pub(super) fn origin(prefix: &str, purpose: Purpose) -> Result<Origin, String> {
 
 /// The target of the second part of a URL.
 pub(super) fn target(rest: &str) -> String {
-    if rest.starts_with('/') && rest.bytes().all(is_plain) && !rest.contains("/.") {
+    let may_have_dots = || rest.contains("/.") || rest.contains("/%2");
+    if rest.starts_with('/') && rest.bytes().all(is_plain) && !may_have_dots() {
         return rest.to_owned();
     }
     let rest = rest.split('#').next().unwrap_or_default();
@@ -197,3 +198,6 @@ pub(super) fn shown(text: &str) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests;

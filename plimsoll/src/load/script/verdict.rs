@@ -125,3 +125,6 @@ fn named_status(reply: &Reply) -> String {
         (reason, _) => format!("{} {reason}", reply.status).trim_end().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

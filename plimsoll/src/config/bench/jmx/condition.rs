@@ -3,12 +3,13 @@
 //!
 //! `"${status}" == "200" && ${count} < 5`. Variables are put in as text before JMeter reads the
 //! expression; here an operand is a template, quoted or not. What is more than comparisons joined
-//! by `&&`, `||`, `!` and parentheses is refused with the reason.
+//! by `&&`, `||`, `!` and parentheses is refused with the reason, arithmetic excepted: that is
+//! worked out of the text once it is rendered.
 
 use regex::Regex;
 
 use super::convert::{Converter, LAST_SAMPLE_OK, append};
-use crate::config::bench::model::{Comparison, Condition, Pattern, Piece, Template};
+use crate::config::bench::model::{Comparison, Condition, Function, Pattern, Piece, Template};
 
 /// Deepest nesting of parentheses and negations.
 const NESTING: usize = 24;
@@ -24,6 +25,8 @@ enum Token {
     Compare(Comparison),
     Finds,
     FindsNot,
+    /// `+`, `-`, `*`, `/` or `%`.
+    Arithmetic,
     Operand(Template),
 }
 
@@ -42,6 +45,10 @@ pub(super) fn parse(
     expression: &Template,
 ) -> Result<Condition, String> {
     let tokens = tokens(converter, expression)?;
+    if tokens.contains(&Token::Arithmetic) {
+        let holds = converter.piece(Function::Holds, vec![expression.clone()], None);
+        return Ok(Condition::True(holds));
+    }
     let last_ok = converter.builder.known_slot(LAST_SAMPLE_OK);
     let mut parser = Parser { tokens: &tokens, next: 0, last_ok };
     let condition = parser.any(NESTING)?;
@@ -94,6 +101,10 @@ fn tokens(converter: &mut Converter<'_>, expression: &Template) -> Result<Vec<To
             ('<', _) => (Token::Compare(Comparison::Less), 1),
             ('>', _) => (Token::Compare(Comparison::Greater), 1),
             ('!', _) => (Token::Not, 1),
+            ('+' | '*' | '/' | '%', _) => (Token::Arithmetic, 1),
+            ('-', _) if matches!(tokens.last(), Some(Token::Operand(_) | Token::Close)) => {
+                (Token::Arithmetic, 1)
+            }
             (letter, _) if is_bare(letter) => {
                 at = bare(converter, &items, at, &mut tokens)?;
                 continue;

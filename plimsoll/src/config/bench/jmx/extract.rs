@@ -13,8 +13,6 @@ use crate::config::problem::ConfigError;
 
 /// What leaving out an extractor changes.
 const EFFECT: &str = "what it would set stays unset, which can change what is asked";
-/// Numbered matches that are kept where a plan puts their names together while it runs.
-const NUMBERED: usize = 50;
 
 impl Converter<'_> {
     /// What the extractors in scope take from an answer.
@@ -238,12 +236,6 @@ impl Converter<'_> {
         let Some(name) = self.builder.names().nth(extraction.into).map(str::to_owned) else {
             return;
         };
-        if self.names.dynamic && extraction.number < 0 {
-            self.builder.slot(&format!("{name}_matchNr"));
-            for number in 1..=NUMBERED {
-                self.builder.slot(&format!("{name}_{number}"));
-            }
-        }
         let prefix = format!("{name}_");
         let derived: Vec<String> = self
             .builder

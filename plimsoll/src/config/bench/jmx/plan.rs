@@ -11,7 +11,10 @@ use super::scope::{Kind, Scope};
 use super::tree::Element;
 use super::{JmxOptions, Loaded};
 use crate::config::bench::builder::Builder;
-use crate::config::bench::model::{Group, HttpSettings, HttpVersion, Part, Plan, Template, Tls};
+use crate::config::bench::model::{
+    Group, HttpSettings, HttpVersion, Part, Plan, ServedBy, Template, Tls,
+};
+use crate::config::bench::settings;
 use crate::config::problem::{ConfigError, ConfigErrors, Source};
 
 /// Most time to connect, where a plan does not say. JMeter leaves it to the system.
@@ -145,7 +148,7 @@ impl Converter<'_> {
             variables: lists.variables,
             feeds: lists.feeds,
             http,
-            served_by: None,
+            served_by: Some(ServedBy::Header(settings::SERVED_BY.to_owned())),
             thresholds: Vec::new(),
             threads: None,
             part: Part::WHOLE,

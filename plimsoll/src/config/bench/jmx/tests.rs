@@ -1,1 +1,285 @@
 //! Plans as JMeter saves them, what becomes of them, and what is refused.
+//!
+//! `plimsoll/tests/jmx/NAME.jmx` is read and compared: with `NAME.plan.txt`, the outline of the plan
+//! and its warnings, or with `NAME.refused.txt`, the exact message. `NAME.skipped.txt` is the outline
+//! with what cannot be done left out. `BLESS=1` writes these files anew, to be read over.
+
+mod outline;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::{JmxOptions, Loaded, load, parse};
+use crate::config::problem::ConfigErrors;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/jmx")
+}
+
+fn options(skip_unsupported: bool) -> JmxOptions {
+    let properties = [("host", "shop.test"), ("threads", "7")];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    JmxOptions { skip_unsupported, properties: BTreeMap::from(properties) }
+}
+
+/// What came of a plan, as text.
+fn shown(result: Result<Loaded, ConfigErrors>) -> String {
+    let text = match result {
+        Ok(Loaded { plan, warnings }) => {
+            let warnings: String =
+                warnings.iter().map(|warning| format!("\n{warning}\n")).collect();
+            outline::outline(&plan) + &warnings
+        }
+        Err(errors) => format!("{errors}\n"),
+    };
+    // Names of files are shown as they were given, which differs from machine to machine.
+    text.replace(&format!("{}/", directory().display()), "")
+}
+
+fn compare(result: Result<Loaded, ConfigErrors>, expected: &Path) {
+    let found = shown(result);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(expected, &found).unwrap();
+    }
+    let known = std::fs::read_to_string(expected).unwrap();
+    assert!(found == known, "{} should be:\n{found}", expected.display());
+}
+
+#[test]
+fn plans_become_what_their_outlines_say() {
+    let mut plans: Vec<PathBuf> = std::fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jmx"))
+        .collect();
+    plans.sort();
+    assert!(plans.len() >= 10, "{plans:?}");
+    for path in plans {
+        let result = load(&path, &options(false));
+        let kind = if result.is_ok() { "plan.txt" } else { "refused.txt" };
+        let refused = result.is_err();
+        compare(result, &path.with_extension(kind));
+        if refused {
+            let skipped = path.with_extension("skipped.txt");
+            compare(load(&path, &options(true)), &skipped);
+        }
+    }
+}
+
+/// A plan of one group with this below it.
+fn with(elements: &str) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<jmeterTestPlan version="1.2" properties="5.0" jmeter="5.6.3">
+<hashTree><TestPlan testname="p"/><hashTree>
+<ThreadGroup testname="g"><stringProp name="ThreadGroup.num_threads">1</stringProp>
+</ThreadGroup><hashTree>
+{elements}
+</hashTree></hashTree></hashTree></jmeterTestPlan>"#
+    )
+}
+
+/// A request for this path.
+fn request(path: &str) -> String {
+    format!(
+        r#"<HTTPSamplerProxy testname="r">
+<stringProp name="HTTPSampler.domain">a.test</stringProp>
+<stringProp name="HTTPSampler.path">{path}</stringProp></HTTPSamplerProxy><hashTree/>"#
+    )
+}
+
+fn read(text: &str) -> Result<Loaded, ConfigErrors> {
+    parse("plan.jmx", text, Path::new(""), &options(false))
+}
+
+/// The outline of a request's line.
+fn line_of(path: &str) -> String {
+    let text = shown(read(&with(&request(path))));
+    let line = text.lines().find(|line| line.trim_start().starts_with("GET "));
+    line.unwrap_or(&text).trim().trim_start_matches("GET ").to_owned()
+}
+
+#[test]
+fn functions_become_calls_or_what_they_are() {
+    for (given, expected) in [
+        ("${__P(host)}", "shop.test"),
+        ("${__P(port,8080)}", "8080"),
+        ("${__P(port)}", "1"),
+        ("${__property(port)}", "port"),
+        ("${__property(port,,80)}", "80"),
+        ("${__isPropDefined(host)}", "true"),
+        ("${__Random(1,10,n)}", "{{RandomInt(1; 10) into n}}"),
+        ("${__Random(1,${__P(port,9)})}", "{{RandomInt(1; 9)}}"),
+        ("${__RandomString(8,abc\\,d)}", "{{RandomText(8; abc,d)}}"),
+        ("${__UUID}", "{{Uuid()}}"),
+        ("${__UUID()}", "{{Uuid()}}"),
+        ("${__time()}", "{{Time()}}"),
+        ("${__time(,t)}", "{{Time() into t}}"),
+        ("${__time(yyyy-MM-dd,)}", "{{Time(yyyy-MM-dd)}}"),
+        ("${__timeShift(yyyy,,P1D,,)}", "{{TimeShift(yyyy; ; P1D)}}"),
+        ("${__counter(TRUE,)}", "{{Counter(TRUE)}}"),
+        ("${__counter(FALSE,c)}", "{{Counter() into c}}"),
+        ("${__intSum(1,2,3,s)}", "{{Sum(1; 2; 3) into s}}"),
+        ("${__longSum(1,2)}", "{{Sum(1; 2)}}"),
+        ("${__changeCase(ab,UPPER,)}", "{{Upper(ab)}}"),
+        ("${__lowercase(AB,x)}", "{{Lower(AB) into x}}"),
+        ("${__threadNum}-${__threadGroupName}", "{{User()}}-{{Group()}}"),
+        ("${__V(a_${__threadNum},d)}", "{{VariableByName(a_{{User()}}; d)}}"),
+        ("${__evalVar(q)}", "{{Evaluate({{VariableByName(q)}})}}"),
+        ("${__samplerName}", "r"),
+        ("${__TestPlanName}", "plan.jmx"),
+        ("${__env(HOME,,d)}", "{{Environment(HOME; d)}}"),
+        ("${__char(65,66)}", "{{Char(65; 66)}}"),
+        ("${__split(a;b,s,;)}", "{{Split(a;b; s; ;)}}"),
+        ("${__jexl3(1 &lt; 2,j)}", "{{Holds(1 < 2) into j}}"),
+        ("${nowhere}", "${nowhere}"),
+        ("\\${a} ${__P(host)}", "${a}%20shop.test"),
+    ] {
+        let line = line_of(&format!("/{given}"));
+        let line = line.split(" as \"r\"").next().unwrap();
+        assert_eq!(line, format!("http://a.test/{expected}"), "{given}");
+    }
+}
+
+#[test]
+fn conditions_are_comparisons_or_refused() {
+    for (given, expected) in [
+        (r#""${n}" == "1""#, r#""${n}" Equal "1""#),
+        (
+            "${n} >= 5 &amp;&amp; !(${n} lt 9)",
+            r#"("${n}" GreaterOrEqual "5" and not "${n}" Less "9")"#,
+        ),
+        (
+            r#"'${n}' ne 'x' or ${n} =~ "[0-9]+""#,
+            r#"("${n}" NotEqual "x" or "${n}" matches /[0-9]+/)"#,
+        ),
+        ("${JMeterThread.last_sample_ok}", "last succeeded"),
+        ("${JMeterThread.last_sample_ok} == false", "not last succeeded"),
+        ("true", r#"true "true""#),
+        (r#"vars.get("n") == 3"#, r#""${n or ""}" Equal "3""#),
+        ("${n} % 2 == 0", r#"true "{{Holds(${n} % 2 == 0)}}""#),
+        ("-1 &lt; ${n}", r#""-1" Less "${n}""#),
+        ("x == 1", "`x` is no value"),
+        ("${n} ==", "it ends where a value is missing"),
+        ("f(${n})", "`f` is no value"),
+        ("\"a", "a text that begins with \" has no end"),
+    ] {
+        for script in ["__jexl3", ""] {
+            let condition = match script {
+                "" => given.to_owned(),
+                // Commas part arguments.
+                name => format!("${{{name}({given},)}}"),
+            };
+            let expression = !script.is_empty();
+            let plan = with(&format!(
+                r#"<RandomVariableConfig><stringProp name="variableName">n</stringProp>
+</RandomVariableConfig><hashTree/>
+<IfController testname="i"><stringProp name="IfController.condition">{condition}</stringProp>
+<boolProp name="IfController.useExpression">{expression}</boolProp></IfController>
+<hashTree>{}</hashTree>"#,
+                request("/")
+            ));
+            let text = shown(read(&plan));
+            assert!(text.contains(expected), "{condition}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_plan_is_refused_with_its_place() {
+    for (given, expected) in [
+        ("", "the plan is empty"),
+        ("<a/>", "this is XML, but no JMeter plan"),
+        ("<a>", "the plan ends within <a>"),
+        ("<a></b>", "the plan is not XML"),
+        ("no plan", "the plan is empty"),
+        ("<!DOCTYPE a [<!ENTITY b SYSTEM \"/etc/passwd\">]><a>&b;</a>", "document type"),
+        ("<a>&b;</a>", "unknown entity, `&b;`"),
+        ("<a b='&c;'/>", "the plan is not XML"),
+        ("<jmeterTestPlan/>", "the file has no enabled test plan"),
+        ("<jmeterTestPlan><hashTree><TestPlan/></hashTree></jmeterTestPlan>", "nothing to run"),
+    ] {
+        let text = shown(read(given));
+        assert!(text.contains(expected), "{given}: {text}");
+    }
+    let deep = "<a>".repeat(100_000);
+    assert!(shown(read(&deep)).contains("nested deeper than 200"), "depth is bounded");
+}
+
+/// Texts of the kind that plans are made of.
+fn fragments() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "${",
+        "}",
+        "__P(",
+        ")",
+        ",",
+        "\\",
+        "$",
+        "a",
+        "__Random(1,2",
+        "__jexl3(",
+        "\"",
+        "==",
+        "é",
+        "(",
+        "{",
+        "[",
+        "]",
+        "&amp;&amp;",
+        " ",
+        "-1",
+        "<b/>",
+        "__split(",
+        "__counter(TRUE)",
+        "/",
+        "&#xd;",
+        "__V(",
+        "__eval(",
+        "~",
+        "!",
+        "99999999999999999999",
+        "%",
+    ]);
+    prop::collection::vec(words, 0..24).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in ".{0,200}") {
+        let _ = read(&text);
+        let _ = read(&with(&text));
+    }
+
+    #[test]
+    fn no_setting_panics(text in fragments(), other in fragments()) {
+        let class = ["IfController", "WhileController", "LoopController", "HTTPSamplerProxy",
+            "JSONPostProcessor", "RegexExtractor", "ResponseAssertion", "TestAction"];
+        for class in class {
+            let settings: String = ["IfController.condition", "WhileController.condition",
+                "LoopController.loops", "HTTPSampler.path", "HTTPSampler.domain",
+                "JSONPostProcessor.jsonPathExprs", "JSONPostProcessor.referenceNames",
+                "RegexExtractor.regex", "RegexExtractor.refname", "RegexExtractor.match_number",
+                "HTTPSampler.port", "ActionProcessor.action"]
+                .iter()
+                .zip([&text, &other].into_iter().cycle())
+                .map(|(name, value)| format!("<stringProp name=\"{name}\">{value}</stringProp>"))
+                .collect();
+            let element = format!("<{class} testname=\"{class}\">{settings}</{class}>");
+            let _ = read(&with(&format!("{element}<hashTree>{}</hashTree>", request(&other))));
+        }
+    }
+
+    /// Parts of a plan cut out anywhere.
+    #[test]
+    fn no_damage_panics(from in 0_usize..4000, length in 0_usize..400) {
+        let text = std::fs::read_to_string(directory().join("shop.jmx")).unwrap();
+        let (from, to) = (from.min(text.len()), (from + length).min(text.len()));
+        if text.is_char_boundary(from) && text.is_char_boundary(to) {
+            let damaged = format!("{}{}", &text[..from], &text[to..]);
+            let _ = parse("shop.jmx", &damaged, &directory(), &options(true));
+        }
+    }
+}

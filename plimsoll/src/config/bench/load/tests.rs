@@ -64,12 +64,36 @@ fn a_rate_makes_the_load_open_and_its_absence_closed() {
     let keys = Keys { rate: Some(50.0), connections: Some(Users::Fixed(7)), ..Keys::default() };
     assert!(matches!(keys.load(Voice::Options), Ok(Load::Open(open)) if open.in_flight_max == 7));
     let load = Keys::default().load(Voice::Options).unwrap();
-    assert!(matches!(&load, Load::Closed(closed) if closed.stages[0].to == 10.0));
+    assert!(matches!(&load, Load::Closed(closed) if closed.stages[0].to == 64.0));
     assert_eq!(lasting_of(&load), LASTING);
     let keys = Keys { requests: Some(3), ..Keys::default() };
     let Ok(Load::Closed(closed)) = keys.load(Voice::Options) else { panic!() };
     assert_eq!((closed.iterations, closed.stages[0].to), (Some(3), 3.0));
     assert_eq!(closed.stages[0].lasting, Duration::MAX);
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let file = || Keys {
+        rate: Some(5.0),
+        poisson: true,
+        lasting: Some(Duration::from_secs(60)),
+        connections: Some(Users::Fixed(7)),
+        ..Keys::default()
+    };
+    let faster = Keys { rate: Some(9.0), ..Keys::default() }.over(file(), false);
+    assert_eq!((faster.rate, faster.lasting, faster.poisson), (Some(9.0), file().lasting, true));
+    assert_eq!(faster.connections, Some(Users::Fixed(7)));
+    let staged = Keys { stages: stages("1/5s").ok(), ..Keys::default() }.over(file(), false);
+    assert_eq!((staged.rate, staged.lasting), (None, None));
+    let shorter = Keys { lasting: Some(LASTING), ..Keys::default() }.over(file(), false);
+    assert_eq!((shorter.rate, shorter.lasting), (Some(5.0), Some(LASTING)));
+    let users =
+        || Keys { connections: users("0..5/3s").ok(), requests: Some(100), ..Keys::default() };
+    let open = Keys { rate: Some(9.0), ..Keys::default() }.over(users(), false);
+    assert_eq!((open.connections, open.requests), (None, None));
+    let replayed = Keys::default().over(file(), true);
+    assert_eq!((replayed.rate, replayed.poisson), (None, false));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::super::quantity::Refusal;
 use super::super::builder::Builder;
@@ -10,17 +11,35 @@ use super::super::model::{
     Check, Choice, Finder, LabelKind, Message, MultipartContent, MultipartField, Piece, Request,
     RequestBody, Source, Step, Template, Test,
 };
+use super::super::replay::{Recording, Replay};
 use super::super::template::{self, Uses};
 use super::super::{load, settings, url};
+use super::plan::request_options;
 use super::{BenchOptions, Typed, whole};
 
 /// Largest file that is sent as a body.
 const FILE_BYTES: u64 = 64 << 20;
 
-/// What each iteration does.
-pub(super) fn steps(options: &BenchOptions, builder: &mut Builder, typed: &mut Typed) -> Vec<Step> {
+/// What each iteration does. Recorded requests are asked for again where nothing else says what is
+/// asked; the times of a recording are returned too.
+pub(super) fn steps(
+    options: &BenchOptions,
+    recording: Option<(Recording, f64)>,
+    builder: &mut Builder,
+    typed: &mut Typed,
+) -> (Vec<Step>, Option<Arc<[Duration]>>) {
     let urls = urls(options, builder, typed);
     let common = Common::read(options, builder, typed);
+    let think = typed.read("--think", options.think.as_ref(), load::pause).map(Step::Pause);
+    let mut replay = replay(options, recording, &urls, typed);
+    if let (Some(replay), Some(base)) = (&mut replay, urls.first())
+        && let Some((feed, method, target)) = replay.requests(base, builder)
+    {
+        let label = builder.label(&replay.label(), LabelKind::Request);
+        let request = Step::Request(Box::new(common.request(label, method, target)));
+        let steps = [Step::Feed(feed), request].into_iter().chain(think).collect();
+        return (steps, Some(Arc::clone(&replay.times)));
+    }
     let same_host = {
         let mut hosts: Vec<String> = urls.iter().map(|url| host_of(url)).collect();
         hosts.dedup();
@@ -38,9 +57,33 @@ pub(super) fn steps(options: &BenchOptions, builder: &mut Builder, typed: &mut T
             vec![Step::Choose(choices)]
         }
     };
-    let think = typed.read("--think", options.think.as_ref(), load::pause);
-    steps.extend(think.map(Step::Pause));
-    steps
+    steps.extend(think);
+    (steps, replay.map(|replay| replay.times))
+}
+
+/// The arrivals of a recording, and what each asked for unless the options say what is asked.
+fn replay(
+    options: &BenchOptions,
+    recording: Option<(Recording, f64)>,
+    urls: &[Template],
+    typed: &mut Typed,
+) -> Option<Replay> {
+    let (recording, speed) = recording?;
+    let is_open = matches!(urls, [base] if url::path_of(base) == "/" && !url::is_for_messages(base))
+        && request_options(options)[..5].iter().all(|(_, given)| !given);
+    let with_targets = is_open && recording.has_targets();
+    match recording.replay(speed, with_targets) {
+        Ok(mut replay) => {
+            for doubt in replay.doubts.drain(..) {
+                typed.warn("--replay", doubt);
+            }
+            Some(replay)
+        }
+        Err(refusal) => {
+            typed.refuse("--replay", None, refusal);
+            None
+        }
+    }
 }
 
 /// The URLs, absolute.
@@ -105,7 +148,7 @@ fn for_requests_only(options: &BenchOptions) -> Vec<(&'static str, Option<&str>)
 }
 
 /// `127.0.0.1:9999/x` is what people type; the scheme is understood.
-fn with_scheme(text: &str) -> String {
+pub(super) fn with_scheme(text: &str) -> String {
     let text = text.trim();
     let begins_with_host = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
     match begins_with_host && !text.contains("://") {
@@ -175,24 +218,28 @@ impl Common {
                 checks: self.checks.clone(),
             }));
         }
-        Step::Request(Box::new(Request {
+        Step::Request(Box::new(self.request(label, Template::text(&self.method), target)))
+    }
+
+    fn request(&self, label: usize, method: Template, url: Template) -> Request {
+        Request {
             label,
-            method: Template::text(&self.method),
-            url: target,
+            method,
+            url,
             headers: self.headers.clone(),
             body: self.body.clone(),
             timeout: None,
             redirects_max: self.redirects_max,
             extract: Vec::new(),
             checks: self.checks.clone(),
-        }))
+        }
     }
 }
 
 fn checks(options: &BenchOptions, builder: &mut Builder, typed: &mut Typed) -> Vec<Check> {
     let statuses =
         typed.read("--expect-status", options.expect_status.as_ref(), settings::statuses);
-    let text = typed.read("--expect-text", options.expect_text.as_ref(), |text| {
+    let text = typed.read("--expect-body", options.expect_body.as_ref(), |text| {
         template::parse(text, builder, &mut Uses::default())
     });
     let has_text = text.is_some();

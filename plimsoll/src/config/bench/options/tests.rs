@@ -25,11 +25,11 @@ fn text(text: &str) -> Option<String> {
 }
 
 #[test]
-fn a_url_alone_is_ten_users_for_ten_seconds() {
+fn a_url_alone_is_64_users_for_ten_seconds() {
     let plan = plan(&options("127.0.0.1:9999"));
     let Load::Closed(closed) = &plan.groups[0].load else { panic!() };
     let lasting = Duration::from_secs(10);
-    assert_eq!(closed.stages, [Stage { from: 10.0, to: 10.0, lasting }]);
+    assert_eq!(closed.stages, [Stage { from: 64.0, to: 64.0, lasting }]);
     let request = request(&plan);
     assert_eq!(request.url.constant(), Some("http://127.0.0.1:9999/"));
     assert_eq!(request.method.constant(), Some("GET"));
@@ -58,10 +58,10 @@ fn every_option_of_a_request_is_in_the_plan() {
         connect_timeout: text("1s"),
         redirects: text("3"),
         expect_status: text("2xx"),
-        expect_text: text("ok"),
+        expect_body: text("ok"),
         served_by: text("json:$.instance"),
         thresholds: vec!["p99<50ms,errors<1%".to_owned(), "max(PUT /a)<1s".to_owned()],
-        part: text("2/8"),
+        part: text("1/8"),
         seed: text("7"),
         insecure: true,
         unix: Some("/run/app.sock".into()),
@@ -134,7 +134,7 @@ fn all_that_is_wrong_is_told_at_once() {
         headers: vec!["Accept".to_owned()],
         threads: text("0"),
         http: text("4"),
-        part: text("0/8"),
+        part: text("8/8"),
         thresholds: vec!["p99<50".to_owned(), "p99(Lgoin)<5s".to_owned()],
         data: text("{{nmae}}"),
         variables: vec!["name=x".to_owned(), "y".to_owned()],
@@ -160,7 +160,7 @@ fn all_that_is_wrong_is_told_at_once() {
     assert_eq!(keys, expected);
     assert!(errors.errors.iter().all(|error| error.remedy.is_some()));
     let said = errors.to_string();
-    assert!(said.contains("did you mean {{name}}?"), "{said}");
+    assert!(said.contains("did you mean `name`?"), "{said}");
     assert!(said.contains("write 10s"), "{said}");
 }
 

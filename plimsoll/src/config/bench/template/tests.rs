@@ -52,7 +52,7 @@ fn holes_are_found() {
 #[test]
 fn mistakes_are_met_with_a_remedy() {
     let cases = [
-        ("{{nmae}}", "did you mean {{name}}?"),
+        ("{{nmae}}", "did you mean `name`?"),
         ("{{colour}}", "set it, or use {{name}}, {{page}} or {{users.email}}"),
         ("{{uuid}}", "`uuid` is a function: write {{uuid()}}"),
         ("{{uid()}}", "did you mean `uuid`?"),

@@ -524,6 +524,10 @@ fn end_within_an_answer_is_told() {
             cut.send(()).unwrap();
         });
         let trouble = connection.exchange(&outgoing, ALL).await.unwrap_err();
+        assert_eq!(
+            trouble.detail.replace(&outgoing.origin.authority, "HOST"),
+            "HOST takes no more requests on this connection"
+        );
         assert!(trouble.before_sending);
     })
     .unwrap();

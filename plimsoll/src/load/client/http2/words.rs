@@ -64,8 +64,11 @@ pub(super) fn gone(why: &Error, state: &State) -> Trouble {
 /// Why no exchange can begin on a connection any more.
 pub(super) fn unusable(state: &State) -> Trouble {
     match &*state.ended.borrow() {
-        Some(trouble) => Trouble { before_sending: true, ..trouble.clone() },
-        None => told(
+        // That it ended is no fault of a request that has not begun.
+        Some(trouble) if trouble.failure != Failure::Closed => {
+            Trouble { before_sending: true, ..trouble.clone() }
+        }
+        _ => told(
             Failure::Closed,
             format!("{} takes no more requests on this connection", state.authority),
             true,

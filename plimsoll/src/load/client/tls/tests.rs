@@ -137,12 +137,18 @@ fn certificates_that_are_not_trusted_are_told_and_can_be_accepted() {
 fn certificate_that_signed_itself_can_be_named() {
     net::run(async {
         let authority = Authority::new();
-        for is_ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa] {
+        let cases = [
+            (IsCa::Ca(BasicConstraints::Unconstrained), "is one for issuing others"),
+            (IsCa::NoCa, "comes from an issuer that is not trusted"),
+        ];
+        for (is_ca, unnamed) in cases {
             let mut parameters = CertificateParams::new(vec!["localhost".into()]).unwrap();
             parameters.is_ca = is_ca;
             let key = KeyPair::generate().unwrap();
             let pair = Pair { certificate: parameters.self_signed(&key).unwrap(), key };
             let mut settings = settings();
+            let words = words_with(&pair, &[], &settings).await;
+            assert!(words.contains(unnamed) && words.contains("--ca FILE"), "{words}");
             settings.tls.ca = Some(authority.write("self.pem", &pair.certificate.pem()));
             try_with(&pair, &[], &settings, Purpose::Requests).await.unwrap();
             // The name still counts.

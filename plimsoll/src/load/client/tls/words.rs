@@ -75,6 +75,13 @@ fn of_certificate(reason: &CertificateError, authority: &str) -> String {
             "the certificate of {authority} comes from an issuer that is not trusted; name the \
              issuer's certificate with --ca FILE, or, {ANYWAY}"
         ),
+        // Told by the verifier without a kind of its own.
+        CertificateError::Other(reason) if reason.to_string().contains("CaUsedAsEndEntity") => {
+            format!(
+                "the certificate of {authority} is one for issuing others, as `openssl req -x509` \
+                 makes; name that very certificate with --ca FILE, or, {ANYWAY}"
+            )
+        }
         reason => format!("the certificate of {authority} is not accepted: {reason}; {ANYWAY}"),
     }
 }

@@ -51,7 +51,7 @@ fn parts<'a>(
         reading,
         x,
         y: Axis::none(),
-        content: Content::Rows { bar_label, rows },
+        content: Content::Rows { bar_label, colour: 0, rows },
     })
 }
 
@@ -60,7 +60,9 @@ pub(super) fn instances(results: &Results) -> Option<Figure> {
     let reading = "What share of the answers each instance gave, and how long it took: the mark is \
                    the p50, the thick line reaches the p90, the thin one the p99, the dot is the \
                    longest.";
-    let tallies = results.instances.iter();
+    let mut tallies: Vec<_> = results.instances.iter().collect();
+    tallies.sort_by_cached_key(|(name, _)| text::natural_order(name));
+    let tallies = tallies.into_iter();
     parts("instances", "Distribution over instances", reading.into(), "share of answers", tallies)
 }
 
@@ -103,6 +105,6 @@ pub(super) fn errors(results: &Results) -> Option<Figure> {
             .to_owned(),
         x: Axis::none(),
         y: Axis::none(),
-        content: Content::Rows { bar_label: "failed requests", rows },
+        content: Content::Rows { bar_label: "failed requests", colour: 1, rows },
     })
 }

@@ -110,6 +110,8 @@ pub enum Content {
     Rows {
         /// What the bars show.
         bar_label: &'static str,
+        /// The bars' colour, below [`COLOURS`].
+        colour: u8,
         /// From top to bottom.
         rows: Vec<Row>,
     },

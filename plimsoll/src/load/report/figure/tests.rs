@@ -96,7 +96,7 @@ fn the_closed_model_has_no_intended_rate() {
     results.total.failures.insert(crate::load::tally::Failure::Status, 2);
     let names: Vec<String> =
         lines(&of(&results, "throughput")).1.iter().map(|series| series.name.clone()).collect();
-    assert_eq!(names, ["completed", "failed"]);
+    assert_eq!(names, ["ended", "failed"]);
 }
 
 #[test]

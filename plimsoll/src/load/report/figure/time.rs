@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Axis, COLOURS, Content, Drawn, Figure, Series, Unit, round_above, rounded};
+use crate::load::report::text;
 use crate::load::results::Results;
 use crate::load::timeline::Bucket;
 
@@ -26,7 +27,7 @@ pub(super) fn middles(results: &Results) -> Vec<f64> {
     covered
         .iter()
         .enumerate()
-        .map(|(index, covered)| rounded(index as f64 * width + covered.max(width / 100.0) / 2.0))
+        .map(|(index, covered)| rounded(index as f64 * width + covered / 2.0))
         .collect()
 }
 
@@ -137,15 +138,15 @@ pub(super) fn throughput(results: &Results) -> Option<Figure> {
         let name = if results.labels.len() > 1 { "iterations due" } else { "intended" };
         series.push(line(name, 7, Drawn::Dashed, due));
     }
-    series.push(line("completed", 0, Drawn::Line, request_rates(results)));
+    series.push(line("ended", 0, Drawn::Line, request_rates(results)));
     if results.total.errors() > 0 {
         let failed = rates(results, |bucket| bucket.errors);
         series.push(line("failed", 1, Drawn::Area, failed));
     }
     let y = Axis::from_zero("requests a second", Unit::Rate, values(&series), 1.0);
     let reading = if open {
-        "Where the completed line leaves the dashed one, the service (or the tester) did not keep \
-         up with the load that was meant."
+        "Where the requests that ended leave the dashed line, the service (or the tester) did not \
+         keep up with the load that was meant."
     } else {
         "How many requests ended each second; in the closed model a dip means that users were \
          waiting for answers."
@@ -200,6 +201,7 @@ pub(super) fn instances(results: &Results) -> Option<Figure> {
         return None;
     }
     let mut names: Vec<&String> = results.instances.keys().collect();
+    names.sort_by_cached_key(|name| text::natural_order(name));
     let mut reading = "How many answers a second each instance gave, upon each other; a band that \
                        thins is an instance that fell behind or was taken out."
         .to_owned();
@@ -270,10 +272,9 @@ pub(super) fn heat(results: &Results) -> Option<Figure> {
     Some(Figure {
         id: "heat",
         title: "Where the requests lie",
-        reading:
-            "Each cell counts the requests that ended at a time and took so long; the darker, \
-                  the more, by orders of magnitude, so that single slow requests stay visible."
-                .to_owned(),
+        reading: "Each cell counts the requests that ended at a time and took so long; a stronger \
+                  colour is more of them, by orders of magnitude, so that a single slow one shows."
+            .to_owned(),
         x: Axis::elapsed(results.run.elapsed.as_secs_f64()),
         y,
         content: Content::Heat { step, edges, columns },

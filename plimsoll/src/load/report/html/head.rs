@@ -141,11 +141,17 @@ fn summary(results: &Results) -> String {
     };
     let lasted = text::lasting(results.run.elapsed.as_secs_f64());
     let requests = if total.requests == 1 { "request" } else { "requests" };
-    let slow = if total.response_time.count() > 0 {
-        let slow = text::latency(total.response_time.quantile(0.99).as_secs_f64());
-        format!("; 99 of 100 answers came within {slow}")
-    } else {
-        String::new()
+    let slow = match total.response_time.count() {
+        0 => String::new(),
+        1 => format!("; it took {}", text::latency(total.response_time.max().as_secs_f64())),
+        2..100 => {
+            let longest = text::latency(total.response_time.max().as_secs_f64());
+            format!("; the longest took {longest}")
+        }
+        _ => {
+            let slow = text::latency(total.response_time.quantile(0.99).as_secs_f64());
+            format!("; 99 of 100 took {slow} or less")
+        }
     };
     format!("{ended}{} {requests} in {lasted}{slow}.", text::count(total.requests))
 }

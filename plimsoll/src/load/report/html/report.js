@@ -19,6 +19,7 @@
     return [short(s * 1e6), "µs"];
   }
   function elapsed(s, span) {
+    if (span < 1) return trimmed((s * 1e3).toFixed(3)) + SPACE + "ms";
     if (span < 10) return trimmed(s.toFixed(3)) + SPACE + "s";
     const whole = Math.round(s), two = (n) => String(n).padStart(2, "0");
     const [h, m, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60), whole % 60];
@@ -137,11 +138,13 @@
   }
   function drawLines(layer, content, shown, x, y) {
     let floor = content.at.map(() => 0);
+    // Stacked areas end where no series has a value; a single one without is nothing there.
+    const told = content.at.map((_, i) => i).filter((i) => content.series.some((s) => s.values[i] !== null));
     content.series.forEach((series, index) => {
       if (!shown(index)) return;
       if (series.drawn === "stack") {
         const tops = series.values.map((v, i) => (v || 0) + floor[i]);
-        const edge = (values) => content.at.map((v, i) => [x.free(v), y(values[i])]);
+        const edge = (values) => told.map((i) => [x.free(content.at[i]), y(values[i])]);
         draw(layer, "path", { class: `f${series.colour} stack`, d: through(edge(tops).concat(edge(floor).reverse())) + "Z" });
         floor = tops;
         return;
@@ -460,7 +463,7 @@
         else if (event.pointerType === "touch") pointAll(this, this.x.value(x), place(event)[1]);
       });
       canvas.addEventListener("pointercancel", () => { press = null; });
-      canvas.addEventListener("pointerleave", () => { if (press === null) pointAll(this, null, null); });
+      canvas.addEventListener("pointerleave", (event) => { if (press === null && event.pointerType !== "touch") pointAll(this, null, null); });
       canvas.addEventListener("dblclick", () => { if (this.overTime) zoomTo(null); });
       canvas.addEventListener("blur", () => pointAll(this, null, null));
       canvas.addEventListener("keydown", (event) => this.key(event));
@@ -512,11 +515,11 @@
   function drawRows(canvas, figure) {
     const width = canvas.clientWidth;
     if (!width) return;
-    const { rows, bar_label: barLabel } = figure.content;
+    const { rows, colour, bar_label: barLabel } = figure.content;
     const ranges = rows.some((row) => row.latency);
     const narrow = width < 560, rowHeight = narrow && ranges ? 50 : 28;
     const nameEnd = narrow ? 0 : Math.min(230, width * 0.24);
-    const characters = Math.max(8, Math.floor((narrow ? width * (ranges ? 0.5 : 0.38) : nameEnd - 12) / 7));
+    const characters = Math.max(8, Math.floor((narrow ? width * (ranges ? 0.5 : 0.38) : nameEnd - 12) / 7.7));
     const barStart = narrow ? width * (ranges ? 0.55 : 0.4) : nameEnd;
     const barEnd = ranges ? (narrow ? width - 64 : nameEnd + width * 0.16) : width - (narrow ? 110 : 150);
     const rangeStart = narrow ? 16 : barEnd + 78, top = 22, bottom = top + rows.length * rowHeight;
@@ -545,7 +548,7 @@
       const name = all.length > characters ? all.slice(0, characters - 1 - keep).join("") + "…" + all.slice(-keep).join("") : row.name;
       draw(group, "text", { class: "name", x: narrow ? 0 : nameEnd - 10, y: middle + 4, "text-anchor": narrow ? "start" : "end" }, name);
       const length = Math.max(1, (row.bar / longest) * (barEnd - barStart));
-      draw(group, "rect", { class: "f0", x: barStart, y: middle - 6, width: px(length), height: 12, rx: 2 });
+      draw(group, "rect", { class: `f${colour}`, x: barStart, y: middle - 6, width: px(length), height: 12, rx: 2 });
       draw(group, "text", { class: "tick", x: px(barStart + length + 6), y: middle + 4 }, row.bar_text);
       if (!row.latency) return;
       const [half, most, slow, last] = row.latency.map((v) => px(x(v)));

@@ -41,8 +41,11 @@ pub(super) fn write(out: &mut String, results: &Results) {
         latencies(&results.total).write(out);
         statuses(results).write(out);
         errors(results).write(out);
-        parts("Labels", "label", results.labels.iter().map(|(name, tally)| (name, tally)), results)
-            .write(out);
+        // The only one is the total.
+        if results.labels.len() > 1 {
+            let labels = results.labels.iter().map(|(name, tally)| (name, tally));
+            parts("Labels", "label", labels, results).write(out);
+        }
         let transactions = results.transactions.iter().map(|(name, tally)| (name, tally));
         parts("Transactions", "transaction", transactions, results).write(out);
         instances(results).write(out);
@@ -173,7 +176,7 @@ fn latencies(total: &Tally) -> Table {
     }
     Table {
         title: "Latency",
-        heads: vec!["", "response time", "service time", "first byte"],
+        heads: vec!["percentile", "response time", "service time", "first byte"],
         rows,
         words: Vec::new(),
         is_wide: false,
@@ -269,7 +272,9 @@ fn parts<'a>(
 
 /// Instances, and the answers that named none.
 fn instances(results: &Results) -> Table {
-    let mut table = parts("Instances", "instance", results.instances.iter(), results);
+    let mut tallies: Vec<_> = results.instances.iter().collect();
+    tallies.sort_by_cached_key(|(name, _)| text::natural_order(name));
+    let mut table = parts("Instances", "instance", tallies.into_iter(), results);
     if results.unnamed > 0 && !table.rows.is_empty() {
         let mut row = vec![NONE.to_owned(); table.heads.len()];
         row[0] = "(named no instance)".to_owned();
@@ -295,7 +300,7 @@ fn checks(results: &Results) -> Table {
         heads: vec!["check", "passed", "failed", "share failed"],
         rows: results.checks.iter().map(row).collect(),
         words: Vec::new(),
-        is_wide: false,
+        is_wide: true,
     }
 }
 
@@ -374,8 +379,10 @@ fn run(out: &mut String, results: &Results) {
         ("plan", run.source.clone()),
         ("began", moment(results)),
         ("lasted", text::lasting(run.elapsed.as_secs_f64())),
-        ("made by", run.machines.join(", ")),
     ];
+    if !run.machines.is_empty() {
+        facts.push(("made by", run.machines.join(", ")));
+    }
     if run.parts > 1 {
         facts.push(("processes", run.parts.to_string()));
     }

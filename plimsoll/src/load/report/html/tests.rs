@@ -1,6 +1,6 @@
 use super::*;
 use crate::load::report::samples;
-use crate::load::report::svg::PALETTE;
+use crate::load::report::svg::style::PALETTE;
 
 fn facts<'a>(warnings: &'a [String], thresholds: &'a [(String, bool, String)]) -> Facts<'a> {
     Facts { warnings, thresholds }
@@ -126,4 +126,47 @@ fn a_comparison_shows_both_and_the_change() {
     assert!(page.contains("<p class=\"verdict\"><bdi>after is faster</bdi></p>"));
     assert!(page.contains("their latencies do not mean the same"));
     assert!(page.contains("<th scope=\"row\">p99</th>"));
+}
+
+/// The light and the dark colour that the style sheet gives to a name.
+fn colours(name: &str) -> [String; 2] {
+    let begin = STYLE.find(&format!("--{name}:light-dark(")).unwrap() + name.len() + 14;
+    let inside = STYLE[begin..].split(')').next().unwrap();
+    let (light, dark) = inside.split_once(',').unwrap();
+    [light.to_owned(), dark.to_owned()]
+}
+
+/// Relative luminance (WCAG 2.2).
+fn luminance(colour: &str) -> f64 {
+    let digits = colour.trim_start_matches('#');
+    let digits: String = match digits.len() {
+        3 => digits.chars().flat_map(|digit| [digit, digit]).collect(),
+        _ => digits.to_owned(),
+    };
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+}
+
+#[test]
+fn colours_stand_out_from_their_ground() {
+    let text = ["text", "soft", "good", "bad", "care", "link"].map(|name| (name, 4.5));
+    let lines = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"].map(|name| (name, 3.0));
+    let on_card = text.into_iter().chain(lines).map(|(name, least)| (name, "card", least));
+    let on_others = [
+        ("text", "ground", 4.5),
+        ("soft", "ground", 4.5),
+        ("good", "good-ground", 4.5),
+        ("bad", "bad-ground", 4.5),
+        ("text", "care-ground", 4.5),
+    ];
+    for (name, ground, least) in on_card.chain(on_others) {
+        for (colour, ground) in colours(name).iter().zip(colours(ground)) {
+            let (one, other) = (luminance(colour), luminance(&ground));
+            let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+            assert!(contrast >= least, "{name} {colour} on {ground}: {contrast:.2}");
+        }
+    }
 }

@@ -21,6 +21,10 @@ pub(super) fn line_class(drawn: Drawn) -> &'static str {
 /// Lines and areas over points.
 pub(super) fn lines(out: &mut String, at: &[f64], series: &[Series], area: Area) {
     let mut floor = vec![0.0; at.len()];
+    // Stacked areas end where no series has a value; a single one without is nothing there.
+    let told: Vec<usize> = (0..at.len())
+        .filter(|index| series.iter().any(|series| series.values[*index].is_some()))
+        .collect();
     for series in series {
         let colour = series.colour;
         match series.drawn {
@@ -29,11 +33,12 @@ pub(super) fn lines(out: &mut String, at: &[f64], series: &[Series], area: Area)
                 let tops: Vec<f64> =
                     values.map(|(value, floor)| value.unwrap_or_default() + floor).collect();
                 let mut path = String::new();
-                for (index, top) in tops.iter().enumerate() {
-                    step(&mut path, index > 0, area.x.at(at[index]), area.y.at(*top));
+                for index in &told {
+                    let draws = !path.is_empty();
+                    step(&mut path, draws, area.x.at(at[*index]), area.y.at(tops[*index]));
                 }
-                for (index, floor) in floor.iter().enumerate().rev() {
-                    step(&mut path, true, area.x.at(at[index]), area.y.at(*floor));
+                for index in told.iter().rev() {
+                    step(&mut path, true, area.x.at(at[*index]), area.y.at(floor[*index]));
                 }
                 let _ = write!(out, "<path class=\"f{colour} stack\" d=\"{path}Z\"/>");
                 floor = tops;

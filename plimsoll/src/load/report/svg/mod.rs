@@ -9,7 +9,7 @@
 
 mod marks;
 mod rows;
-mod style;
+pub(super) mod style;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +18,6 @@ use std::fmt::Write as _;
 use super::escape::{markup, shortened};
 use super::figure::{Axis, Content, Drawn, Figure, Series};
 use super::ticks::ticks;
-
-pub use style::PALETTE;
 
 /// Width of a picture, in pixels.
 pub const WIDTH: f64 = 860.0;
@@ -86,14 +84,15 @@ pub fn picture(figure: &Figure, setting: Setting) -> String {
         top = heading(&mut body, figure);
     }
     let height = match &figure.content {
-        Content::Rows { bar_label, rows } => {
-            rows::draw(&mut body, (bar_label, rows), &figure.x, top)
+        Content::Rows { bar_label, colour, rows } => {
+            rows::draw(&mut body, (bar_label, *colour, rows), &figure.x, top)
         }
         content => plot(&mut body, figure, content, top),
     };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{}\">",
+         width=\"{WIDTH}\" height=\"{height}\"{} role=\"img\" aria-label=\"{}\">",
+        if setting == Setting::Page { " class=\"still\"" } else { "" },
         markup(figure.title)
     );
     if setting == Setting::Alone {

@@ -26,7 +26,7 @@ const NAME_CHARACTERS: usize = 24;
 /// Draws rows; returns the height of the picture.
 pub(super) fn draw(
     out: &mut String,
-    (bar_label, rows): (&str, &[Row]),
+    (bar_label, colour, rows): (&str, u8, &[Row]),
     axis: &Axis,
     top: f64,
 ) -> f64 {
@@ -51,8 +51,8 @@ pub(super) fn draw(
         let _ = write!(
             out,
             "<g><title>{}</title><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" \
-             text-anchor=\"end\">{}</text><rect class=\"f0\" x=\"{NAMES_END}\" y=\"{:.1}\" \
-             width=\"{width:.1}\" height=\"12\"/><text class=\"tick\" x=\"{:.1}\" y=\"{1:.1}\">{}</text>",
+             text-anchor=\"end\">{}</text><rect class=\"f{colour}\" x=\"{NAMES_END}\" y=\"{:.1}\" \
+             width=\"{width:.1}\" height=\"12\"/><text class=\"tick\" x=\"{:.1}\" y=\"{2:.1}\">{}</text>",
             markup(&described(row)),
             NAMES_END - 10.0,
             middle + 4.0,

@@ -8,7 +8,7 @@ pub const PALETTE: [&str; 8] =
     ["#0072b2", "#c9510c", "#00855f", "#a8477e", "#9a6700", "#2b7fb8", "#5b4fb5", "#667281"];
 /// From few to many, light to dark.
 const HEAT: [&str; 8] =
-    ["#e3eef6", "#c5deee", "#9fcae3", "#72b2d6", "#4596c4", "#2577ad", "#125a8f", "#083d6b"];
+    ["#cbe0ef", "#b1d3e8", "#93c4e0", "#6db0d5", "#4596c4", "#2577ad", "#125a8f", "#083d6b"];
 
 /// What does not depend on colours of series.
 const RULES: &str = "text{font-family:'DejaVu Sans','Segoe UI',Helvetica,Arial,sans-serif;\

@@ -85,3 +85,33 @@ fn readings_are_broken_between_words() {
     assert_eq!(wrapped("one two three four", 9), ["one two", "three", "four"]);
     assert_eq!(wrapped("muchlongerthanthat", 5), ["muchlongerthanthat"]);
 }
+
+#[test]
+fn what_belongs_to_a_row_stands_at_its_height() {
+    let figure = figures(&samples::stalled(20)).into_iter().find(|figure| figure.id == "labels");
+    let svg = picture(&figure.unwrap(), Setting::Page);
+    let groups: Vec<&str> = svg.split("<g>").skip(1).collect();
+    assert_eq!(groups.len(), 3);
+    for group in groups {
+        let heights: Vec<f64> = group
+            .split(" y=\"")
+            .skip(1)
+            .take(3)
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(heights.len(), 3, "name, bar, number of the bar");
+        assert!(heights.iter().all(|height| (height - heights[0]).abs() < 15.0), "{heights:?}");
+    }
+}
+
+#[test]
+fn stacked_areas_end_with_their_values() {
+    let stack = |values| Series { name: String::new(), colour: 0, drawn: Drawn::Stack, values };
+    let series = [stack(vec![Some(1.0), Some(2.0), None]), stack(vec![Some(1.0), None, None])];
+    let scale = |start, end| Scale { from: 0.0, to: 4.0, logarithmic: false, start, end };
+    let area = Area { x: scale(0.0, 40.0), y: scale(100.0, 0.0) };
+    let mut out = String::new();
+    marks::lines(&mut out, &[0.0, 1.0, 2.0], &series, area);
+    assert!(out.contains("M0.0 75.0L10.0 50.0L10.0 100.0L0.0 100.0Z"), "{out}");
+    assert!(out.contains("M0.0 50.0L10.0 50.0L10.0 50.0L0.0 75.0Z"), "{out}");
+}

@@ -290,8 +290,11 @@ fn read_field<'t>(
             return Some(rest);
         }
         'a' => {
-            let half = text.get(..2)?.to_ascii_uppercase();
-            read.afternoon = Some(if half == "AM" { false } else { half == "PM" || return None });
+            read.afternoon = Some(match text.get(..2)?.to_ascii_uppercase().as_str() {
+                "AM" => false,
+                "PM" => true,
+                _ => return None,
+            });
             return text.get(2..);
         }
         'X' | 'x' | 'Z' | 'z' | 'V' => return read_zone(text, read),
@@ -348,3 +351,6 @@ fn read_zone<'t>(text: &'t str, read: &mut Read) -> Option<&'t str> {
     read.zone = Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?));
     if minutes.is_some() { rest_digits.get(2..) } else { Some(rest) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! A run: prepared, watched, and what came of it told.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::outputs::Outputs;
+use super::push::{self, Pushers};
+use super::watch::{self, Stopper, Watch};
+use super::{INTERRUPTED, MISSED, limit, plan, print, refuse, start};
+use crate::cli::arguments::bench::BenchArguments;
+use crate::config::bench::model::Plan;
+use crate::load::client::dial;
+use crate::load::engine::{self, Controls, RunError};
+use crate::load::json::Stored;
+use crate::load::push::receiver::Receiver;
+use crate::load::results::{Ended, Results};
+use crate::load::{reach, summary, threshold, warnings};
+
+/// All that is known before the first request.
+struct Prepared {
+    plan: Plan,
+    outputs: Outputs,
+    receivers: Vec<Receiver>,
+    start_at: Option<Timestamp>,
+    /// How long `--find-limit` measures each rate.
+    probe: Option<Duration>,
+}
+
+/// What the runs of a command share.
+pub(super) struct Run {
+    controls: Controls,
+    stopper: Stopper,
+    watch: Watch,
+    pushers: Pushers,
+}
+
+/// `plimsoll bench URL` or `plimsoll bench -c FILE`.
+pub(super) fn run(arguments: &BenchArguments) -> ExitCode {
+    let prepared = match prepare(arguments) {
+        Ok(prepared) => prepared,
+        Err(problems) => return refuse(problems),
+    };
+    let quiet = arguments.output.quiet;
+    let slo = arguments.verdict.slo.as_ref().filter(|_| arguments.verdict.find_limit);
+    let mut run = match Run::new(&prepared, arguments, slo.is_some()) {
+        Ok(run) => run,
+        Err(error) => return refuse(format_args!("error: cannot start: {error}")),
+    };
+    let Prepared { plan, outputs, probe, .. } = prepared;
+    if let Some(slo) = slo {
+        let code = limit::run(&plan, slo, probe, &mut run, &outputs);
+        run.finish();
+        return code;
+    }
+    let results = run.once(&plan);
+    run.finish();
+    match results {
+        Ok(results) => tell(&plan, results, &outputs, quiet),
+        Err(RunError::Stopped) => {
+            let _ = refuse("stopped before the first request");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => refuse(format_args!("error: {error}")),
+    }
+}
+
+/// Finds everything that can be wrong before the first request.
+fn prepare(arguments: &BenchArguments) -> Result<Prepared, String> {
+    let plan::Loaded { plan, warnings, probe } =
+        plan::load(arguments).map_err(|errors| errors.to_string())?;
+    if !arguments.output.quiet {
+        watch::warn(&warnings);
+    }
+    let outputs = Outputs::of_run(&arguments.output);
+    let receivers = push::receivers(&arguments.output)?;
+    let now = Timestamp::now();
+    let start_at = (arguments.load.start_at.as_ref())
+        .map(|text| start::parse(text, now, &TimeZone::system()))
+        .transpose()
+        .map_err(|problem| format!("error: {problem}"))?;
+    outputs.verify()?;
+    answers(&plan)?;
+    Ok(Prepared { plan, outputs, receivers, start_at, probe })
+}
+
+/// Asks every server that the plan names whether it is there.
+fn answers(plan: &Plan) -> Result<(), String> {
+    let each = |problems: Vec<String>| {
+        problems.into_iter().map(|problem| format!("error: {problem}\n")).collect::<String>()
+    };
+    let origins = reach::origins(plan);
+    let prepared = dial::prepare(&plan.http, origins.iter().map(|(origin, _)| origin))
+        .map_err(|errors| each(errors.iter().map(ToString::to_string).collect()))?;
+    reach::verify(&Arc::new(prepared), &origins, plan.http.connect_timeout).map_err(each)
+}
+
+impl Run {
+    fn new(
+        prepared: &Prepared,
+        arguments: &BenchArguments,
+        is_search: bool,
+    ) -> std::io::Result<Self> {
+        let stopper = Stopper::new()?;
+        let controls = Controls {
+            stop: stopper.stop(),
+            start_at: prepared.start_at,
+            command: watch::command_as_typed(),
+        };
+        let watch = match is_search {
+            true => Watch::of_a_search(&arguments.output),
+            false => Watch::open(&prepared.plan, &arguments.output, &stopper),
+        };
+        watch.wait_for_start(prepared.start_at);
+        let pushers = Pushers::start(prepared.receivers.clone(), watch.teller())?;
+        Ok(Self { controls, stopper, watch, pushers })
+    }
+
+    /// Runs a plan.
+    ///
+    /// # Errors
+    /// When it cannot begin, or was ended before it did.
+    pub(super) fn once(&mut self, plan: &Plan) -> Result<Results, RunError> {
+        let Self { controls, watch, pushers, .. } = self;
+        engine::run(plan, controls, &mut |progress| {
+            watch.show(progress);
+            pushers.offer(progress);
+        })
+    }
+
+    /// Tells something between runs.
+    pub(super) fn say(&self) -> impl Fn(&str) + Clone + Send + use<> {
+        self.watch.teller()
+    }
+
+    /// Says whether a person asked for the end.
+    pub(super) fn stopped(&self) -> impl Fn() -> bool + use<> {
+        let stopper = self.stopper.clone();
+        move || stopper.is_asked()
+    }
+
+    /// Gives the terminal back, and pushes what is left.
+    fn finish(self) {
+        self.watch.close();
+        self.pushers.finish();
+    }
+}
+
+/// Tells what came of a run, and gives the exit code that it deserves.
+fn tell(plan: &Plan, results: Results, outputs: &Outputs, quiet: bool) -> ExitCode {
+    let outcomes = threshold::evaluate(plan, &results);
+    let missed = outcomes.iter().any(|outcome| !outcome.held);
+    let failed = warnings::warnings(&results).iter().any(|warning| warning.kind.is_fatal());
+    let interrupted = results.run.ended == Ended::Interrupted;
+    let stored = Stored { results, outcomes };
+    if !outputs.takes_standard_output() {
+        let code = print(summary::text(&stored.results, &stored.outcomes, watch::colours()));
+        if code != ExitCode::SUCCESS {
+            return code;
+        }
+    }
+    let (written, problems) = outputs.write(&stored);
+    if !quiet {
+        watch::tell_written(&written);
+    }
+    match () {
+        () if !problems.is_empty() => refuse(problems.join("\n")),
+        () if interrupted => ExitCode::from(INTERRUPTED),
+        () if missed => ExitCode::from(MISSED),
+        () if failed => ExitCode::FAILURE,
+        () => ExitCode::SUCCESS,
+    }
+}

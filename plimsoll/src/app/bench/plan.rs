@@ -1,0 +1,136 @@
+//! From what was typed to a plan: the command line alone, a TOML file, or a JMeter file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::arguments::bench::{BenchArguments, HttpArgument};
+use crate::config::bench::jmx::{self, JmxOptions};
+use crate::config::bench::model::{Arrivals, Load, Open, Plan, Stage};
+use crate::config::bench::{BenchOptions, Prepared, from_options, over};
+use crate::config::{ConfigErrors, Warning};
+
+/// Beginnings of what is a URL and not the name of a file.
+const SCHEMES: &str = "://";
+/// How JMeter calls its files.
+const JMETER: &str = "jmx";
+
+/// A plan that holds, with what is likely not meant.
+pub(super) struct Loaded {
+    pub(super) plan: Plan,
+    pub(super) warnings: Vec<Warning>,
+    /// How long each rate of a search for the limit is measured: what `--for` says.
+    pub(super) probe: Option<Duration>,
+}
+
+/// The plan that the arguments mean.
+///
+/// # Errors
+/// Everything that is wrong with them and the file they name.
+pub(super) fn load(arguments: &BenchArguments) -> Result<Loaded, ConfigErrors> {
+    let options = options(arguments);
+    let prepared = match file(arguments) {
+        Some(path) if is_jmeter(&path) => {
+            let jmx = JmxOptions {
+                skip_unsupported: arguments.target.skip_unsupported,
+                properties: properties(&arguments.target.set),
+            };
+            let loaded = jmx::load(&path, &jmx)?;
+            // What `--set` gives are its properties.
+            let options = BenchOptions { variables: Vec::new(), plan: None, ..options };
+            let Prepared { plan, warnings } = over(loaded.plan, &options)?;
+            Prepared { plan, warnings: [loaded.warnings, warnings].concat() }
+        }
+        _ => from_options(&options)?,
+    };
+    let Prepared { plan, warnings } = prepared;
+    let probe = arguments.load.duration.as_ref().and_then(|_| lasting(&plan));
+    Ok(Loaded { plan, warnings, probe })
+}
+
+/// How long the longest group of a plan lasts.
+fn lasting(plan: &Plan) -> Option<Duration> {
+    let stages = plan.groups.iter().filter_map(|group| match &group.load {
+        Load::Closed(closed) => Some(&closed.stages),
+        Load::Open(Open { arrivals: Arrivals::Scheduled { stages, .. }, .. }) => Some(stages),
+        Load::Open(_) => None,
+    });
+    let sum = |stages: &Vec<Stage>| {
+        stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.lasting))
+    };
+    stages.map(sum).max().filter(|lasting| *lasting < Duration::MAX)
+}
+
+/// The file of a plan, if one is named.
+fn file(arguments: &BenchArguments) -> Option<PathBuf> {
+    let target = arguments.target.target.as_deref();
+    let named = target.filter(|target| !target.contains(SCHEMES)).map(PathBuf::from);
+    arguments.target.config.clone().or_else(|| named.filter(|path| is_plan(path)))
+}
+
+/// Whether a word without a scheme is meant as a file: it is called like one, or is one.
+fn is_plan(path: &Path) -> bool {
+    is_jmeter(path) || path.extension().is_some_and(|it| it == "toml") || path.is_file()
+}
+
+fn is_jmeter(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(JMETER))
+}
+
+/// `NAME=VALUE`; a name alone is given nothing.
+fn properties(set: &[String]) -> BTreeMap<String, String> {
+    let pair = |text: &String| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    set.iter().map(pair).collect()
+}
+
+fn options(arguments: &BenchArguments) -> BenchOptions {
+    let BenchArguments { target, load, request, connection, verdict, .. } = arguments.clone();
+    let is_url = target.target.as_deref().is_some_and(|it| file(arguments) != Some(it.into()));
+    let slo = verdict.slo.filter(|_| !verdict.find_limit);
+    BenchOptions {
+        urls: target.target.filter(|_| is_url).into_iter().collect(),
+        plan: file(arguments),
+        name: arguments.output.name.clone(),
+        method: request.method,
+        headers: request.headers,
+        data: request.data,
+        data_file: request.data_file,
+        form: request.form,
+        message: request.message,
+        rate: load.rate,
+        poisson: load.poisson,
+        stages: load.stages,
+        replay: load.replay,
+        speed: load.speed,
+        requests: load.requests,
+        connections: load.connections,
+        lasting: load.duration,
+        think: load.think,
+        threads: load.threads,
+        http: connection.http.map(|version| match version {
+            HttpArgument::One => "1".to_owned(),
+            HttpArgument::Two => "2".to_owned(),
+        }),
+        no_keepalive: connection.no_keepalive,
+        streams: connection.streams,
+        insecure: connection.insecure,
+        ca: connection.ca,
+        certificate: connection.cert,
+        key: connection.key,
+        server_name: connection.server_name,
+        unix: connection.unix,
+        timeout: request.timeout,
+        connect_timeout: connection.connect_timeout,
+        redirects: request.redirects,
+        expect_status: request.expect_status,
+        expect_body: request.expect_body,
+        served_by: request.served_by,
+        thresholds: verdict.threshold.into_iter().chain(slo).collect(),
+        part: load.part,
+        seed: load.seed,
+        variables: target.set,
+    }
+}

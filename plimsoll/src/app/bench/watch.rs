@@ -1,0 +1,203 @@
+//! What a person sees of a run while it runs, and how they end it.
+//!
+//! The first Ctrl-C (or q, or SIGTERM) ends a run with its results so far: nothing new begins,
+//! requests under way are awaited. The second ends the program at once.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::INTERRUPTED;
+use crate::cli::arguments::bench::OutputArguments;
+use crate::config::Warning;
+use crate::config::bench::model::Plan;
+use crate::load::engine;
+use crate::load::live::lines::Lines;
+use crate::load::live::view::{self, Quit, View};
+use crate::load::progress::Progress;
+
+/// Ends a run when it is told to.
+#[derive(Clone)]
+pub(super) struct Stopper {
+    stop: Arc<watch::Sender<bool>>,
+    /// Set by the first request to stop.
+    asked: Arc<AtomicBool>,
+}
+
+impl Stopper {
+    /// Listens for SIGINT and SIGTERM from now on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn new() -> io::Result<Self> {
+        let stopper = Self { stop: Arc::new(watch::Sender::new(false)), asked: Arc::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let _entered = runtime.enter();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        drop(_entered);
+        let told = stopper.clone();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                loop {
+                    tokio::select! {
+                        _ = interrupt.recv() => told.ask(),
+                        _ = terminate.recv() => told.ask(),
+                    }
+                }
+            })
+        })?;
+        Ok(stopper)
+    }
+
+    /// What a run watches.
+    pub(super) fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Whether somebody asked for the end.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the end: gently the first time, then at once.
+    fn ask(&self) {
+        if self.asked.swap(true, Ordering::Relaxed) {
+            view::restore();
+            let _ = writeln!(io::stderr(), "ended at once, without results");
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        self.stop.send_replace(true);
+    }
+}
+
+/// What is shown of a run.
+pub(super) struct Watch {
+    shown: Shown,
+    quiet: bool,
+}
+
+enum Shown {
+    View(View),
+    Lines(Lines<io::Stderr>),
+    Nothing,
+}
+
+impl Watch {
+    /// Opens the live view where there is a terminal, else plain lines.
+    pub(super) fn open(plan: &Plan, arguments: &OutputArguments, stopper: &Stopper) -> Self {
+        let model = engine::description(plan);
+        let shown = match arguments {
+            arguments if arguments.quiet => Shown::Nothing,
+            arguments if arguments.plain || !is_terminal() => {
+                Shown::Lines(Lines::open(io::stderr(), &plan.name, &model))
+            }
+            _ => {
+                let stopper = stopper.clone();
+                let quit = move |_: Quit| stopper.ask();
+                match View::open(&plan.name, &model, quit) {
+                    Ok(view) => Shown::View(view),
+                    Err(_) => Shown::Lines(Lines::open(io::stderr(), &plan.name, &model)),
+                }
+            }
+        };
+        Self { shown, quiet: arguments.quiet }
+    }
+
+    /// What is shown of a search for the limit: it tells of its probes itself.
+    pub(super) fn of_a_search(arguments: &OutputArguments) -> Self {
+        Self { shown: Shown::Nothing, quiet: arguments.quiet }
+    }
+
+    /// Tells what happens beside the figures, where that disturbs nothing.
+    pub(super) fn teller(&self) -> impl Fn(&str) + Clone + Send + use<> {
+        let silent = self.quiet || matches!(self.shown, Shown::View(_));
+        move |text: &str| {
+            if !silent {
+                let _ = writeln!(io::stderr(), "{text}");
+            }
+        }
+    }
+
+    /// Tells that the run waits for its time.
+    pub(super) fn wait_for_start(&self, at: Option<Timestamp>) {
+        if let (Some(at), false, Shown::Lines(_)) = (at, self.quiet, &self.shown) {
+            let _ = writeln!(io::stderr(), "waiting until {at:.0}");
+        }
+    }
+
+    /// Shows how it is doing.
+    pub(super) fn show(&mut self, progress: &Progress) {
+        match &mut self.shown {
+            Shown::View(view) => view.show(progress),
+            Shown::Lines(lines) => lines.show(progress),
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Gives the terminal back.
+    pub(super) fn close(self) {
+        if let Shown::View(view) = self.shown {
+            view.close();
+        }
+    }
+}
+
+/// Whether a person looks at it: the view is drawn to the standard error, and keys come from the
+/// standard input.
+fn is_terminal() -> bool {
+    io::stderr().is_terminal() && io::stdin().is_terminal()
+}
+
+/// Whether the summary may have colours.
+pub(super) fn colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && io::stdout().is_terminal()
+}
+
+/// Tells what is likely not meant.
+pub(super) fn warn(warnings: &[Warning]) {
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "{warning}\n");
+    }
+}
+
+/// Tells which files were written.
+pub(super) fn tell_written(written: &[PathBuf]) {
+    for path in written {
+        let _ = writeln!(io::stderr(), "wrote {}", path.display());
+    }
+}
+
+/// The command, as a shell would take it again.
+pub(super) fn command_as_typed() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    std::iter::once("plimsoll".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A word of a shell's command line.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_typed_again() {
+        assert_eq!(quoted("http://127.0.0.1:9999/"), "http://127.0.0.1:9999/");
+        assert_eq!(quoted("p99<50ms"), "'p99<50ms'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,80 @@
+//! What is known about plan files, made from the tables of `grammar` and the list of functions:
+//! `docs/bench-plan.md` and `docs/bench-plan.schema.json`.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::super::table::RawTable;
+use super::super::{reference, schema};
+use super::functions::{FUNCTIONS, arity};
+use super::grammar;
+
+const OPENING: &str = "\
+# Plans of `plimsoll bench`
+
+<!-- Made by `plimsoll config plan-reference` from the declarations in
+     plimsoll/src/config/bench/grammar.rs. To change it, change them and run `cargo xtask docs`. -->
+
+A plan is a [TOML](https://toml.io) file that says what is asked, by whom and when:
+`plimsoll bench -c plan.toml`. A key that is not listed here is refused. The smallest plan is a URL
+and a load:
+
+```toml
+url = \"http://127.0.0.1:9999\"
+rate = 500
+for = \"60s\"
+```
+
+More to learn from is in [examples/bench](../examples/bench).
+
+## Who arrives when
+
+- With `rate`, `stages` or `replay` the load is **open**: iterations begin by the clock, as visitors
+  come, whatever became of earlier ones. Latency counts from the time at which a request should have
+  been sent. `connections` is then the most iterations at once.
+- Otherwise it is **closed**: so many `connections`, each of which asks again when it was answered.
+- An iteration is one of the `[[request]]` and `[[scenario]]` entries, picked by weight; without any it
+  is one `GET` of the `url`.
+- `requests` counts requests; users finish the iteration that they began.
+- Options of the command line win over the file: `--rate`, `--stages` and `--replay` each take the place
+  of whatever the file says of these three.
+
+## How values are written
+
+- **Durations** carry their unit: `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h\"`.
+- **Rates** count seconds unless they say otherwise: `500`, `\"500/s\"`, `\"100/min\"`, `\"5/h\"`.
+- **Paths** of files that are relative begin at the directory of the plan.
+- **Environment variables** stand in any text as `${NAME}`, or as `${NAME:-default}` where the variable
+  may be unset or empty; `$${` stands for `${` itself. They are replaced when the plan is read.
+
+## Templates
+
+URLs, headers, bodies, messages, variables and what checks compare with may hold `{{name}}`, the value
+of a variable, and `{{function(…)}}`. They are filled in for each request. `{{{{` stands for `{{` itself.
+
+Variables come from `[variables]`, from the columns of `[data.NAME]`, from `extract`, and from
+`{{name = function(…)}}`, which keeps a result. A name that nothing sets is refused.
+
+Arguments are texts in quotes, numbers, variables, or further calls: `{{pick('a', upper(name))}}`.
+
+| Function | Arguments | Gives |
+| --- | --- | --- |
+";
+
+/// `docs/bench-plan.md`: templates with their functions, then every table with its keys.
+pub fn plan_reference() -> String {
+    let mut opening = OPENING.to_owned();
+    for function in FUNCTIONS {
+        let (example, takes, gives) = (function.example, arity(function), function.meaning);
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(opening, "| `{{{{{example}}}}}` | {takes} | {gives} |");
+    }
+    opening.push('\n');
+    reference::of_tables(&opening, &grammar::tables())
+}
+
+/// `docs/bench-plan.schema.json` (JSON Schema 2020-12).
+pub fn plan_schema() -> Value {
+    schema::of_table(&grammar::Top::doc(), "Plan of plimsoll bench")
+}

@@ -1,0 +1,264 @@
+//! One line of a recording: its time, and what was asked for.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::super::quantity::Refusal;
+use super::{NANOS, Names};
+
+/// Names of a time in JSON and CSV.
+const TIMES: [&str; 11] = [
+    "time",
+    "timestamp",
+    "@timestamp",
+    "ts",
+    "date",
+    "datetime",
+    "time_iso8601",
+    "msec",
+    "starttime",
+    "startutc",
+    "time_local",
+];
+/// Names of a target.
+const TARGETS: [&str; 7] =
+    ["target", "request_uri", "uri", "path", "url", "requestpath", "request_path"];
+/// Names of a method.
+const METHODS: [&str; 4] = ["method", "request_method", "requestmethod", "verb"];
+/// The time in the common log format.
+const LOG_TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
+
+/// What a line says.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// Nanoseconds since 1970, or since whatever the recording counts from.
+    pub(super) time: i128,
+    /// Method and target.
+    pub(super) request: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone)]
+pub(super) enum Format {
+    /// NCSA common or combined, with whatever follows.
+    Log,
+    /// A JSON object a line.
+    Json,
+    /// Columns.
+    Csv {
+        /// What stands between them.
+        delimiter: u8,
+        /// The column of the time.
+        time: usize,
+        /// The column of the method.
+        method: Option<usize>,
+        /// The column of the target.
+        target: Option<usize>,
+    },
+}
+
+impl Format {
+    /// How a file is written that begins with `line`, and whether that is the names of columns.
+    pub(super) fn of(line: &str, name: &str) -> Result<(Self, bool), Refusal> {
+        let line = line.trim_start_matches('\u{feff}');
+        if line.trim_start().starts_with('{') {
+            return Ok((Self::Json, false));
+        }
+        if log_time(line).is_some() {
+            return Ok((Self::Log, false));
+        }
+        let delimiter = [b'\t', b';', b',']
+            .into_iter()
+            .find(|byte| line.as_bytes().contains(byte))
+            .unwrap_or(b',');
+        let fields = fields(line, delimiter);
+        let place = |names: &[&str]| {
+            let is_one = |field: &String| names.contains(&field.trim().to_lowercase().as_str());
+            fields.iter().position(is_one)
+        };
+        if let Some(time) = place(&TIMES) {
+            let (method, target) = (place(&METHODS), place(&TARGETS));
+            return Ok((Self::Csv { delimiter, time, method, target }, true));
+        }
+        if fields.first().is_some_and(|field| moment(field).is_some()) {
+            return Ok((Self::Csv { delimiter, time: 0, method: None, target: None }, false));
+        }
+        Err(Refusal::new(format!("{name} is neither an access log nor CSV with times")).remedy(
+            "it may be a log in the combined, common or JSON format, or CSV with a column `time`",
+        ))
+    }
+
+    /// Whether every line must be right: a log may have lines of other programs in it.
+    pub(super) fn is_strict(&self) -> bool {
+        matches!(self, Self::Csv { .. })
+    }
+
+    /// What a line says.
+    pub(super) fn row(&self, line: &str, names: &mut Names) -> Option<Row> {
+        match self {
+            Self::Log => log(line, names),
+            Self::Json => json(line, names),
+            Self::Csv { delimiter, time, method, target } => {
+                let fields = fields(line, *delimiter);
+                let field = |place: &Option<usize>| {
+                    place.and_then(|place| fields.get(place)).map(String::as_str)
+                };
+                let time = moment(fields.get(*time)?)?;
+                Some(Row { time, request: request(field(method), field(target), names) })
+            }
+        }
+    }
+}
+
+/// The columns of a line.
+fn fields(line: &str, delimiter: u8) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(line.as_bytes());
+    let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
+    record.iter().map(str::to_owned).collect()
+}
+
+/// Where the time of a line of a log is, and what it is.
+fn log_time(line: &str) -> Option<(i128, usize)> {
+    let start = line.find(" [")? + 2;
+    let end = start + line.get(start..)?.find(']')?;
+    let time = of_log(line.get(start..end)?)?;
+    Some((time, end + 1))
+}
+
+fn of_log(text: &str) -> Option<i128> {
+    let parsed = jiff::fmt::strtime::parse(LOG_TIME, text).ok()?;
+    Some(parsed.to_timestamp().ok()?.as_nanosecond())
+}
+
+fn log(line: &str, names: &mut Names) -> Option<Row> {
+    let (time, end) = log_time(line)?;
+    let after = line.get(end..)?.trim_start().strip_prefix('"')?;
+    let words = after.get(..closing_quote(after)?)?;
+    Some(Row { time, request: Some(request_line(words, names)?) })
+}
+
+/// The first quote that is not escaped.
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' if !escaped => return Some(at),
+            b'\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    None
+}
+
+/// `GET /path HTTP/1.1`
+fn request_line(words: &str, names: &mut Names) -> Option<(Arc<str>, Arc<str>)> {
+    let mut words = words.split(' ');
+    request(words.next(), words.next(), names)
+}
+
+/// Method and target, if there is a target of this server. Without a method it is `GET`.
+fn request(
+    method: Option<&str>,
+    target: Option<&str>,
+    names: &mut Names,
+) -> Option<(Arc<str>, Arc<str>)> {
+    let target = target?.trim();
+    let path = match target.find("://") {
+        // As a client asks a proxy.
+        Some(scheme) => {
+            let rest = target.get(scheme + 3..)?;
+            rest.get(rest.find('/')?..)?
+        }
+        None => target,
+    };
+    if !path.starts_with('/') {
+        return None;
+    }
+    let method = method.map_or("GET", str::trim);
+    Some((names.get(method), names.get(&encoded(path))))
+}
+
+/// A target with what cannot stand in one percent-encoded. Logs write such bytes as `\xHH`.
+fn encoded(target: &str) -> String {
+    let mut encoded = String::with_capacity(target.len());
+    let mut rest = target;
+    while let Some(character) = rest.chars().next() {
+        let hex = rest.strip_prefix("\\x").and_then(|after| after.get(..2));
+        if let Some(hex) = hex.filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            encoded.push('%');
+            encoded.push_str(hex);
+            rest = rest.get(4..).unwrap_or_default();
+            continue;
+        }
+        let (first, after) = rest.split_at(character.len_utf8());
+        match character {
+            '#' => break,
+            _ if character.is_ascii_graphic() && !"\"<>\\^`{|}".contains(character) => {
+                encoded.push(character);
+            }
+            _ => first.bytes().for_each(|byte| encoded.push_str(&format!("%{byte:02X}"))),
+        }
+        rest = after;
+    }
+    encoded
+}
+
+fn json(line: &str, names: &mut Names) -> Option<Row> {
+    let Ok(Value::Object(members)) = serde_json::from_str(line) else { return None };
+    let get = |members: &serde_json::Map<String, Value>, known: &[&str]| {
+        members.iter().find(|(name, _)| known.contains(&name.to_lowercase().as_str())).map(
+            |(_, value)| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            },
+        )
+    };
+    let time = moment(&get(&members, &TIMES)?)?;
+    // Some have what was asked for in an object or a line of its own.
+    let request = match members.get("request") {
+        Some(Value::Object(inner)) => {
+            request(get(inner, &METHODS).as_deref(), get(inner, &TARGETS).as_deref(), names)
+        }
+        Some(Value::String(words)) => request_line(words, names),
+        _ => request(get(&members, &METHODS).as_deref(), get(&members, &TARGETS).as_deref(), names),
+    };
+    Some(Row { time, request })
+}
+
+/// A time: RFC 3339, the same without a zone (UTC), as logs have it, or a number since 1970 in
+/// seconds, milliseconds, microseconds or nanoseconds, told apart by its size.
+pub(super) fn moment(text: &str) -> Option<i128> {
+    let text = text.trim();
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !text.is_empty() {
+        let number: f64 = text.parse().ok()?;
+        let unit = match number {
+            ..1e11 => 1e9,
+            ..1e14 => 1e6,
+            ..1e17 => 1e3,
+            _ => 1.0,
+        };
+        // Whole numbers are kept exactly.
+        return match text.parse::<i128>() {
+            Ok(whole) => {
+                whole.checked_mul(unit as i128).filter(|time| *time < i128::from(i64::MAX))
+            }
+            Err(_) => Some((number * unit).round() as i128),
+        };
+    }
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Some(time.as_nanosecond());
+    }
+    let civil: Option<jiff::civil::DateTime> = text.parse().ok();
+    if let Some(zoned) = civil.and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC).ok()) {
+        return Some(zoned.timestamp().as_nanosecond());
+    }
+    of_log(text.trim_matches(['[', ']']))
+}
+
+/// Not more than fits, so that differences can be taken.
+const _: () = assert!(NANOS * 1_000_000_000 < i128::MAX);

@@ -1,0 +1,121 @@
+use proptest::prelude::*;
+
+use super::line::moment;
+use super::*;
+
+fn recording(text: &str) -> Result<Recording, Refusal> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    std::fs::write(&path, text).unwrap();
+    read(&path, Path::new("log"))
+}
+
+fn milliseconds(replay: &Replay) -> Vec<u128> {
+    replay.times.iter().map(Duration::as_millis).collect()
+}
+
+fn targets(replay: &Replay) -> Vec<String> {
+    replay.rows.iter().map(|row| format!("{} {}", row[0], row[1])).collect()
+}
+
+const LOG: &str = r#"10.0.0.7 - - [21/Nov/2026:03:13:13 +0100] "GET /b?x=1 HTTP/1.1" 200 5 "-" "curl" web web-1 0.002 id
+10.0.0.7 - anna [21/Nov/2026:03:13:12 +0100] "GET /a\x22\xC3\xA9 HTTP/1.1" 200 5
+10.0.0.7 - - [21/Nov/2026:02:13:13 +0000] "POST /c HTTP/1.1" 201 5
+server restarted
+10.0.0.7 - - [21/Nov/2026:03:13:13 +0100] "HEAD /d HTTP/1.1" 200 5
+10.0.0.7 - - [21/Nov/2026:03:13:13 +0100] "-" 400 0
+10.0.0.7 - - [21/Nov/2026:03:13:15 +0100] "GET http://host/e HTTP/1.1" 200 5
+"#;
+
+#[test]
+fn an_access_log_is_asked_for_again() {
+    let replay = recording(LOG).unwrap().replay(1.0, true).unwrap();
+    assert_eq!(targets(&replay), ["GET /a%22%C3%A9", "GET /b?x=1", "HEAD /d", "GET /e"]);
+    // The three of the second 13 are spread over it; the one with a body is left out.
+    assert_eq!(milliseconds(&replay), [0, 1000, 1666, 3000]);
+    let doubts: Vec<&str> = replay.doubts.iter().map(|doubt| doubt.message.as_str()).collect();
+    assert!(doubts[0].contains("2 lines of log cannot be read; the first is line 4"), "{doubts:?}");
+    assert!(doubts[1].contains("1 of 5 requests"), "{doubts:?}");
+}
+
+#[test]
+fn the_plan_may_say_what_is_asked() {
+    let replay = recording(LOG).unwrap().replay(2.0, false).unwrap();
+    assert_eq!(milliseconds(&replay), [0, 500, 666, 833, 1500]);
+    assert!(replay.rows.is_empty());
+}
+
+#[test]
+fn json_lines_and_columns() {
+    let json = "{\"time\":1700000000.250,\"method\":\"GET\",\"target\":\"/a\"}\n\
+                {\"ts\":\"2023-11-14T22:13:21Z\",\"request\":{\"method\":\"GET\",\"uri\":\"/b\"}}\n\
+                {\"@timestamp\":\"2023-11-14T22:13:22Z\",\"request\":\"GET /c HTTP/2\"}\n";
+    let replay = recording(json).unwrap().replay(1.0, true).unwrap();
+    assert_eq!(milliseconds(&replay), [0, 750, 1750]);
+    assert_eq!(targets(&replay), ["GET /a", "GET /b", "GET /c"]);
+    let with_names = "Path;Time\n/x;2023-11-14 22:13:20.5\n/y;2023-11-14 22:13:21\n";
+    let replay = recording(with_names).unwrap().replay(1.0, true).unwrap();
+    assert_eq!(milliseconds(&replay), [0, 500]);
+    assert_eq!(targets(&replay), ["GET /x", "GET /y"]);
+    let bare = recording("\n1700000000000\n1700000000100\n1700000002000\n").unwrap();
+    assert!(!bare.has_targets());
+    assert_eq!(milliseconds(&bare.replay(1.0, false).unwrap()), [0, 100, 2000]);
+}
+
+#[test]
+fn what_is_no_recording_is_refused() {
+    let cases = [
+        ("", "is empty"),
+        ("hello\nworld\n", "neither an access log nor CSV"),
+        ("time\n1700000000\nlater\n", "line 3 of log has no time: later"),
+        ("{\"a\": 1}\n", "1 of 1 lines cannot be read"),
+        ("0\n99999999\n", "more than 30 days"),
+    ];
+    for (text, words) in cases {
+        let refusal = match recording(text) {
+            Err(refusal) => refusal,
+            Ok(recording) => recording.replay(1.0, false).unwrap_err(),
+        };
+        assert!(refusal.message.contains(words), "{text:?}: {}", refusal.message);
+        assert!(refusal.remedy.is_some());
+    }
+    let posts = "h - - [21/Nov/2026:03:13:13 +0100] \"POST /b HTTP/1.1\" 200 5\n";
+    assert!(recording(posts).unwrap().replay(1.0, true).is_err());
+    assert!(read(Path::new("/none"), Path::new("none")).is_err());
+}
+
+#[test]
+fn long_lines_are_passed_over() {
+    let text = format!("1\n{}\n", "2,".repeat(100_000));
+    let recording = recording(&text).unwrap();
+    assert_eq!(recording.rows.len(), 2);
+}
+
+#[test]
+fn times_are_told_apart_by_their_size() {
+    let expected = Some(1_700_000_000 * NANOS);
+    for text in ["1700000000", "1700000000000", "1700000000000000", "1700000000000000000"] {
+        assert_eq!(moment(text), expected, "{text}");
+    }
+    assert_eq!(moment("2023-11-14T22:13:20Z"), expected);
+    assert_eq!(moment("2023-11-14T23:13:20+01:00"), expected);
+    assert_eq!(moment("14/Nov/2023:22:13:20 +0000"), expected);
+    for text in ["", ".", "x", "99999999999999999999999999999", "-1"] {
+        assert_eq!(moment(text), None, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_line_breaks_the_reading(
+        text in "([{\\[\"\\\\x0-9a-z/:, ;\\]}é-]|\\PC|\n){0,80}",
+        speed in 0.001_f64..100.0,
+    ) {
+        if let Ok(recording) = recording(&text) {
+            let with_targets = recording.has_targets();
+            if let Ok(replay) = recording.replay(speed, with_targets) {
+                prop_assert!(replay.times.is_sorted());
+            }
+        }
+    }
+}

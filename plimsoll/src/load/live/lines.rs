@@ -1,0 +1,158 @@
+//! A plain line now and then, where there is no terminal: fit for logs.
+//!
+//! Short runs have a line each second, longer ones each [`EVERY`] and at the end. Each stands for
+//! itself: what it says of "now" is of the seconds since the line before.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::figures::{count, latency, rate, share, time};
+use super::screen::LAG_MAX;
+use crate::load::progress::Progress;
+use crate::load::tally::Latencies;
+
+/// From one line to the next, in longer runs.
+const EVERY: Duration = Duration::from_secs(10);
+/// Runs that are planned no longer have a line each second.
+const SHORT: Duration = Duration::from_secs(20);
+
+/// Writes lines about a run.
+pub struct Lines<W> {
+    to: W,
+    /// When the last line was written.
+    written: Duration,
+    /// Requests until then.
+    requests: u64,
+    /// Response times since then.
+    times: Latencies,
+    /// The greatest lag since then.
+    lag: Duration,
+    /// When the last progress was told.
+    told: Option<Duration>,
+}
+
+impl<W: Write> Lines<W> {
+    /// Writes the heading: what is measured and how.
+    pub fn open(mut to: W, title: &str, model: &str) -> Self {
+        // Who reads may have gone; the run goes on.
+        let _ = writeln!(to, "{title}: {model}");
+        Self {
+            to,
+            written: Duration::ZERO,
+            requests: 0,
+            times: Latencies::default(),
+            lag: Duration::ZERO,
+            told: None,
+        }
+    }
+
+    /// Writes a line if one is due.
+    pub fn show(&mut self, progress: &Progress) {
+        if self.told.map(|told| told.as_secs()) == Some(progress.elapsed.as_secs()) {
+            return;
+        }
+        self.told = Some(progress.elapsed);
+        self.times.absorb(&progress.second.response_time);
+        self.lag = self.lag.max(progress.lag);
+        let short = progress.planned.is_some_and(|planned| planned <= SHORT);
+        let every = if short { Duration::from_secs(1) } else { EVERY };
+        // A second's progress may come a little early or late.
+        let due =
+            progress.elapsed.as_secs() / every.as_secs() > self.written.as_secs() / every.as_secs();
+        let ends = progress.planned.is_some_and(|planned| progress.elapsed >= planned);
+        if due || ends {
+            let _ = writeln!(self.to, "{}", self.line(progress));
+            let _ = self.to.flush();
+            self.written = progress.elapsed;
+            self.requests = progress.total_requests;
+            self.times.clear();
+            self.lag = Duration::ZERO;
+        }
+    }
+
+    /// `   30 s   1 998/s   p50 4.1 ms   p99 12 ms   max 31 ms   errors 0   in flight 14   30 s left`
+    fn line(&self, progress: &Progress) -> String {
+        let seconds = (progress.elapsed - self.written).as_secs_f64().max(1e-3);
+        let achieved = (progress.total_requests - self.requests) as f64 / seconds;
+        let quantile = |at| latency((self.times.count() > 0).then(|| self.times.quantile(at)));
+        let mut line = format!(
+            "{:>10} {:>12}  p50 {:>7}  p99 {:>7}  max {:>7}  errors {}",
+            time(progress.elapsed),
+            rate(achieved),
+            quantile(0.5),
+            quantile(0.99),
+            quantile(1.0),
+            count(progress.total_errors),
+        );
+        if progress.total_errors > 0 {
+            let failed = progress.total_errors as f64 / progress.total_requests.max(1) as f64;
+            line.push_str(&format!(" ({})", share(failed)));
+        }
+        line.push_str(&format!("  in flight {}", count(progress.second.in_flight)));
+        if progress.stopping {
+            line.push_str("  ending");
+        } else if let Some(planned) = progress.planned {
+            line.push_str(&format!("  {} left", time(planned.saturating_sub(progress.elapsed))));
+        }
+        if self.lag >= LAG_MAX {
+            let lag = latency(Some(self.lag));
+            line.push_str(&format!("  the tester is the limit: {lag} late (p99)"));
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::tally::Failure;
+
+    fn progress(second: u64, planned: u64) -> Progress {
+        let mut progress = super::super::draw::tests::progress(second);
+        progress.planned = Some(Duration::from_secs(planned));
+        progress
+    }
+
+    fn lines(all: impl IntoIterator<Item = Progress>) -> String {
+        let mut text = Vec::new();
+        let mut lines = Lines::open(&mut text, "http://127.0.0.1/", "64 users");
+        for progress in all {
+            lines.show(&progress);
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_short_run_has_a_line_each_second() {
+        assert_eq!(
+            lines((1..=3).chain([3]).map(|second| progress(second, 3))),
+            "http://127.0.0.1/: 64 users\n\
+             \u{20}      1 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  2 s left\n\
+             \u{20}      2 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  1 s left\n\
+             \u{20}      3 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  0 s left\n"
+        );
+    }
+
+    #[test]
+    fn a_long_run_has_a_line_each_ten_seconds_over_all_of_them() {
+        let told = (1..=25).map(|second| {
+            let mut progress = progress(second, 3600);
+            if second == 13 {
+                progress.second.response_time.record(Duration::from_millis(700));
+                progress.lag = Duration::from_millis(45);
+            }
+            if second > 20 {
+                progress.total_errors = 40;
+                progress.failures.insert(Failure::Timeout, 40);
+            }
+            progress
+        });
+        let text = lines(told);
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].starts_with("      10 s      2 000/s"), "{text}");
+        assert!(lines[0].contains("max  4.1 ms"), "{text}");
+        assert!(lines[1].contains("max  700 ms"), "{text}");
+        assert!(lines[1].ends_with("the tester is the limit: 45 ms late (p99)"), "{text}");
+    }
+}

@@ -1,0 +1,85 @@
+//! What the live view shows: the last progress, and what it keeps of earlier ones.
+//!
+//! Invariant: memory does not grow with the run: [`HISTORY_MAX`] seconds and as many instances as the
+//! engine tells apart.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::load::progress::Progress;
+
+/// Seconds that are kept for the charts; wider terminals show no more.
+pub const HISTORY_MAX: usize = 600;
+/// The tester is the limit when arrivals begin this late (99th percentile of a second): what is
+/// measured then is as much the tester's slowness as the service's.
+pub const LAG_MAX: Duration = Duration::from_millis(10);
+
+/// What the live view shows.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    /// What is measured.
+    pub title: String,
+    /// How the load comes about, in words.
+    pub model: String,
+    /// Whether colours may be used.
+    pub colours: bool,
+    /// How it is doing; `None` before the first second.
+    pub progress: Option<Progress>,
+    /// The last seconds, the newest last.
+    pub history: VecDeque<Second>,
+    /// Answers by instance, so far.
+    pub instances: BTreeMap<String, u64>,
+    /// Whether somebody asked for the end.
+    pub ending: bool,
+}
+
+/// A second that went by.
+#[derive(Debug, Clone, Copy)]
+pub struct Second {
+    /// Requests that ended.
+    pub requests: u64,
+    /// Failed ones.
+    pub errors: u64,
+    /// Median response time, if anything was answered.
+    pub median: Option<Duration>,
+    /// 99th percentile.
+    pub high: Option<Duration>,
+}
+
+impl Screen {
+    /// Before the run.
+    pub fn new(title: &str, model: &str, colours: bool) -> Self {
+        Self {
+            title: title.to_owned(),
+            model: model.to_owned(),
+            colours,
+            progress: None,
+            history: VecDeque::with_capacity(HISTORY_MAX),
+            instances: BTreeMap::new(),
+            ending: false,
+        }
+    }
+
+    /// Takes the next progress. A second that was told before (the run's end repeats it) counts
+    /// once.
+    pub fn take(&mut self, progress: &Progress) {
+        let known = self.progress.as_ref().map(|known| known.elapsed.as_secs());
+        if known != Some(progress.elapsed.as_secs()) {
+            let times = &progress.second.response_time;
+            let quantile = |at| (times.count() > 0).then(|| times.quantile(at));
+            if self.history.len() == HISTORY_MAX {
+                self.history.pop_front();
+            }
+            self.history.push_back(Second {
+                requests: progress.second.requests,
+                errors: progress.second.errors,
+                median: quantile(0.5),
+                high: quantile(0.99),
+            });
+            for (instance, count) in &progress.second.instances {
+                *self.instances.entry(instance.clone()).or_default() += count;
+            }
+        }
+        self.progress = Some(progress.clone());
+    }
+}

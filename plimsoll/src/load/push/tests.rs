@@ -1,0 +1,331 @@
+//! Pushing to receivers on the loopback: scripted ones, and the real ones where they are installed.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prost::Message;
+
+use super::pusher::{Pushed, Pusher};
+use super::receiver::{Protocol, Receiver, ReceiverError};
+use super::remote_write::WriteRequest;
+use crate::load::progress::Progress;
+use crate::load::tally::Failure;
+use crate::load::timeline::Bucket;
+
+/// Long enough for anything on the loopback.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn progress(second: u64) -> Progress {
+    let mut bucket = Bucket {
+        requests: 200,
+        in_flight: 12,
+        users: 15,
+        bytes_received: 5000,
+        ..Bucket::default()
+    };
+    bucket.response_time.record(Duration::from_micros(2500));
+    bucket.instances.insert("web-1".to_owned(), 200);
+    Progress {
+        elapsed: Duration::from_secs(second),
+        planned: Some(Duration::from_secs(60)),
+        response_time: bucket.response_time.clone(),
+        second: bucket,
+        total_requests: 200 * second,
+        total_errors: 3,
+        failures: [(Failure::Timeout, 3)].into(),
+        target_rate: Some(200.0),
+        lag: Duration::from_micros(250),
+        stopping: false,
+    }
+}
+
+fn labels() -> Vec<(String, String)> {
+    vec![("job".to_owned(), "shop".to_owned()), ("name".to_owned(), "a/b c".to_owned())]
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+/// A request as it came.
+struct Asked {
+    head: String,
+    body: Vec<u8>,
+}
+
+/// Answers each connection's request with the next status; returns its URL and the requests.
+fn scripted(statuses: &[u16]) -> (String, mpsc::Receiver<Asked>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, asked) = mpsc::channel();
+    let statuses = statuses.to_vec();
+    std::thread::spawn(move || {
+        for status in statuses {
+            let (stream, _) = listener.accept().unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                stream.read_line(&mut head).unwrap();
+            }
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.unwrap().parse().unwrap()];
+            stream.read_exact(&mut body).unwrap();
+            tell.send(Asked { head, body }).unwrap();
+            let reply = format!("HTTP/1.1 {status} X\r\ncontent-length: 4\r\n\r\nwhy?");
+            stream.get_mut().write_all(reply.as_bytes()).unwrap();
+        }
+    });
+    (url, asked)
+}
+
+fn pusher(protocol: Protocol, url: &str) -> (Pusher, mpsc::Receiver<String>) {
+    let receiver = Receiver::new(protocol, url, &labels()).unwrap();
+    let (tell, said) = mpsc::channel();
+    let say = move |text: &str| drop(tell.send(text.to_owned()));
+    (Pusher::start_with(receiver, PATIENCE, say).unwrap(), said)
+}
+
+#[test]
+fn a_pushgateway_is_put_the_text() {
+    let (url, asked) = scripted(&[200, 202]);
+    let (mut pusher, said) = pusher(Protocol::Pushgateway, &url);
+    pusher.offer(&progress(1), at(1));
+    let first = asked.recv_timeout(PATIENCE).unwrap();
+    assert!(
+        first.head.starts_with("PUT /metrics/job/shop/name@base64/YS9iIGM= HTTP/1.1\r\n"),
+        "{}",
+        first.head
+    );
+    assert!(first.head.contains("content-type: text/plain; version=0.0.4"), "{}", first.head);
+    pusher.offer(&progress(2), at(2));
+    let pushed = pusher.finish();
+    let text = String::from_utf8(asked.recv_timeout(PATIENCE).unwrap().body).unwrap();
+    for line in [
+        "# TYPE plimsoll_bench_requests_total counter",
+        "plimsoll_bench_requests_total 400",
+        "plimsoll_bench_errors_total{kind=\"timeout\"} 3",
+        "plimsoll_bench_errors_total{kind=\"connect\"} 0",
+        "plimsoll_bench_in_flight 12",
+        "plimsoll_bench_users 15",
+        "plimsoll_bench_target_rate 200",
+        "plimsoll_bench_lag_seconds 0.00025",
+        "plimsoll_bench_received_bytes_total 10000",
+        "plimsoll_bench_answers_total{served_by=\"web-1\"} 400",
+        "plimsoll_bench_planned_seconds 60",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(text.contains("plimsoll_bench_response_seconds{quantile=\"0.99\"} 0.0025"), "{text}");
+    assert_eq!(pushed, Pushed { url, taken: 2, ..Pushed::default() });
+    assert_eq!((pushed.remark(), said.try_iter().count()), (None, 0));
+}
+
+fn written(asked: &Asked) -> WriteRequest {
+    let message = snap::raw::Decoder::new().decompress_vec(&asked.body).unwrap();
+    WriteRequest::decode(&message[..]).unwrap()
+}
+
+/// The times (from the first possible on) and values of a series.
+fn series(request: &WriteRequest, name: &str) -> Vec<(i64, f64)> {
+    let named =
+        |label: &super::remote_write::Label| label.name == "__name__" && label.value == name;
+    let found = request.timeseries.iter().find(|series| series.labels.iter().any(named)).unwrap();
+    let mut sorted = found.labels.clone();
+    sorted.sort_unstable();
+    assert_eq!(found.labels, sorted);
+    let at_job = |label: &super::remote_write::Label| label.name == "job" && label.value == "shop";
+    assert!(found.labels.iter().any(at_job), "{:?}", found.labels);
+    found
+        .samples
+        .iter()
+        .map(|sample| (sample.timestamp - 1_800_000_000_000, sample.value))
+        .collect()
+}
+
+#[test]
+fn remote_writes_are_repeated_until_taken_and_end_in_stale_markers() {
+    let (url, asked) = scripted(&[500, 204]);
+    let (mut pusher, said) = pusher(Protocol::RemoteWrite, &url);
+    pusher.offer(&progress(1), at(1));
+    let refused = asked.recv_timeout(PATIENCE).unwrap();
+    assert!(refused.head.starts_with("POST /api/v1/write HTTP/1.1\r\n"), "{}", refused.head);
+    for header in [
+        "content-type: application/x-protobuf\r\n",
+        "content-encoding: snappy\r\n",
+        "x-prometheus-remote-write-version: 0.1.0\r\n",
+        "user-agent: plimsoll/",
+    ] {
+        assert!(refused.head.contains(header), "{header} is not in {}", refused.head);
+    }
+    let first = said.recv_timeout(PATIENCE).unwrap();
+    assert!(
+        first.starts_with(&format!("cannot push figures to {url}: it answered 500")),
+        "{first}"
+    );
+    assert!(first.ends_with(": why?; the run goes on"), "{first}");
+    pusher.offer(&progress(2), at(2));
+    let pushed = pusher.finish();
+    let all = written(&asked.recv_timeout(PATIENCE).unwrap());
+    let requests = series(&all, "plimsoll_bench_requests_total");
+    assert_eq!(requests[..2], [(1000, 200.0), (2000, 400.0)]);
+    assert_eq!((requests.len(), requests[2].0), (3, 2001));
+    assert_eq!(requests[2].1.to_bits(), 0x7ff0_0000_0000_0002);
+    assert_eq!((pushed.taken, pushed.lost, pushed.failures), (2, 0, 1));
+    assert!(pushed.remark().unwrap().contains("failed 1 times"), "{pushed:?}");
+    assert!(said.recv().unwrap().ends_with("again"));
+}
+
+#[test]
+fn what_is_refused_for_good_is_not_repeated() {
+    let (url, asked) = scripted(&[400, 204]);
+    let (mut pusher, said) = pusher(Protocol::RemoteWrite, &url);
+    pusher.offer(&progress(1), at(1));
+    said.recv_timeout(PATIENCE).unwrap();
+    pusher.offer(&progress(2), at(2));
+    let pushed = pusher.finish();
+    let last = asked.iter().nth(1).unwrap();
+    assert_eq!(series(&written(&last), "plimsoll_bench_requests_total")[0], (2000, 400.0));
+    assert_eq!((pushed.taken, pushed.lost, pushed.failures), (1, 1, 1));
+}
+
+#[test]
+fn a_receiver_that_is_away_or_never_answers_disturbs_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // Its backlog takes connections; nobody ever reads from them.
+    let receiver = Receiver::new(Protocol::RemoteWrite, &url, &[]).unwrap();
+    let mut pusher = Pusher::start_with(receiver, Duration::from_millis(50), |_| ()).unwrap();
+    for second in 1..=400 {
+        pusher.offer(&progress(second), at(second as i64));
+    }
+    let pushed = pusher.finish();
+    assert_eq!((pushed.taken, pushed.lost), (0, 400), "{pushed:?}");
+    assert_eq!(pushed.reason.as_deref(), Some("no answer within 50 ms"), "{pushed:?}");
+
+    drop(listener);
+    let receiver = Receiver::new(Protocol::Pushgateway, &url, &[]).unwrap();
+    let mut pusher = Pusher::start_with(receiver, PATIENCE, |_| ()).unwrap();
+    pusher.offer(&progress(1), at(1));
+    let pushed = pusher.finish();
+    assert_eq!((pushed.taken, pushed.lost), (0, 1));
+    assert_eq!(pushed.reason.as_deref(), Some("connection refused"));
+}
+
+#[test]
+fn receivers_and_labels_are_checked() {
+    let read = |protocol, url: &str| Receiver::new(protocol, url, &[]);
+    let gateway = read(Protocol::Pushgateway, "http://[::1]:9091/prefix/").unwrap();
+    assert_eq!(gateway.target, "/prefix/metrics/job/plimsoll_bench");
+    assert_eq!((gateway.authority().as_str(), gateway.host.as_str()), ("[::1]:9091", "::1"));
+    let writer = read(Protocol::RemoteWrite, "http://prom/push?tenant=a").unwrap();
+    assert_eq!((writer.target.as_str(), writer.port), ("/push?tenant=a", 80));
+    for url in ["", "127.0.0.1:9091", "ftp://a/", "http://", "/metrics", "http://user:pass@a/"] {
+        let refused = read(Protocol::Pushgateway, url);
+        assert_eq!(refused, Err(ReceiverError::Url(url.to_owned())), "{url}");
+    }
+    let https = read(Protocol::RemoteWrite, "https://prom/");
+    assert!(matches!(https, Err(ReceiverError::Https(_))), "{https:?}");
+    for (name, value) in
+        [("__x", "a"), ("1a", "a"), ("a-b", "a"), ("kind", "a"), ("", "a"), ("a", "")]
+    {
+        let labels = [(name.to_owned(), value.to_owned())];
+        assert!(Receiver::new(Protocol::Pushgateway, "http://a", &labels).is_err(), "{name}");
+    }
+}
+
+/// A program that listens on a port of its own choice.
+struct Peer {
+    child: Child,
+    address: String,
+}
+
+impl Peer {
+    fn start(command: &mut Command, ready: &str) -> Self {
+        let mut child = command
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}; cargo xtask test installs it"));
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut address = None;
+        let mut is_ready = false;
+        while address.is_none() || !is_ready {
+            let line = log.next().expect("it ended before it was ready").unwrap();
+            let found = line.split_once("msg=\"Listening on\" address=");
+            address = address.or(found.map(|(_, address)| address.to_owned()));
+            is_ready |= line.contains(ready);
+        }
+        let address = address.unwrap();
+        // Its pipe must not fill up.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, address }
+    }
+
+    fn get(&self, target: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = format!("GET {target} HTTP/1.0\r\nhost: {}\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        reply
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_real_pushgateway_shows_what_was_pushed() {
+    let peer = Peer::start(&mut Command::new("prometheus-pushgateway"), "Listening on");
+    let (mut pusher, said) = pusher(Protocol::Pushgateway, &format!("http://{}/", peer.address));
+    pusher.offer(&progress(1), at(1));
+    pusher.offer(&progress(2), at(2));
+    let pushed = pusher.finish();
+    assert_eq!((pushed.taken, pushed.failures), (2, 0), "{:?}", said.try_iter().next());
+    let text = peer.get("/metrics");
+    let line = "plimsoll_bench_requests_total{instance=\"\",job=\"shop\",name=\"a/b c\"} 400";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn the_real_prometheus_keeps_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("prometheus.yml");
+    std::fs::write(&config, "global: {}\n").unwrap();
+    let peer = Peer::start(
+        Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg("--web.enable-remote-write-receiver"),
+        "Server is ready",
+    );
+    let (mut pusher, said) = pusher(Protocol::RemoteWrite, &format!("http://{}", peer.address));
+    // Prometheus takes no samples of long ago.
+    let begin = Timestamp::now().as_second() - 10;
+    for second in 1..=3 {
+        let now = Timestamp::from_second(begin + second).unwrap();
+        pusher.offer(&progress(second as u64), now);
+    }
+    let pushed = pusher.finish();
+    assert_eq!((pushed.taken, pushed.failures), (3, 0), "{pushed:?} {:?}", said.try_iter().next());
+    let query = "query=plimsoll_bench_requests_total%7Bjob=%22shop%22,name=%22a/b%20c%22%7D";
+    let reply = peer.get(&format!("/api/v1/query?{query}[1m]&time={}", begin + 5));
+    let values = format!(
+        "\"values\":[[{},\"200\"],[{},\"400\"],[{},\"600\"]]",
+        begin + 1,
+        begin + 2,
+        begin + 3
+    );
+    assert!(reply.contains(&values), "{values}\n{reply}");
+    let over = peer.get(&format!("/api/v1/query?{query}&time={}", begin + 5));
+    assert!(over.contains("\"result\":[]"), "the series has not ended: {over}");
+}
