@@ -22,7 +22,7 @@ use crate::net::{self, Timer};
 
 /// Least time between two looks at the clock for arrivals: at high rates those of this time begin
 /// together, at low ones each begins when it should.
-const PACE: Duration = Duration::from_micros(50);
+const PACE: Duration = Duration::from_micros(100);
 
 /// A group on one thread.
 #[derive(Debug)]

@@ -32,10 +32,10 @@ const STALL: Duration = Duration::from_millis(200);
 /// Users of the independent server.
 const USERS: &str = "32";
 /// Requests a second to the queue.
-const QUEUE_RATE: u32 = 10;
+const QUEUE_RATE: u32 = 8;
 /// What each of so many requests to the queue stalls it for.
 const QUEUE_STALL_EVERY: u64 = 40;
-const QUEUE_STALL: Duration = Duration::from_millis(400);
+const QUEUE_STALL: Duration = Duration::from_millis(500);
 
 /// Reported beside the truth.
 #[derive(Serialize)]
@@ -98,7 +98,7 @@ impl Schedule {
                 let takes = if number % QUEUE_STALL_EVERY == QUEUE_STALL_EVERY - 1 {
                     QUEUE_STALL
                 } else {
-                    Duration::from_millis(30) + Duration::from_micros(400) * part
+                    Duration::from_millis(60) + Duration::from_micros(400) * part
                 };
                 (intended, *self.free.insert(begins + takes))
             }
@@ -129,10 +129,10 @@ pub(super) fn compare(place: &Place, quick: bool) -> anyhow::Result<Vec<Comparis
     let rate = QUEUE_RATE.to_string();
     let queue = one(
         place,
-        "Open model: 10 a second over one connection, 30 to 70 ms each, every 40th 400 ms",
+        "Open model: 8 a second over one connection, 60 to 100 ms each, every 40th 500 ms",
         Kind::Queue,
         &["--rate", &rate, "--connections", "1", "--threads", "1"],
-        seconds(40),
+        seconds(50),
     )?;
     Ok(vec![independent, queue])
 }
@@ -251,13 +251,13 @@ mod tests {
             schedule.answer_at(now);
         }
         let all = &schedule.latencies;
-        assert_eq!(all[0], Duration::from_millis(30));
+        assert_eq!(all[0], Duration::from_millis(60));
         let stalled = QUEUE_STALL_EVERY as usize - 1;
         assert_eq!(all[stalled], QUEUE_STALL);
-        // The next comes 100 ms later, waits for the rest of the stall and takes its own time.
+        // The next comes 125 ms later, waits for the rest of the stall and takes its own time.
         assert!(
             all[stalled + 1]
-                >= QUEUE_STALL - Duration::from_millis(100) + Duration::from_millis(30)
+                >= QUEUE_STALL - Duration::from_millis(125) + Duration::from_millis(60)
         );
     }
 }

@@ -79,6 +79,8 @@ pub(super) struct Run {
 struct Comparison {
     title: &'static str,
     other: &'static str,
+    /// Whether to be no worse is an aim.
+    is_aim: bool,
     /// Command lines.
     commands: [String; 2],
     own_rounds: Vec<Sample>,
@@ -215,7 +217,8 @@ fn rounds(
         }
     }
     let commands = [own.command_line(place), other.command_line(place)];
-    Ok(Comparison { title, other: other.name(), commands, own_rounds, other_rounds })
+    let is_aim = other.name() == "wrk";
+    Ok(Comparison { title, other: other.name(), is_aim, commands, own_rounds, other_rounds })
 }
 
 fn closed(place: &Place, count: u32) -> anyhow::Result<Comparison> {

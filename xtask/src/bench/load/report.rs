@@ -89,6 +89,9 @@ fn comparison(comparison: &Comparison) -> String {
     row.push(String::new());
     rows.push(row);
     text.push_str(&table(&rows).replace("NaN", "  –"));
+    if !comparison.is_aim {
+        return text;
+    }
     let reached = ratio(comparison, &each);
     text.push_str(&format!(
         "\nAim: requests for each second of processor time ≥ {}'s: {} ({reached:.2}).\n",
