@@ -61,6 +61,10 @@ impl Common {
     }
 }
 
+/// By request (its address, which is the shared program's) and group: the request, rendered, if it
+/// is constant.
+type Constants = HashMap<(usize, usize), Option<Rc<Constant>>>;
+
 /// What the users of a thread share.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -72,9 +76,7 @@ pub(super) struct Worker {
     pub(super) dialer: Dialer,
     /// By group: all that its users do, where that needs no script.
     pub(super) soles: Vec<Option<Rc<Sole>>>,
-    /// By request (its address, which is the shared program's) and group: the request, rendered, if
-    /// it is constant.
-    constants: RefCell<HashMap<(usize, usize), Option<Rc<Constant>>>>,
+    constants: RefCell<Constants>,
     pub(super) multiplex: Multiplex,
     /// Nothing begins any more.
     pub(super) ending: Cell<bool>,

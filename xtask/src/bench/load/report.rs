@@ -56,6 +56,9 @@ pub(super) fn document(run: &Run) -> String {
     text
 }
 
+/// A column's heading and what is in it.
+type Column<'a> = (&'a str, &'a dyn Fn(&Sample) -> f64);
+
 fn comparison(comparison: &Comparison) -> String {
     let [own, other] = &comparison.commands;
     let mut text = format!("\n## {}\n\n    {own}\n    {other}\n\n", comparison.title);
@@ -64,7 +67,7 @@ fn comparison(comparison: &Comparison) -> String {
     let p50 = |sample: &Sample| sample.latency.map_or(f64::NAN, |latency| latency.p50 * 1e6);
     let p99 = |sample: &Sample| sample.latency.map_or(f64::NAN, |latency| latency.p99 * 1e6);
     let failures = |sample: &Sample| sample.failures as f64;
-    let columns: [(&str, &dyn Fn(&Sample) -> f64); 5] = [
+    let columns: [Column<'_>; 5] = [
         ("requests/s", &rate),
         ("requests/CPU second", &each),
         ("p50 µs", &p50),
