@@ -100,10 +100,10 @@ fn the_indexed_job_asks_for_what_the_program_understands() {
     let upstream = Upstream::text("hello");
     let directory = tempfile::tempdir().unwrap();
     let (_, plan) = job.split_once("plan.toml: |\n").unwrap();
-    let plan: String = plan.lines().take_while(|line| *line != "---").fold(
-        String::new(),
-        |text, line| text + line.trim_start() + "\n",
-    );
+    let plan: String = plan
+        .lines()
+        .take_while(|line| *line != "---")
+        .fold(String::new(), |text, line| text + line.trim_start() + "\n");
     let plan = plan
         .replace("http://web", &format!("http://{}", upstream.address))
         .replace("rate = 10000", "rate = 100")

@@ -18,7 +18,8 @@ fn url(upstream: &Upstream) -> String {
 #[test]
 fn a_closed_run_sends_as_many_requests_as_it_says() {
     let upstream = Upstream::text("hello");
-    let said = bench(&[&url(&upstream), "--connections", "4", "--threads", "2", "--requests", "500"]);
+    let said =
+        bench(&[&url(&upstream), "--connections", "4", "--threads", "2", "--requests", "500"]);
     assert_eq!(said.code, 0, "{}", said.text());
     assert_eq!(said.number("/requests"), 500.0);
     assert_eq!(said.number("/errors"), 0.0);
@@ -79,7 +80,13 @@ fn tells_which_instance_served_what() {
     let command = format!("{} clinic", binary().display());
     let plimsoll = Plimsoll::run(directory, &["-n", "3", "--health", "/health/", "--", &command]);
     plimsoll.wait_healthy("web", 3);
-    let said = bench(&[&format!("http://{}/", plimsoll.traffic), "--requests", "300", "--connections", "6"]);
+    let said = bench(&[
+        &format!("http://{}/", plimsoll.traffic),
+        "--requests",
+        "300",
+        "--connections",
+        "6",
+    ]);
     assert_eq!(said.code, 0, "{}", said.text());
     let instances = said.result["instances"].as_object().unwrap();
     assert_eq!(instances.len(), 3, "{}", said.text());
@@ -197,10 +204,17 @@ fn think_time_keeps_users_from_asking() {
 
 #[test]
 fn the_highest_rate_that_holds_is_found() {
-    let upstream = Upstream::text("hello");
-    // Errors never appear, so the search ends where the tester or its bound of time does.
-    let words = ["--find-limit", "--slo", "errors=1%", "--for", "1s", "--threads", "1"];
+    // One request at a time, 10 ms each: no more than 100 a second.
+    let gate = Mutex::new(());
+    let upstream = Upstream::answering(move |_| {
+        let _held = gate.lock().unwrap();
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+        ok("slow")
+    });
+    let words = ["--find-limit", "--slo", "p90=200ms,errors=1%", "--for", "2s", "--threads", "1"];
     let said = bench(&[&[&*url(&upstream)], &words[..]].concat());
-    assert!(said.code == 0 || said.code == 1, "{}", said.text());
-    assert!(said.out.contains("/s"), "{}", said.text());
+    assert_eq!(said.code, 0, "{}", said.text());
+    assert!(said.out.starts_with("The limit is"), "{}", said.text());
+    let rate = said.number("/rate");
+    assert!(rate > 20.0 && rate < 100.0, "{rate}: {}", said.text());
 }
