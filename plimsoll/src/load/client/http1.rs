@@ -439,3 +439,6 @@ fn protocol(reject: &Reject) -> Trouble {
         before_sending: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

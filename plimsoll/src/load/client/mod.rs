@@ -9,7 +9,7 @@ pub mod http2;
 mod ledger;
 pub mod message;
 #[cfg(test)]
-mod peers;
+pub(in crate::load) mod peers;
 pub mod tls;
 pub mod transport;
 pub mod websocket;

@@ -23,7 +23,7 @@ use super::{Origin, Scheme, Trouble};
 use crate::config::bench::model::{HttpSettings, HttpVersion, Tls};
 
 /// As a plan has them that says nothing.
-pub(super) fn settings() -> HttpSettings {
+pub(in crate::load) fn settings() -> HttpSettings {
     HttpSettings {
         version: HttpVersion::Auto,
         keep_alive: true,
@@ -35,12 +35,12 @@ pub(super) fn settings() -> HttpSettings {
     }
 }
 
-pub(super) fn origin(scheme: Scheme, host: &str, port: u16) -> Rc<Origin> {
+pub(in crate::load) fn origin(scheme: Scheme, host: &str, port: u16) -> Rc<Origin> {
     Rc::new(Origin { scheme, host: host.into(), port, authority: format!("{host}:{port}") })
 }
 
 /// Prepares and connects once.
-pub(super) async fn connect(
+pub(in crate::load) async fn connect(
     settings: &HttpSettings,
     origin: &Origin,
     purpose: Purpose,
@@ -50,14 +50,14 @@ pub(super) async fn connect(
 }
 
 /// A listener on the loopback, and its port.
-pub(super) async fn listener() -> (TcpListener, u16) {
+pub(in crate::load) async fn listener() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
 }
 
 /// Answers each byte with the same, to the end. Errors are those of clients that leave.
-pub(super) async fn echo<S>(mut stream: S)
+pub(in crate::load) async fn echo<S>(mut stream: S)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
@@ -70,22 +70,22 @@ where
 }
 
 /// An issuer of certificates and a place for their files.
-pub(super) struct Authority {
+pub(in crate::load) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     folder: TempDir,
     /// Its certificate, as a file.
-    pub(super) file: PathBuf,
+    pub(in crate::load) file: PathBuf,
 }
 
 /// A certificate with its key.
-pub(super) struct Pair {
-    pub(super) certificate: rcgen::Certificate,
-    pub(super) key: KeyPair,
+pub(in crate::load) struct Pair {
+    pub(in crate::load) certificate: rcgen::Certificate,
+    pub(in crate::load) key: KeyPair,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(in crate::load) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.distinguished_name = DistinguishedName::new();
@@ -104,29 +104,29 @@ impl Authority {
     }
 
     /// Settings that trust it.
-    pub(super) fn trusted(&self) -> HttpSettings {
+    pub(in crate::load) fn trusted(&self) -> HttpSettings {
         HttpSettings { tls: Tls { ca: Some(self.file.clone()), ..Tls::default() }, ..settings() }
     }
 
     /// A certificate for `name`, valid now.
-    pub(super) fn issue(&self, name: &str) -> Pair {
+    pub(in crate::load) fn issue(&self, name: &str) -> Pair {
         self.issue_with(CertificateParams::new(vec![name.into()]).unwrap())
     }
 
-    pub(super) fn issue_with(&self, parameters: CertificateParams) -> Pair {
+    pub(in crate::load) fn issue_with(&self, parameters: CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         Pair { certificate: parameters.signed_by(&key, &self.issuer).unwrap(), key }
     }
 
     /// Writes a file beside the authority's.
-    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(in crate::load) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
     /// The configuration of a server that wants a client certificate of this authority.
-    pub(super) fn demanding(&self, pair: &Pair) -> ServerConfig {
+    pub(in crate::load) fn demanding(&self, pair: &Pair) -> ServerConfig {
         use tokio_rustls::rustls::RootCertStore;
         use tokio_rustls::rustls::server::WebPkiClientVerifier;
         let mut roots = RootCertStore::empty();
@@ -151,7 +151,7 @@ impl Pair {
     }
 
     /// The configuration of a server that shows this certificate and knows these protocols.
-    pub(super) fn server(&self, protocols: &[&str]) -> ServerConfig {
+    pub(in crate::load) fn server(&self, protocols: &[&str]) -> ServerConfig {
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
@@ -165,7 +165,7 @@ impl Pair {
 }
 
 /// A server with TLS on the loopback that hands every agreed connection to `serve`; its port.
-pub(super) async fn serve_tls<F: Future<Output = ()> + 'static>(
+pub(in crate::load) async fn serve_tls<F: Future<Output = ()> + 'static>(
     config: ServerConfig,
     serve: impl Fn(TlsStream<TcpStream>) -> F + 'static,
 ) -> u16 {

@@ -15,6 +15,8 @@ mod group;
 mod multiplex;
 mod pacer;
 mod recorder;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod user;
 mod worker;

@@ -1,0 +1,157 @@
+//! The same engine over HTTP/2, TLS, Unix sockets and WebSockets.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::sync::mpsc;
+use std::thread;
+
+use futures_util::{SinkExt, StreamExt};
+use http::Response;
+
+use super::peer::{get, plan, results, users};
+use crate::config::bench::model::*;
+use crate::load::client::peers::{Authority, listener, serve_tls};
+use crate::net;
+
+/// A server that runs in an event loop on a thread of its own; its port.
+fn serve<F: Future<Output = u16>>(start: impl FnOnce() -> F + Send + 'static) -> u16 {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        net::run(async {
+            tell.send(start().await).unwrap();
+            std::future::pending::<()>().await;
+        })
+    });
+    told.recv().unwrap()
+}
+
+async fn serve_http2<S>(stream: S)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+    while let Some(Ok((_, mut answer))) = connection.accept().await {
+        let response = Response::builder().header("x-served-by", "two").body(()).unwrap();
+        let mut body = answer.send_response(response, false).unwrap();
+        body.send_data(bytes::Bytes::from_static(b"hello"), true).unwrap();
+    }
+}
+
+#[test]
+fn users_share_connections_of_http2() {
+    let port = serve(async || {
+        let (listener, port) = listener().await;
+        net::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                net::spawn(serve_http2(stream));
+            }
+        });
+        port
+    });
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut plan = plan(users(12, 120), vec![Step::Request(Box::new(get(url)))]);
+    plan.threads = Some(1);
+    plan.http.version = HttpVersion::Http2;
+    plan.http.streams = 5;
+    plan.served_by = Some(ServedBy::Header("X-Served-By".into()));
+    let results = results(&plan);
+    assert_eq!((results.total.requests, results.total.errors()), (120, 0), "{results:?}");
+    assert_eq!(results.connections.opened, 3);
+    assert_eq!(results.instances["two"].requests, 120);
+    assert!(results.total.bytes_received >= 600);
+}
+
+#[test]
+fn tls_agrees_on_the_version() {
+    let authority = Authority::new();
+    let trusted = authority.trusted();
+    let (one, two) = (authority.issue("localhost"), authority.issue("localhost"));
+    let over_http2 = serve(async move || serve_tls(two.server(&["h2"]), serve_http2).await);
+    let over_http1 = serve(async move || {
+        serve_tls(one.server(&["http/1.1"]), async |mut stream| {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut head = [0; 4096];
+            while stream.read(&mut head).await.is_ok_and(|count| count > 0) {
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        })
+        .await
+    });
+    for (port, connections) in [(over_http2, 1), (over_http1, 4)] {
+        let url = format!("https://localhost:{port}/");
+        let mut plan = plan(users(4, 40), vec![Step::Request(Box::new(get(url)))]);
+        plan.threads = Some(1);
+        plan.http = trusted.clone();
+        let results = results(&plan);
+        assert_eq!((results.total.requests, results.total.errors()), (40, 0), "{results:?}");
+        assert_eq!(results.connections.opened, connections);
+        assert_eq!(results.connections.tls_time.count(), connections);
+    }
+}
+
+#[test]
+fn a_unix_socket_is_asked_whatever_the_url_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 4096];
+        while stream.read(&mut head).is_ok_and(|count| count > 0) {
+            let text = String::from_utf8_lossy(&head);
+            assert!(text.contains("Host: a.invalid\r\n"));
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    });
+    let url = "http://a.invalid/".to_owned();
+    let mut plan = plan(users(1, 10), vec![Step::Request(Box::new(get(url)))]);
+    plan.http.unix = Some(path);
+    let results = results(&plan);
+    assert_eq!((results.total.requests, results.total.errors()), (10, 0), "{results:?}");
+}
+
+#[test]
+fn messages_go_over_one_connection_an_iteration() {
+    let port = serve(async || {
+        let (listener, port) = listener().await;
+        net::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                net::spawn(async {
+                    let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
+                    while let Some(Ok(message)) = stream.next().await {
+                        if message.is_text() && stream.send(message).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        port
+    });
+    let message = Message {
+        label: 0,
+        url: Template::text(format!("ws://127.0.0.1:{port}/chat")),
+        headers: Vec::new(),
+        send: Some(Template::text("hello")),
+        binary: false,
+        replies: 1,
+        until: None,
+        timeout: None,
+        extract: Vec::new(),
+        checks: vec![Check {
+            name: "comes back".into(),
+            of: Source::Body,
+            what: Finder::Whole,
+            test: Test::Equals(Template::text("hello")),
+            not: false,
+        }],
+    };
+    let steps = vec![Step::Message(Box::new(message.clone())), Step::Message(Box::new(message))];
+    let results = results(&plan(users(2, 6), steps));
+    assert_eq!((results.total.requests, results.total.errors()), (12, 0), "{results:?}");
+    assert_eq!(results.checks["comes back"].passed, 12);
+    assert_eq!(results.connections.opened, 6);
+}
