@@ -9,7 +9,7 @@ use super::*;
 /// that drifts (an autoregressive process), as queues and collectors of garbage make it.
 fn service(seed: u64, seconds: usize, scale: f64, errors: f64) -> Series {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut bell = |random: &mut fastrand::Rng| (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
+    let bell = |random: &mut fastrand::Rng| (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
     let mut level = 0.0;
     let slots = (0..seconds)
         .map(|_| {
