@@ -119,10 +119,11 @@ fn draw_bar(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
             let left = progress.second.in_flight;
             format!(" {}, ending: {} under way ", duration(elapsed), count(left))
         }
-        Some(planned) => {
+        Some(planned) if planned > elapsed => {
             let left = planned.saturating_sub(elapsed);
             format!(" {} of {}, {} left ", duration(elapsed), duration(planned), duration(left))
         }
+        Some(planned) => format!(" {} of {} ", duration(elapsed), duration(planned)),
         None => format!(" {}, until all is done ", duration(elapsed)),
     };
     let width = (area.width as usize).saturating_sub(text.chars().count() + 1);

@@ -97,7 +97,7 @@ impl<W: Write> Lines<W> {
         line.push_str(&format!("  in flight {}", count(progress.second.in_flight)));
         if progress.stopping {
             line.push_str("  ending");
-        } else if let Some(planned) = progress.planned {
+        } else if let Some(planned) = progress.planned.filter(|planned| *planned > elapsed) {
             line.push_str(&format!("  {} left", duration(planned.saturating_sub(elapsed))));
         }
         if !self.lag.is_zero() {
@@ -133,9 +133,9 @@ mod tests {
         assert_eq!(
             lines((1..=3).chain([3]).map(|second| progress(second, 3))),
             "http://127.0.0.1/: 64 users\n\
-             \u{20}      1 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  2 s left\n\
-             \u{20}      2 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  1 s left\n\
-             \u{20}      3 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  0 s left\n"
+             \u{20}      1 s      2 000/s  p50 3.59 ms  p99 4.08 ms  max 4.09 ms  errors 0  in flight 12  2 s left\n\
+             \u{20}      2 s      2 000/s  p50 3.59 ms  p99 4.08 ms  max 4.09 ms  errors 0  in flight 12  1 s left\n\
+             \u{20}      3 s      2 000/s  p50 3.59 ms  p99 4.08 ms  max 4.09 ms  errors 0  in flight 12\n"
         );
     }
 
@@ -157,8 +157,8 @@ mod tests {
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].starts_with("      10 s      2 000/s"), "{text}");
-        assert!(lines[0].contains("max  4.1 ms"), "{text}");
+        assert!(lines[0].contains("max 4.09 ms"), "{text}");
         assert!(lines[1].contains("max  700 ms"), "{text}");
-        assert!(lines[1].ends_with("the tester is the limit: 45 ms late (p99)"), "{text}");
+        assert!(lines[1].ends_with("the tester is the limit: 45.0 ms late (p99)"), "{text}");
     }
 }
