@@ -141,7 +141,7 @@ fn users_are_there_while_the_level_exceeds_their_number() {
     let curve = Curve::new(&[stage(5.0, 5.0, 1.0), stage(1.0, 1.0, 1.0), stage(5.0, 5.0, 1.0)]);
     let spans = curve.above(2.0);
     let second = Duration::from_secs(1);
-    assert_eq!(spans, [(second * 0, Some(second)), (second * 2, Some(second * 3))]);
+    assert_eq!(spans, [(Duration::ZERO, Some(second)), (second * 2, Some(second * 3))]);
     let endless = Curve::new(&[Stage { from: 3.0, to: 3.0, lasting: Duration::MAX }]);
     assert_eq!(endless.above(2.0), [(Duration::ZERO, None)]);
     assert_eq!(endless.lasting(), None);
