@@ -604,6 +604,17 @@ fn waiting_exchanges_are_told_that_the_connection_is_gone() {
 }
 
 #[test]
+fn waiting_exchange_is_told_of_the_end_though_no_other_ends() {
+    net::run(async {
+        let (connection, outgoing) = against(1, |stream| say(stream, Vec::new(), false)).await;
+        let _taken = connection.state.turns.take().await.unwrap();
+        let trouble = connection.exchange(&outgoing, NOTHING).await.unwrap_err();
+        assert_eq!((trouble.failure, trouble.before_sending), (Failure::Closed, true));
+    })
+    .unwrap();
+}
+
+#[test]
 fn speaks_over_tls() {
     net::run(async {
         let authority = Authority::new();
