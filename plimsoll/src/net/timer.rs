@@ -69,3 +69,33 @@ impl Timer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::Waker;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::net;
+
+    #[test]
+    fn a_wait_is_as_long_as_asked_whatever_was_given_up_before() {
+        net::run(async {
+            let timer = Timer::new().unwrap();
+            timer.wait(Duration::ZERO).await.unwrap();
+            for _ in 0..3 {
+                {
+                    // Begun, and given up before or after it expires.
+                    let mut short = pin!(timer.wait(Duration::from_micros(1)));
+                    let _ = short.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                }
+                let begun = Instant::now();
+                timer.wait(Duration::from_millis(3)).await.unwrap();
+                assert!(begun.elapsed() >= Duration::from_millis(3));
+            }
+        })
+        .unwrap();
+    }
+}

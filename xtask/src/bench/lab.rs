@@ -42,7 +42,7 @@ pub(super) fn folder_of_this_run() -> PathBuf {
 }
 
 impl Folder {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let path = folder_of_this_run();
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
@@ -63,7 +63,7 @@ impl Lab {
     pub(super) fn open(plimsoll: PathBuf, duration: Duration) -> anyhow::Result<Self> {
         let cores = Cores::share_out()?;
         let folder = Folder::new()?;
-        let upstream = Upstream::start(folder.path(), cores.upstream)?;
+        let upstream = Upstream::start(folder.path(), &[cores.upstream])?;
         Ok(Self { upstream, folder, cores, plimsoll, duration, half_rate: None })
     }
 

@@ -7,6 +7,7 @@
 mod histogram;
 mod idle;
 mod lab;
+mod load;
 mod machine;
 mod open_loop;
 mod process;
@@ -44,6 +45,8 @@ pub(crate) struct Options {
 enum Subject {
     /// The balancer beside nginx and HAProxy.
     Edge(EdgeOptions),
+    /// The load tester beside wrk and h2load, and beside the truth.
+    Load(load::LoadOptions),
 }
 
 /// Options of `cargo xtask bench edge`.
@@ -80,6 +83,7 @@ struct EdgeOptions {
 pub(crate) fn run(workspace: &Workspace, options: Options) -> anyhow::Result<ExitCode> {
     match options.subject {
         Subject::Edge(options) => edge(workspace, &options),
+        Subject::Load(options) => load::run(workspace, &options),
     }
 }
 

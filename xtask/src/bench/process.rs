@@ -12,7 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::time::TimeVal;
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -39,6 +41,15 @@ pub(super) struct Guarded {
     child: Child,
     name: String,
     output: PathBuf,
+}
+
+/// What a process took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usage {
+    /// User and system.
+    pub(super) processor_time: Duration,
+    /// Most that was resident.
+    pub(super) peak_memory_bytes: u64,
 }
 
 impl Guarded {
@@ -82,6 +93,28 @@ impl Guarded {
             bail!("{} failed ({status}): {}", self.name, self.printed());
         }
         Ok(printed)
+    }
+
+    /// As [`Guarded::finish`], with what the process took. No other process that this one started may
+    /// end meanwhile.
+    pub(super) fn finish_with_usage(mut self) -> anyhow::Result<(String, Usage)> {
+        let before = ended_children()?;
+        let mut peak_memory_bytes = 0;
+        while self.child.try_wait()?.is_none() {
+            peak_memory_bytes = peak_memory_bytes.max(self.peak_memory_bytes());
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        let processor_time = ended_children()?.saturating_sub(before);
+        Ok((self.finish()?, Usage { processor_time, peak_memory_bytes }))
+    }
+
+    /// The most that was resident so far, in bytes; 0 once it has ended.
+    fn peak_memory_bytes(&self) -> u64 {
+        let file = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kilobytes.unwrap_or_default() * 1024
     }
 
     /// Processor time of the process and all its children so far, user and system.
@@ -130,6 +163,16 @@ impl Drop for Guarded {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Processor time of all processes that this one started and that have ended.
+fn ended_children() -> anyhow::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let duration = |time: TimeVal| {
+        Duration::from_secs(time.tv_sec().unsigned_abs())
+            + Duration::from_micros(time.tv_usec().unsigned_abs())
+    };
+    Ok(duration(usage.user_time()) + duration(usage.system_time()))
 }
 
 fn running() -> std::sync::MutexGuard<'static, Vec<i32>> {

@@ -83,7 +83,7 @@ fn rows(outcome: &Outcome) -> Vec<Vec<String>> {
 }
 
 /// A table in Markdown; the first row is its head, the first column its names.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()

@@ -1,4 +1,4 @@
-//! The server behind the measured proxies: nginx with fixed replies, on a core of its own.
+//! The server behind the measured proxies: nginx with fixed replies, on cores of its own.
 
 use std::fs;
 use std::path::Path;
@@ -22,12 +22,14 @@ pub(super) struct Reply {
 /// The running upstream; it answers at a port and at a Unix socket.
 pub(super) struct Upstream {
     _server: Guarded,
+    pub(super) port: u16,
     pub(super) tcp: Backend,
     pub(super) unix: Backend,
 }
 
 impl Upstream {
-    pub(super) fn start(folder: &Path, core: usize) -> anyhow::Result<Self> {
+    /// Starts it with a worker for each of the cores.
+    pub(super) fn start(folder: &Path, cores: &[usize]) -> anyhow::Result<Self> {
         let port = super::lab::free_port()?;
         let socket = folder.join("upstream.sock");
         let files = folder.join("files");
@@ -36,19 +38,19 @@ impl Upstream {
             fs::write(files.join(reply.path.trim_start_matches('/')), "x".repeat(reply.bytes))?;
         }
         let file = folder.join("upstream.conf");
-        fs::write(&file, config(port, &socket, folder, &files))?;
+        fs::write(&file, config(port, cores.len(), &socket, folder, &files))?;
         let mut command = Command::new(Peer::Nginx.program()?);
         command.arg("-p").arg(folder).arg("-c").arg(&file);
-        let mut server = Guarded::start("upstream", &command, &[core], folder)?;
+        let mut server = Guarded::start("upstream", &command, cores, folder)?;
         server.wait_listening(port)?;
-        Ok(Self { _server: server, tcp: Backend::Tcp(port), unix: Backend::Unix(socket) })
+        Ok(Self { _server: server, port, tcp: Backend::Tcp(port), unix: Backend::Unix(socket) })
     }
 }
 
-fn config(port: u16, socket: &Path, folder: &Path, files: &Path) -> String {
+fn config(port: u16, workers: usize, socket: &Path, folder: &Path, files: &Path) -> String {
     format!(
         r#"{user}daemon off;
-worker_processes 1;
+worker_processes {workers};
 pid {folder}/upstream.pid;
 error_log {folder}/upstream.log error;
 events {{ worker_connections 8192; }}

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use super::process::Guarded;
 
 /// Prints what wrk counted in a line that is easy to read; its own report rounds and lacks p99.9.
-const SCRIPT: &str = r#"done = function(summary, latency, requests)
+pub(super) const SCRIPT: &str = r#"done = function(summary, latency, requests)
     local e = summary.errors
     io.write(string.format("COUNTED %d %d %d %d %d %d\n",
         summary.requests, summary.duration,
@@ -17,6 +17,9 @@ const SCRIPT: &str = r#"done = function(summary, latency, requests)
         latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
 end
 "#;
+
+/// Where the script lies in the folder of a run.
+pub(super) const SCRIPT_FILE: &str = "counted.lua";
 
 /// What wrk saw.
 #[derive(Debug, PartialEq)]
@@ -42,7 +45,7 @@ pub(super) struct Load<'a> {
 impl Load<'_> {
     /// Runs it to its end. Files go to `folder`.
     pub(super) fn run(&self, folder: &Path) -> anyhow::Result<Report> {
-        let script = folder.join("counted.lua");
+        let script = folder.join(SCRIPT_FILE);
         std::fs::write(&script, SCRIPT)?;
         let mut command = Command::new("wrk");
         command
@@ -58,7 +61,8 @@ impl Load<'_> {
     }
 }
 
-fn read(printed: &str) -> anyhow::Result<Report> {
+/// Reads what the script printed.
+pub(super) fn read(printed: &str) -> anyhow::Result<Report> {
     let line = printed.lines().find_map(|line| line.strip_prefix("COUNTED "));
     let numbers: Result<Vec<u64>, _> =
         line.context("the report is missing")?.split(' ').map(str::parse).collect();

@@ -21,6 +21,10 @@ const NGINX: Need = Need::program(
 );
 const HAPROXY: Need = Need::program("haproxy", "haproxy", "the peer of benchmarks and their tests");
 const WRK: Need = Need::program("wrk", "wrk", "the load of benchmarks and their tests");
+const H2LOAD: Need =
+    Need::program("h2load", "nghttp2-client", "the load of benchmarks over HTTP/2");
+const NGHTTPD: Need =
+    Need::program("nghttpd", "nghttp2-server", "the server of benchmarks over HTTP/2");
 const POSTGRES: Need =
     Need::program("initdb", "postgresql", "the tests of the clinic's PostgreSQL store");
 const NPM: Need = Need::program("npm", "npm", "installs the Node servers that the tests run");
@@ -65,4 +69,9 @@ pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
 /// Everything that `cargo xtask bench edge` needs.
 pub(crate) fn for_edge_benchmark() -> anyhow::Result<()> {
     system::install(&[NGINX, HAPROXY, WRK, TASKSET, SETPRIV])
+}
+
+/// Everything that `cargo xtask bench load` needs.
+pub(crate) fn for_load_benchmark() -> anyhow::Result<()> {
+    system::install(&[NGINX, WRK, H2LOAD, NGHTTPD, TASKSET, SETPRIV])
 }

@@ -110,7 +110,7 @@ impl OpenGroup {
     /// Begins iterations when they are due, until there are no more.
     async fn pace(self: Rc<Self>, timer: Timer) {
         let source = self.worker.source();
-        loop {
+        while !self.worker.ending.get() {
             let now = Instant::now();
             self.give_out(now);
             let Some(next) = self.queue.borrow().next() else { break };

@@ -237,16 +237,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
         tester.exhausted += share.exhausted;
     }
     tester.scheduling_lag = lag;
-    let (mut requests, mut transactions, mut total) = (Vec::new(), Vec::new(), Tally::default());
-    for (label, tally) in plan.labels.iter().zip(labels) {
-        match label.kind {
-            LabelKind::Request => {
-                total.absorb(&tally);
-                requests.push((label.name.clone(), tally));
-            }
-            LabelKind::Transaction => transactions.push((label.name.clone(), tally)),
-        }
-    }
+    let (total, requests, transactions) = by_label(plan, labels);
     let unnamed = if instances.is_empty() { 0 } else { unnamed };
     let ended = [Ended::Stopped, Ended::Interrupted]
         .into_iter()
@@ -274,6 +265,24 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
         timeline,
         tester,
     }
+}
+
+/// A name and what is kept under it.
+type Named = (String, Tally);
+
+/// The sum of requests, requests by label, and transactions by label.
+fn by_label(plan: &Plan, labels: Vec<Tally>) -> (Tally, Vec<Named>, Vec<Named>) {
+    let (mut total, mut requests, mut transactions) = (Tally::default(), Vec::new(), Vec::new());
+    for (label, tally) in plan.labels.iter().zip(labels) {
+        match label.kind {
+            LabelKind::Request => {
+                total.absorb(&tally);
+                requests.push((label.name.clone(), tally));
+            }
+            LabelKind::Transaction => transactions.push((label.name.clone(), tally)),
+        }
+    }
+    (total, requests, transactions)
 }
 
 /// This machine's name.

@@ -125,10 +125,10 @@ fn connections_that_are_not_kept_are_made_anew() {
 
 #[test]
 fn failures_are_counted_by_kind_with_an_example() {
-    let refused = peer(|_, _| Answer::Nothing).port;
-    // Nothing listens at a port that was just given back.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    assert_ne!(refused, free);
+    // Bound, so that it is nobody else's, but listening to nobody.
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    bound.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let free = bound.local_addr().unwrap().as_socket().unwrap().port();
     let url = format!("http://127.0.0.1:{free}/");
     let nobody = results(&plan(users(1, 3), vec![Step::Request(Box::new(get(url)))]));
     assert_eq!(nobody.total.failures, BTreeMap::from([(Failure::Connect, 3)]));

@@ -186,7 +186,7 @@ pub(super) fn run(
     common: Arc<Common>,
     index: usize,
     seconds: SyncSender<Second>,
-    interrupt: watch::Receiver<bool>,
+    mut interrupt: watch::Receiver<bool>,
 ) -> io::Result<Share> {
     net::run(async move {
         let labels = common.plan.labels.len();
@@ -215,7 +215,7 @@ pub(super) fn run(
         for number in 0..worker.common.plan.groups.len() {
             groups.push(Group::start(&worker, number)?);
         }
-        let ended = reach_end(&worker, interrupt).await;
+        let ended = reach_end(&worker, &mut interrupt).await;
         let unsent = groups.iter().map(Group::end).sum();
         worker.ending.set(true);
         let drained = async {
@@ -223,12 +223,16 @@ pub(super) fn run(
                 worker.changed.notified().await;
             }
         };
-        match ended {
-            // Each has its own timeout.
-            Ended::Finished => drained.await,
-            Ended::Interrupted | Ended::Stopped => {
-                let _ = tokio::time::timeout(GRACE, drained).await;
+        // Each has its own timeout, but nobody is made to wait for that.
+        let patience = async {
+            if ended == Ended::Finished {
+                told(&mut interrupt).await;
             }
+            net::sleep_until(Instant::now() + GRACE).await;
+        };
+        tokio::select! {
+            () = drained => {}
+            () = patience => {}
         }
         let levels = worker.levels();
         let record = worker.recorder.borrow_mut().finish(Instant::now(), levels);
@@ -243,7 +247,7 @@ pub(super) fn run(
 }
 
 /// Waits until the load is over: its time has come, nobody is left, or somebody ends it.
-async fn reach_end(worker: &Worker, mut interrupt: watch::Receiver<bool>) -> Ended {
+async fn reach_end(worker: &Worker, interrupt: &mut watch::Receiver<bool>) -> Ended {
     let mut stopped = worker.common.stopped.subscribe();
     let over = async {
         loop {
@@ -262,7 +266,7 @@ async fn reach_end(worker: &Worker, mut interrupt: watch::Receiver<bool>) -> End
     tokio::select! {
         () = over => Ended::Finished,
         () = end => Ended::Finished,
-        () = told(&mut interrupt) => Ended::Interrupted,
+        () = told(interrupt) => Ended::Interrupted,
         () = told(&mut stopped) => Ended::Stopped,
     }
 }
