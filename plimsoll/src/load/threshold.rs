@@ -91,7 +91,7 @@ pub fn evaluate(plan: &Plan, results: &Results) -> Vec<Outcome> {
 
 fn measured(measure: Measure, tally: &Tally, elapsed: Duration) -> Option<f64> {
     let times = &tally.response_time;
-    let of_times = |value: Duration| (times.count() > 0).then(|| value.as_secs_f64());
+    let of_times = |value: Duration| (times.count() > 0).then_some(value.as_secs_f64());
     match measure {
         Measure::Quantile(quantile) => of_times(times.quantile(quantile)),
         Measure::Mean => of_times(times.mean()),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_requests;
+mod bench;
 mod clinic;
 mod faults;
 mod forwarding;

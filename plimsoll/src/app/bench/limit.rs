@@ -13,7 +13,7 @@ use crate::load::limit::planner::{Probe, Settings};
 use crate::load::limit::run::search;
 use crate::load::limit::verdict::Outcome;
 use crate::load::results::{Ended, Results};
-use crate::load::warnings;
+use crate::load::warnings::{self, WarningKind};
 
 /// Between two looks whether a person ended the search.
 const LOOK: Duration = Duration::from_millis(50);
@@ -23,6 +23,13 @@ const WARM_UP_SHARE: u32 = 4;
 const CONFIRMATION: u32 = 4;
 /// One rate is tried for this many times its length at most.
 const LONGEST: u32 = 8;
+
+/// Most requests under way at once, as for any run with a rate.
+const IN_FLIGHT_MAX: usize = 4096;
+/// The tester is the limit where its own lag, at this quantile…
+const LAG_QUANTILE: f64 = 0.99;
+/// …exceeds this part of the strictest bound on response times.
+const LAG_PART: u32 = 10;
 
 /// The search that `--for` asks for: it says how long each probe counts.
 fn settings(probe: Option<Duration>) -> Settings {
@@ -61,7 +68,7 @@ pub(super) fn run(
         &objective,
         settings(probe),
         &mut |pause| wait(pause, &stopped),
-        &mut |probe| run.once(&at_rate(plan, probe)).map(|results| outcome(&results)),
+        &mut |probe| run.once(&at_rate(plan, probe)).map(|results| outcome(&results, &objective)),
         &mut say,
     );
     let found = match found {
@@ -111,14 +118,18 @@ fn at_rate(plan: &Plan, probe: &Probe) -> Plan {
     plan
 }
 
-/// Most requests under way at once, as for any run with a rate.
-const IN_FLIGHT_MAX: usize = 4096;
-
 /// What a probe gave.
-fn outcome(results: &Results) -> Outcome {
+fn outcome(results: &Results, objective: &Objective) -> Outcome {
+    // Late arrivals count in response times; a little of that decides nothing.
+    let bound = objective.latencies.iter().map(|bound| bound.within).min();
+    let lag = results.tester.scheduling_lag.quantile(LAG_QUANTILE);
+    let is_late = bound.is_some_and(|bound| lag > bound / LAG_PART);
     let limit = warnings::warnings(results)
         .into_iter()
-        .find(|warning| warning.kind.is_of_the_tester())
+        .find(|warning| {
+            let of_lag = warning.kind == WarningKind::SchedulingLag;
+            warning.kind.is_of_the_tester() && (!of_lag || is_late)
+        })
         .map(|warning| warning.text);
     Outcome {
         timeline: results.timeline.clone(),

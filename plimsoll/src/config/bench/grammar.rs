@@ -85,7 +85,7 @@ raw_table! {
         think: Option<Pause> = optional(PAUSE, "none"), r#""1s..3s""#;
         /// Whether each iteration is made by a new user, without cookies and variables of the one
         /// before.
-        fresh_users: Option<bool> = optional(Flag, "`true` in the open model, else `false`"), "true";
+        fresh_users: Option<bool> = optional(Flag, "`true` in the open model and where only the URL is asked, else `false`"), "true";
         /// Whether users send back the cookies that they are given.
         cookies: bool = setting(Flag, true), "false";
         /// What a user does after a failed request.
@@ -157,7 +157,7 @@ raw_table! {
         /// A pause after each iteration.
         think: Option<Pause> = optional(PAUSE, "none"), r#""1s..3s""#;
         /// Whether each iteration is made by a new user.
-        fresh_users: Option<bool> = optional(Flag, "`true` in the open model, else `false`"), "true";
+        fresh_users: Option<bool> = optional(Flag, "`true` in the open model and where only the URL is asked, else `false`"), "true";
         /// Whether users send back the cookies that they are given.
         cookies: bool = setting(Flag, true), "false";
         /// What a user does after a failed request.

@@ -149,11 +149,11 @@ pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
     typed.change(options, plan)
 }
 
-/// A group of users that remember nothing from one iteration to the next: without steps that build
-/// on each other there is nothing to remember.
+/// A group of users that take no notice of cookies: without steps that build on each other there is
+/// nobody to be recognised as. They keep their connections.
 fn group(name: &str, load: Load, steps: Vec<Step>) -> Group {
     let (name, on_error) = (name.to_owned(), OnError::Continue);
-    Group { name, load, steps, fresh_users: true, cookies: Cookies::Kept, on_error }
+    Group { name, load, steps, fresh_users: false, cookies: Cookies::Ignored, on_error }
 }
 
 /// How connections are made and used unless said otherwise.

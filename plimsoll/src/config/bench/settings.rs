@@ -8,7 +8,7 @@ use serde_json_path::JsonPath;
 use super::super::problem::nearest;
 use super::super::quantity::Refusal;
 use super::super::text;
-use super::model::{Check, Finder, HttpVersion, Part, Pattern, ServedBy, Source, Test};
+use super::model::{Check, Finder, HttpVersion, Part, ServedBy, Source, Test};
 
 /// Most time from sending to the end of the answer unless said otherwise.
 pub(in crate::config) const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -122,11 +122,6 @@ pub(in crate::config) fn no_error_status() -> Check {
     let test = Test::Within(vec![(100, 399)]);
     let name = "status below 400".to_owned();
     Check { name, of: Source::Status, what: Finder::Whole, test, not: false }
-}
-
-/// A regular expression.
-pub(in crate::config) fn pattern(text: &str) -> Result<Pattern, Refusal> {
-    text::regex(text).map(Pattern)
 }
 
 /// A JSON path (RFC 9535).

@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - No more exchanges are under way than the settings and the server allow; the others wait their
-//!   turn, and their time begins ("sent") when it has come.
+//!   turn, first come, first served, and their time begins ("sent") when it has come.
 //! - Windows are so large, and given back so early, that the server is slowed down by the network
 //!   alone.
 //! - An exchange that is dropped resets its stream and leaves the connection usable.
@@ -16,6 +16,7 @@
 mod head;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod words;
 
 use std::cell::{Cell, RefCell};
@@ -28,12 +29,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use tokio::sync::Notify;
 
 use super::ledger::{Ledger, Metered};
 use super::transport::Transport;
 use super::{BODY_KEPT_MAX, Origin, Outgoing, Reply, Timings, Trouble, Wanted, fields};
 use crate::net;
+
+use turns::{Turn, Turns};
 
 /// Bytes of an answer's body that may be under way on one stream.
 const STREAM_WINDOW: u32 = 16 << 20;
@@ -63,10 +65,7 @@ pub struct Connection {
 struct State {
     /// Host and port, for messages.
     authority: String,
-    /// Exchanges under way.
-    in_flight: Cell<usize>,
-    /// Told when there may be room for an exchange, or none ever again.
-    room: Notify,
+    turns: Turns,
     /// Why the connection ended; written by its task, read by exchanges.
     ended: RefCell<Option<Trouble>>,
     /// Whether an answer ever came: without one, it may be no HTTP/2 at all.
@@ -85,11 +84,11 @@ impl Connection {
         origin: &Origin,
         streams: usize,
     ) -> Result<Self, Trouble> {
+        let streams_max = streams.clamp(1, Turns::MOST);
         let ledger = Rc::new(Ledger::default());
         let state = Rc::new(State {
             authority: origin.authority.clone(),
-            in_flight: Cell::new(0),
-            room: Notify::new(),
+            turns: Turns::new(streams_max.min(STREAMS_BEFORE_SETTINGS)),
             ended: RefCell::default(),
             has_answered: Cell::new(false),
             ledger: Rc::clone(&ledger),
@@ -114,20 +113,21 @@ impl Connection {
                     Err(error) => words::trouble(&error, &state, false),
                 };
                 *state.ended.borrow_mut() = Some(trouble);
-                state.room.notify_waiters();
+                state.turns.end();
             }
         });
-        Ok(Self { requests, streams_max: streams.max(1), state })
+        Ok(Self { requests, streams_max, state })
     }
 
     /// How many exchanges are under way.
     pub fn in_flight(&self) -> usize {
-        self.state.in_flight.get()
+        self.state.turns.taken()
     }
 
     /// Whether an exchange can begin now without waiting for another to end.
     pub fn has_room(&self) -> bool {
-        self.is_usable() && self.in_flight() < self.limit()
+        self.state.turns.allow(self.limit());
+        self.is_usable() && self.state.turns.has_free()
     }
 
     /// Whether further exchanges can begin: the connection is open and the server has not said that
@@ -194,34 +194,13 @@ impl Connection {
     }
 
     /// Waits until one more exchange may begin.
-    async fn turn(&self) -> Result<Turn, Trouble> {
-        loop {
-            // Before looking, so that nothing that happens after it is missed.
-            let mut room = pin!(self.state.room.notified());
-            room.as_mut().enable();
-            if !self.is_usable() {
-                return Err(words::unusable(&self.state));
-            }
-            if self.in_flight() < self.limit() {
-                self.state.in_flight.set(self.in_flight() + 1);
-                if self.in_flight() < self.limit() {
-                    // The server may allow more by now than when others began to wait.
-                    self.state.room.notify_one();
-                }
-                return Ok(Turn(Rc::clone(&self.state)));
-            }
-            room.await;
+    async fn turn(&self) -> Result<Turn<'_>, Trouble> {
+        // The server may allow more or fewer by now.
+        self.state.turns.allow(self.limit());
+        match self.state.turns.take().await {
+            Some(turn) if self.is_usable() => Ok(turn),
+            _ => Err(words::unusable(&self.state)),
         }
-    }
-}
-
-/// An exchange that counts as being under way.
-struct Turn(Rc<State>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
-        self.0.room.notify_one();
     }
 }
 

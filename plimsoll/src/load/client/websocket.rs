@@ -18,7 +18,6 @@ mod words;
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -182,12 +181,9 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let goodbye = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-        let mut stream = Pin::new(&mut self.stream);
         // Without waiting: what a socket has taken is sent also after it was dropped. It fails where
         // the connection is closed already.
-        if stream.as_mut().start_send(Message::Close(Some(goodbye))).is_ok() {
-            let _ = stream.poll_flush(&mut Context::from_waker(Waker::noop()));
-        }
+        let _ = Pin::new(&mut self.stream).start_send(Message::Close(Some(goodbye)));
     }
 }
 

@@ -101,6 +101,9 @@ impl Series {
     /// Of each slot as often as `weights` say; `counts` is memory to use again.
     pub(super) fn figures(&self, weights: &[u32], counts: &mut Vec<u64>) -> Figures {
         counts.clear();
+        // Counts begin at the shortest latency: below it thousands of bins are empty.
+        let firsts = self.slots.iter().filter_map(|slot| slot.bins.first());
+        let base = firsts.map(|(bin, _)| *bin).min().unwrap_or(0);
         let (mut count, mut requests, mut errors) = (0, 0, 0);
         let (mut seconds, mut sum) = (0.0, 0.0);
         for (slot, weight) in self.slots.iter().zip(weights).filter(|(_, weight)| **weight > 0) {
@@ -110,15 +113,15 @@ impl Series {
             errors += slot.errors * times;
             seconds += slot.seconds * f64::from(*weight);
             sum += slot.sum * f64::from(*weight);
-            let last = slot.bins.last().map_or(0, |(bin, _)| *bin as usize + 1);
+            let last = slot.bins.last().map_or(0, |(bin, _)| (bin - base) as usize + 1);
             if counts.len() < last {
                 counts.resize(last, 0);
             }
             for (bin, of) in &slot.bins {
-                counts[*bin as usize] += of * times;
+                counts[(bin - base) as usize] += of * times;
             }
         }
-        let [p50, p90, p99] = quantiles(counts, count, [0.5, 0.9, 0.99]);
+        let [p50, p90, p99] = quantiles(counts, base, count, [0.5, 0.9, 0.99]);
         Figures {
             p50,
             p90,
@@ -130,14 +133,21 @@ impl Series {
     }
 }
 
-/// Rising quantiles of binned counts, in seconds; within a bin as if its counts lay evenly.
-fn quantiles<const N: usize>(counts: &[u64], count: u64, of: [f64; N]) -> [Option<f64>; N] {
+/// Rising quantiles of counts by bin from `base` on, in seconds; within a bin as if its counts lay
+/// evenly.
+fn quantiles<const N: usize>(
+    counts: &[u64],
+    base: u32,
+    count: u64,
+    of: [f64; N],
+) -> [Option<f64>; N] {
     let mut found = [None; N];
     let (mut below, mut next) = (0, 0);
     for (bin, here) in counts.iter().enumerate().filter(|(_, here)| **here > 0) {
         while next < N && (below + here) as f64 >= of[next] * count as f64 {
             let within = (of[next] * count as f64 - below as f64) / *here as f64;
-            found[next] = Some(BIN_RATIO.powf(bin as f64 + within.clamp(0.0, 1.0)) / 1e9);
+            found[next] =
+                Some(BIN_RATIO.powf(f64::from(base) + bin as f64 + within.clamp(0.0, 1.0)) / 1e9);
             next += 1;
         }
         below += here;

@@ -9,16 +9,16 @@ use super::*;
 /// that drifts (an autoregressive process), as queues and collectors of garbage make it.
 fn service(seed: u64, seconds: usize, scale: f64, errors: f64) -> Series {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut bell = |random: &mut fastrand::Rng| (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
+    let bell = |random: &mut fastrand::Rng| (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
     let mut level = 0.0;
     let slots = (0..seconds)
         .map(|_| {
             level = 0.5 * level + 0.03 * bell(&mut random);
             let mut latencies: Vec<f64> =
-                (0..60).map(|_| scale * 0.01 * (level + 0.4 * bell(&mut random)).exp()).collect();
+                (0..40).map(|_| scale * 0.01 * (level + 0.4 * bell(&mut random)).exp()).collect();
             latencies.sort_by(f64::total_cmp);
-            let mut slot = Slot { seconds: 1.0, requests: 60, ..Slot::default() };
-            slot.errors = (0..60).filter(|_| random.f64() < errors).count() as u64;
+            let mut slot = Slot { seconds: 1.0, requests: 40, ..Slot::default() };
+            slot.errors = (0..40).filter(|_| random.f64() < errors).count() as u64;
             latencies.into_iter().for_each(|latency| slot.add(latency, 1));
             slot
         })
@@ -28,7 +28,7 @@ fn service(seed: u64, seconds: usize, scale: f64, errors: f64) -> Series {
 
 fn differences(a: &Series, b: &Series, seed: u64) -> Vec<Difference> {
     let options = Options { seed, practical: 0.0, ..Options::default() };
-    verdict::differences(a, b, &options, true, 100)
+    verdict::differences(a, b, &options, true, 80)
 }
 
 fn verdict_of(differences: &[Difference]) -> Verdict {

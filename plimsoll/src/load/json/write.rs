@@ -178,7 +178,7 @@ fn quotient(dividend: f64, divisor: f64) -> f64 {
 }
 
 fn percentiles(latencies: &Latencies) -> Percentiles {
-    let seconds = |value: Duration| (latencies.count() > 0).then(|| value.as_secs_f64());
+    let seconds = |value: Duration| (latencies.count() > 0).then_some(value.as_secs_f64());
     let quantile = |quantile| seconds(latencies.quantile(quantile));
     Percentiles {
         mean: seconds(latencies.mean()),

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::load::figures::{latency, percentile_name, share};
+
 /// The share of requests that may fail where the objective does not say.
 pub const ERRORS_DEFAULT: f64 = 0.01;
 /// The longest latency that can be asked for.
@@ -40,8 +42,7 @@ impl LatencyBound {
 
     /// `p99`, `p99.9`.
     pub fn name(&self) -> String {
-        // Rounded, for 0.999 × 100 is not 99.9 in binary.
-        format!("p{}", (self.quantile * 1e8).round() / 1e6)
+        percentile_name(self.quantile)
     }
 }
 
@@ -92,7 +93,8 @@ impl Objective {
                 .map(|(name, bound)| (name.trim(), bound.trim_start_matches('=').trim()))
                 .ok_or_else(|| ObjectiveError::NoBound(part.to_owned()))?;
             if name == "errors" {
-                let share = share(bound).ok_or_else(|| ObjectiveError::Share(part.to_owned()))?;
+                let share =
+                    share_of(bound).ok_or_else(|| ObjectiveError::Share(part.to_owned()))?;
                 if errors.replace(share).is_some() {
                     return Err(ObjectiveError::Twice(name.to_owned()));
                 }
@@ -117,9 +119,9 @@ impl fmt::Display for Objective {
     /// `p99 within 50 ms, errors at most 0.1 %`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for bound in &self.latencies {
-            write!(f, "{} within {}, ", bound.name(), latency_text(bound.within))?;
+            write!(f, "{} within {}, ", bound.name(), bound_text(bound.within))?;
         }
-        write!(f, "errors at most {}", share_text(self.errors))
+        write!(f, "errors at most {}", share(self.errors))
     }
 }
 
@@ -130,7 +132,7 @@ fn quantile(name: &str) -> Option<f64> {
 }
 
 /// `0.1%` as 0.001.
-fn share(text: &str) -> Option<f64> {
+fn share_of(text: &str) -> Option<f64> {
     let percent: f64 = number(text.strip_suffix('%')?.trim_end())?;
     (0.0..100.0).contains(&percent).then_some(percent / 100.0)
 }
@@ -156,42 +158,15 @@ fn number(text: &str) -> Option<f64> {
     if plain { text.parse().ok() } else { None }
 }
 
-/// `50 ms`, `1.5 s`, `320 µs`.
-pub(super) fn latency_text(latency: Duration) -> String {
-    let seconds = latency.as_secs_f64();
-    let (value, unit) = match seconds {
-        value if value < 0.000_999_5 => (value * 1e6, "µs"),
-        value if value < 0.999_5 => (value * 1e3, "ms"),
-        value => (value, "s"),
-    };
-    format!("{} {unit}", short(value))
-}
-
-/// `0.1 %`.
-pub(super) fn share_text(share: f64) -> String {
-    let percent = share * 100.0;
-    let text = match percent {
-        value if value == 0.0 => "0".to_owned(),
-        value if value < 0.001 => "<0.001".to_owned(),
-        value if value < 0.1 => shorn(&format!("{value:.3}")),
-        value if value < 1.0 => shorn(&format!("{value:.2}")),
-        value => short(value),
-    };
-    format!("{text} %")
-}
-
-/// Three digits or so.
-fn short(value: f64) -> String {
-    match value {
-        value if value < 9.995 => shorn(&format!("{value:.2}")),
-        value if value < 99.95 => shorn(&format!("{value:.1}")),
-        value => format!("{value:.0}"),
+/// `50 ms`, as people write it: without zeros that only align columns.
+pub(super) fn bound_text(bound: Duration) -> String {
+    let text = latency(bound);
+    match text.split_once(' ') {
+        Some((value, unit)) if value.contains('.') => {
+            format!("{} {unit}", value.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text,
     }
-}
-
-/// Without zeros at the end of a fraction.
-fn shorn(text: &str) -> String {
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

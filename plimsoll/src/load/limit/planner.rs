@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::objective::{LatencyBound, Objective};
 use super::verdict::{Evidence, Judgement, Outcome, Verdict};
+use crate::load::figures::rate as rate_text;
 
 /// By how much the rate grows as long as the objective is far off.
 const GROWTH_FAR: f64 = 4.0;
@@ -456,21 +457,4 @@ fn between(low: f64, high: f64) -> f64 {
     // Without the dust of a division by a power of ten.
     let round = (round * 1e6).round() / 1e6;
     if round > low && round < high { round } else { middle }
-}
-
-/// `1 230/s`.
-pub(super) fn rate_text(rate: f64) -> String {
-    if rate < 99.95 {
-        let text = format!("{rate:.1}");
-        return format!("{}/s", text.strip_suffix(".0").unwrap_or(&text));
-    }
-    let digits = format!("{rate:.0}");
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 2);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text + "/s"
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::objective::{Objective, latency_text, share_text};
-use super::planner::{Above, Cut, Found, Planner, Probe, Settings, Step, rate_text};
+use super::objective::Objective;
+use super::planner::{Above, Cut, Found, Planner, Probe, Settings, Step};
 use super::verdict::{CONFIDENCE, Judgement, Outcome, Verdict};
+use crate::load::figures::{latency, rate as rate_text, share};
 
 /// A search that was made.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,8 +197,8 @@ impl Search {
                 rate_text(made.probe.rate),
                 format!("{:.0} s", made.probe.measured.as_secs_f64()),
             ];
-            row.extend(made.judgement.quantiles.iter().map(|quantile| latency_text(*quantile)));
-            row.push(share_text(made.judgement.errors));
+            row.extend(made.judgement.quantiles.iter().map(|quantile| latency(*quantile)));
+            row.push(share(made.judgement.errors));
             row.push(made.verdict().replace('_', " "));
             rows.push(row);
         }

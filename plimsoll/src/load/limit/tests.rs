@@ -156,7 +156,7 @@ impl Server for Failing {
 
     fn serve(&mut self, at: f64, rate: f64) -> (f64, bool) {
         let outage = self.outages.contains(&(self.probes - 1));
-        (0.002, !outage && (rate <= self.above || (at * rate) as u64 % 10 != 0))
+        (0.002, !outage && (rate <= self.above || !((at * rate) as u64).is_multiple_of(10)))
     }
 
     fn tester_limit(&self, rate: f64) -> Option<String> {

@@ -15,7 +15,8 @@
 
 use std::time::Duration;
 
-use super::objective::{Objective, latency_text, share_text};
+use super::objective::{Objective, bound_text};
+use crate::load::figures;
 use crate::load::tally::Latencies;
 use crate::load::timeline::{Bucket, Timeline};
 
@@ -203,7 +204,7 @@ impl Evidence {
                 continue;
             }
             let (interval, allowed) = (interval(&pairs), bound.allowed());
-            let within = latency_text(bound.within);
+            let within = bound_text(bound.within);
             consider(interval, allowed, format!("{} over {within}", interval.words(allowed)));
         }
         let pairs: Vec<_> =
@@ -332,9 +333,9 @@ impl Interval {
 
     /// `0.31 % (0.2 % to 0.48 %, 1 % allowed)`
     fn words(&self, allowed: f64) -> String {
-        let (low, high) = (share_text(self.low), share_text(self.high));
+        let (low, high) = (figures::share(self.low), figures::share(self.high));
         let range = if low == high { String::new() } else { format!("{low} to {high}, ") };
-        format!("{} ({range}{} allowed)", share_text(self.middle), share_text(allowed))
+        format!("{} ({range}{} allowed)", figures::share(self.middle), figures::share(allowed))
     }
 }
 

@@ -4,6 +4,8 @@
 //! Where there is little room the lower parts go first, and in a narrow terminal what stands side
 //! by side stands one below the other. Colours only add to what words and signs say.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -14,8 +16,8 @@ use ratatui::widgets::{
     SparklineBar,
 };
 
-use super::figures::{count, latency, rate, share, time};
-use super::screen::{LAG_MAX, Screen};
+use super::screen::{Screen, tester_is_limit};
+use crate::load::figures::{NONE, count, duration, latency, latency_seconds, rate, share};
 use crate::load::progress::Progress;
 use crate::load::tally::Latencies;
 
@@ -110,17 +112,19 @@ fn draw_header(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint)
 /// How far the run is.
 fn draw_bar(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
     let Some(progress) = &screen.progress else { return };
-    let elapsed = progress.elapsed;
+    // Fractions of a second would only flicker.
+    let elapsed = Duration::from_secs(progress.elapsed.as_secs());
     let text = match progress.planned {
         _ if progress.stopping || screen.ending => {
             let left = progress.second.in_flight;
-            format!(" {}, ending: {} under way ", time(elapsed), count(left))
+            format!(" {}, ending: {} under way ", duration(elapsed), count(left))
         }
-        Some(planned) => {
+        Some(planned) if planned > elapsed => {
             let left = planned.saturating_sub(elapsed);
-            format!(" {} of {}, {} left ", time(elapsed), time(planned), time(left))
+            format!(" {} of {}, {} left ", duration(elapsed), duration(planned), duration(left))
         }
-        None => format!(" {}, until all is done ", time(elapsed)),
+        Some(planned) => format!(" {} of {} ", duration(elapsed), duration(planned)),
+        None => format!(" {}, until all is done ", duration(elapsed)),
     };
     let width = (area.width as usize).saturating_sub(text.chars().count() + 1);
     let share = progress
@@ -160,7 +164,7 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, paint: P
     let line = match tester_warning(progress) {
         Some(warning) => Line::styled(format!(" {warning}"), paint.bad()),
         None if progress.target_rate.is_some() => {
-            let lag = latency(Some(progress.lag));
+            let lag = latency(progress.lag);
             named("tester", format!("{lag:>10}   late at most (p99)"), paint)
         }
         None => Line::default(),
@@ -207,14 +211,14 @@ fn latency_lines(progress: &Progress, paint: Paint) -> Vec<Line<'static>> {
 
 /// In words, if the tester itself is the limit.
 fn tester_warning(progress: &Progress) -> Option<String> {
-    (progress.lag >= LAG_MAX).then(|| {
-        let lag = latency(Some(progress.lag));
+    tester_is_limit(progress).then(|| {
+        let lag = latency(progress.lag);
         format!("! The tester is the limit: arrivals begin {lag} late (p99).")
     })
 }
 
 fn quantile(latencies: &Latencies, at: f64) -> String {
-    latency((latencies.count() > 0).then(|| latencies.quantile(at)))
+    if latencies.count() == 0 { NONE.to_owned() } else { latency(latencies.quantile(at)) }
 }
 
 fn name(label: &str, paint: Paint) -> Span<'static> {
@@ -280,7 +284,7 @@ fn draw_latency_chart(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint:
     let span = (area.width.saturating_sub(8) as usize * 2).clamp(30, super::screen::HISTORY_MAX);
     let count = screen.history.len();
     let seconds: Vec<_> = screen.history.iter().skip(count.saturating_sub(span)).collect();
-    let points = |pick: fn(&super::screen::Second) -> Option<std::time::Duration>| {
+    let points = |pick: fn(&super::screen::Second) -> Option<Duration>| {
         let last = seconds.len() as f64 - 1.0;
         let point = |(place, second): (usize, &&super::screen::Second)| {
             Some((place as f64 - last, pick(second)?.as_secs_f64()))
@@ -301,7 +305,6 @@ fn draw_latency_chart(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint:
             .graph_type(GraphType::Line)
             .style(paint.colour(colour))
     };
-    let label = |seconds: f64| latency(std::time::Duration::try_from_secs_f64(seconds).ok());
     // Short, for it pushes the whole chart to the right.
     let begin = format!("-{span} s");
     let chart = Chart::new(vec![
@@ -318,7 +321,7 @@ fn draw_latency_chart(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint:
     .y_axis(
         Axis::default()
             .bounds([0.0, top])
-            .labels(["0".to_owned(), label(top)])
+            .labels(["0".to_owned(), latency_seconds(top)])
             .labels_alignment(Alignment::Right)
             .style(paint.dim()),
     );

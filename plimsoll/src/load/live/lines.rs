@@ -6,8 +6,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::figures::{count, latency, rate, share, time};
-use super::screen::LAG_MAX;
+use super::screen::tester_is_limit;
+use crate::load::figures::{NONE, count, duration, latency, rate, share};
 use crate::load::progress::Progress;
 use crate::load::tally::Latencies;
 
@@ -25,7 +25,7 @@ pub struct Lines<W> {
     requests: u64,
     /// Response times since then.
     times: Latencies,
-    /// The greatest lag since then.
+    /// The greatest lag since then of seconds in which the tester was the limit.
     lag: Duration,
     /// When the last progress was told.
     told: Option<Duration>,
@@ -53,7 +53,9 @@ impl<W: Write> Lines<W> {
         }
         self.told = Some(progress.elapsed);
         self.times.absorb(&progress.second.response_time);
-        self.lag = self.lag.max(progress.lag);
+        if tester_is_limit(progress) {
+            self.lag = self.lag.max(progress.lag);
+        }
         let short = progress.planned.is_some_and(|planned| planned <= SHORT);
         let every = if short { Duration::from_secs(1) } else { EVERY };
         // A second's progress may come a little early or late.
@@ -72,12 +74,16 @@ impl<W: Write> Lines<W> {
 
     /// `   30 s   1 998/s   p50 4.1 ms   p99 12 ms   max 31 ms   errors 0   in flight 14   30 s left`
     fn line(&self, progress: &Progress) -> String {
+        let elapsed = Duration::from_secs(progress.elapsed.as_secs());
         let seconds = (progress.elapsed - self.written).as_secs_f64().max(1e-3);
         let achieved = (progress.total_requests - self.requests) as f64 / seconds;
-        let quantile = |at| latency((self.times.count() > 0).then(|| self.times.quantile(at)));
+        let quantile = |at| match self.times.count() {
+            0 => NONE.to_owned(),
+            _ => latency(self.times.quantile(at)),
+        };
         let mut line = format!(
             "{:>10} {:>12}  p50 {:>7}  p99 {:>7}  max {:>7}  errors {}",
-            time(progress.elapsed),
+            duration(elapsed),
             rate(achieved),
             quantile(0.5),
             quantile(0.99),
@@ -91,11 +97,11 @@ impl<W: Write> Lines<W> {
         line.push_str(&format!("  in flight {}", count(progress.second.in_flight)));
         if progress.stopping {
             line.push_str("  ending");
-        } else if let Some(planned) = progress.planned {
-            line.push_str(&format!("  {} left", time(planned.saturating_sub(progress.elapsed))));
+        } else if let Some(planned) = progress.planned.filter(|planned| *planned > elapsed) {
+            line.push_str(&format!("  {} left", duration(planned.saturating_sub(elapsed))));
         }
-        if self.lag >= LAG_MAX {
-            let lag = latency(Some(self.lag));
+        if !self.lag.is_zero() {
+            let lag = latency(self.lag);
             line.push_str(&format!("  the tester is the limit: {lag} late (p99)"));
         }
         line
@@ -127,9 +133,9 @@ mod tests {
         assert_eq!(
             lines((1..=3).chain([3]).map(|second| progress(second, 3))),
             "http://127.0.0.1/: 64 users\n\
-             \u{20}      1 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  2 s left\n\
-             \u{20}      2 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  1 s left\n\
-             \u{20}      3 s      2 000/s  p50  3.6 ms  p99  4.1 ms  max  4.1 ms  errors 0  in flight 12  0 s left\n"
+             \u{20}      1 s      2 000/s  p50 3.59 ms  p99 4.08 ms  max 4.09 ms  errors 0  in flight 12  2 s left\n\
+             \u{20}      2 s      2 000/s  p50 3.59 ms  p99 4.08 ms  max 4.09 ms  errors 0  in flight 12  1 s left\n\
+             \u{20}      3 s      2 000/s  p50 3.59 ms  p99 4.08 ms  max 4.09 ms  errors 0  in flight 12\n"
         );
     }
 
@@ -151,8 +157,8 @@ mod tests {
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].starts_with("      10 s      2 000/s"), "{text}");
-        assert!(lines[0].contains("max  4.1 ms"), "{text}");
+        assert!(lines[0].contains("max 4.09 ms"), "{text}");
         assert!(lines[1].contains("max  700 ms"), "{text}");
-        assert!(lines[1].ends_with("the tester is the limit: 45 ms late (p99)"), "{text}");
+        assert!(lines[1].ends_with("the tester is the limit: 45.0 ms late (p99)"), "{text}");
     }
 }

@@ -8,7 +8,6 @@
 //! Left out: the summary at the end, which is made of results.
 
 pub mod draw;
-pub mod figures;
 pub mod lines;
 pub mod screen;
 pub mod view;

@@ -10,9 +10,11 @@ use crate::load::progress::Progress;
 
 /// Seconds that are kept for the charts; wider terminals show no more.
 pub const HISTORY_MAX: usize = 600;
-/// The tester is the limit when arrivals begin this late (99th percentile of a second): what is
+/// The tester is the limit when arrivals begin this late (99th percentile of a second)…
+const LAG_MAX: Duration = Duration::from_millis(10);
+/// …or this late, and that is half of the 99th percentile of the response times or more: what is
 /// measured then is as much the tester's slowness as the service's.
-pub const LAG_MAX: Duration = Duration::from_millis(10);
+const LAG_NOTABLE: Duration = Duration::from_millis(1);
 
 /// What the live view shows.
 #[derive(Debug, Clone)]
@@ -44,6 +46,12 @@ pub struct Second {
     pub median: Option<Duration>,
     /// 99th percentile.
     pub high: Option<Duration>,
+}
+
+/// Whether the tester itself was the limit within the last second.
+pub fn tester_is_limit(progress: &Progress) -> bool {
+    let high = progress.second.response_time.quantile(0.99);
+    progress.lag >= LAG_MAX || (progress.lag >= LAG_NOTABLE && progress.lag * 2 >= high)
 }
 
 impl Screen {

@@ -24,8 +24,6 @@ use super::results::Results;
 use figure::figures;
 use svg::{Setting, picture};
 
-pub use html::page;
-
 /// What others found out about a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Facts<'a> {

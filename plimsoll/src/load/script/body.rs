@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::functions::encode::form_encode;
-use super::shared::Shared;
+use super::run::Shared;
 use super::template;
 use super::user::User;
 use crate::config::bench::model::{MultipartContent, MultipartField, RequestBody};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::answer::Answer;
 use super::expression;
 use super::extract::{Match, find};
-use super::shared::Shared;
+use super::run::Shared;
 use super::template;
 use super::user::User;
 use crate::config::bench::model::{Check, Comparison, Finder, Source, Test};

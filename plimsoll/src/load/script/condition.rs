@@ -1,7 +1,7 @@
 //! Whether conditions hold.
 
 use super::expression;
-use super::shared::Shared;
+use super::run::Shared;
 use super::template;
 use super::user::User;
 use crate::config::bench::model::Condition;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::program::Op;
-use super::shared::{Shared, counts};
+use super::run::{Shared, counts};
 use super::user::{User, entry};
 use super::{Action, condition, pause, template};
 use crate::config::bench::model::{

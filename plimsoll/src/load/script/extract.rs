@@ -9,7 +9,7 @@ use regex::{Captures, Regex};
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::shared::Shared;
+use super::run::Shared;
 use super::template;
 use super::user::User;
 use crate::config::bench::model::{Extraction, Finder, Source};

@@ -10,7 +10,7 @@ mod text;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::shared::Shared;
+use super::run::Shared;
 use super::user::{User, entry};
 use super::{expression, template};
 use crate::config::bench::model::{Call, Function};

@@ -20,9 +20,9 @@ mod pause;
 mod program;
 mod redirect;
 mod request;
+mod run;
 #[cfg(test)]
 mod sample;
-mod shared;
 mod template;
 pub(super) mod url;
 mod user;
@@ -33,7 +33,7 @@ use std::time::Duration;
 pub use request::{
     OutgoingMessage, is_constant, message, origins, redirect, render, wanted, wanted_of_message,
 };
-pub use shared::{Shared, Surroundings};
+pub use run::{Shared, Surroundings};
 pub use user::User;
 pub use verdict::{Verdict, instance, judge, judge_message};
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::shared::Shared;
+use super::run::Shared;
 use super::template;
 use super::user::User;
 use crate::config::bench::model::Pause;

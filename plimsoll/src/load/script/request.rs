@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::body::{self, Kind};
 use super::program::Op;
-use super::shared::Shared;
+use super::run::Shared;
 use super::template;
 use super::url::{self, Purpose};
 use super::user::User;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::functions;
-use super::shared::Shared;
+use super::run::Shared;
 use super::user::User;
 use crate::config::bench::model::{Piece, Template};
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a user is driven by one thread; its random choices follow from the run's seed, its
 //! group and its number alone; its memory is bounded by the plan and the named bounds here.
-//! Left out: where it is in its steps (see `cursor`), what users share (see `shared`).
+//! Left out: where it is in its steps (see `cursor`), what users share (see `run`).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::cookies::Jar;
 use super::cursor::Cursor;
-use super::shared::Shared;
+use super::run::Shared;
 use super::template;
 use super::url::Purpose;
 use crate::config::bench::model::{Cookies, OnError, Slot};

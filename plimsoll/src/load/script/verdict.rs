@@ -5,7 +5,7 @@
 
 use super::answer::{Answer, header};
 use super::request::keep_cookies;
-use super::shared::Shared;
+use super::run::Shared;
 use super::user::User;
 use super::{check, extract};
 use crate::config::bench::model::{Check, Extraction, Message, Plan, Request, ServedBy};

@@ -105,7 +105,8 @@ fn https_with_the_http_that_the_server_prefers_or_the_one_that_is_asked_for() {
     let nginx = Nginx::start();
     let spoken = |words: &[&str]| {
         let url = nginx.url();
-        let all = [&[&*url, "--ca", "ca.pem", "--requests", "40", "--connections", "4"], words].concat();
+        let all =
+            [&[&*url, "--ca", "ca.pem", "--requests", "40", "--connections", "4"], words].concat();
         let said = bench_in(nginx.path(), &all);
         assert_eq!(said.code, 0, "{}", said.text());
         assert_eq!(said.number("/errors"), 0.0, "{}", said.text());
@@ -138,7 +139,8 @@ fn a_certificate_that_is_not_trusted_is_told_before_the_run() {
 #[test]
 fn a_unix_socket() {
     let nginx = Nginx::start();
-    let words = ["http://any.example/", "--unix", "socket", "--requests", "20", "--connections", "2"];
+    let words =
+        ["http://any.example/", "--unix", "socket", "--requests", "20", "--connections", "2"];
     let said = bench_in(nginx.path(), &words);
     assert_eq!(said.code, 0, "{}", said.text());
     assert_eq!(said.result["statuses"], json!({"200": 20}));

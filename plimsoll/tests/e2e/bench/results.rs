@@ -17,19 +17,22 @@ fn the_parts_of_a_spread_run_join_to_the_whole() {
     let upstream = Upstream::text("hello");
     let directory = tempfile::tempdir().unwrap();
     let url = format!("http://{}/", upstream.address);
-    for part in ["0/2", "1/2"] {
-        let words = [&*url, "--rate", "101", "--for", "1s", "--part", part];
-        let said = bench_in(directory.path(), &words);
-        assert_eq!(said.code, 0, "{}", said.text());
-        let name = format!("{}.json", &part[..1]);
-        std::fs::rename(directory.path().join("result.json"), directory.path().join(name)).unwrap();
+    let parts = [("0/2", "0.json"), ("1/2", "1.json")].map(|(part, file)| {
+        let mut command = std::process::Command::new(crate::harness::binary());
+        command.args(["bench", &url, "--rate", "101", "--for", "2s", "--part", part]);
+        command.args(["--json", file]).current_dir(directory.path());
+        std::thread::spawn(move || output(command))
+    });
+    for part in parts {
+        let (code, out, err) = part.join().unwrap();
+        assert_eq!(code, 0, "{out}{err}");
     }
     let words = ["merge", "0.json", "1.json", "--json", "whole.json", "--report", "whole.html"];
     let (code, out, err) = tool(directory.path(), &words);
     assert_eq!(code, 0, "{out}{err}");
     let parts = [read(&directory.path().join("0.json")), read(&directory.path().join("1.json"))];
     let whole = read(&directory.path().join("whole.json"));
-    assert_eq!(whole["requests"], 101);
+    assert_eq!(whole["requests"], 202);
     let max = |value: &Value| value["latency"]["max"].as_f64().unwrap();
     assert_eq!(max(&whole), max(&parts[0]).max(max(&parts[1])));
     let (code, _, err) = tool(directory.path(), &["merge", "0.json", "0.json"]);
@@ -38,17 +41,20 @@ fn the_parts_of_a_spread_run_join_to_the_whole() {
 }
 
 #[test]
-fn a_result_compared_with_itself_is_no_worse() {
+fn results_too_short_to_compare_do_not_pass_for_equal() {
     let upstream = Upstream::text("hello");
     let directory = tempfile::tempdir().unwrap();
     let url = format!("http://{}/", upstream.address);
-    bench_in(directory.path(), &[&url, "--rate", "200", "--for", "3s"]);
-    let words = ["compare", "result.json", "result.json", "--fail-if-worse"];
+    bench_in(directory.path(), &[&url, "--rate", "200", "--for", "2s"]);
+    let words = ["compare", "result.json", "result.json"];
     let (code, out, err) = tool(directory.path(), &words);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("p99"), "{out}{err}");
-    let (_, json, _) = tool(directory.path(), &["compare", "result.json", "result.json", "--json"]);
-    serde_json::from_str::<Value>(&json).unwrap();
+    assert!(out.starts_with("Too short to compare"), "{out}{err}");
+    let (code, ..) = tool(directory.path(), &[&words[..], &["--fail-if-worse"]].concat());
+    assert_eq!(code, 1);
+    let (_, json, _) = tool(directory.path(), &[&words[..], &["--json"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["verdict"], "too_short");
 }
 
 #[test]
@@ -100,10 +106,10 @@ fn the_indexed_job_asks_for_what_the_program_understands() {
     let upstream = Upstream::text("hello");
     let directory = tempfile::tempdir().unwrap();
     let (_, plan) = job.split_once("plan.toml: |\n").unwrap();
-    let plan: String = plan.lines().take_while(|line| *line != "---").fold(
-        String::new(),
-        |text, line| text + line.trim_start() + "\n",
-    );
+    let plan: String = plan
+        .lines()
+        .take_while(|line| *line != "---")
+        .fold(String::new(), |text, line| text + line.trim_start() + "\n");
     let plan = plan
         .replace("http://web", &format!("http://{}", upstream.address))
         .replace("rate = 10000", "rate = 100")

@@ -18,7 +18,8 @@ fn url(upstream: &Upstream) -> String {
 #[test]
 fn a_closed_run_sends_as_many_requests_as_it_says() {
     let upstream = Upstream::text("hello");
-    let said = bench(&[&url(&upstream), "--connections", "4", "--threads", "2", "--requests", "500"]);
+    let said =
+        bench(&[&url(&upstream), "--connections", "4", "--threads", "2", "--requests", "500"]);
     assert_eq!(said.code, 0, "{}", said.text());
     assert_eq!(said.number("/requests"), 500.0);
     assert_eq!(said.number("/errors"), 0.0);
@@ -29,8 +30,10 @@ fn a_closed_run_sends_as_many_requests_as_it_says() {
     assert!(latency("p99") <= latency("max"));
     assert!(latency("mean") <= latency("max"));
     assert_eq!(upstream.seen().len(), 500);
-    assert_eq!(upstream.connections.load(Ordering::SeqCst), 4);
-    assert!(said.out.contains("closed model"), "{}", said.text());
+    assert_eq!(said.number("/connections/opened"), 4.0);
+    // One more asked before the run whether anybody is there.
+    assert_eq!(upstream.connections.load(Ordering::SeqCst), 5);
+    assert!(said.out.contains("closed:"), "{}", said.text());
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn an_open_run_sends_at_its_rate_over_all_threads() {
     assert_eq!(said.code, 0, "{}", said.text());
     assert_eq!(said.number("/requests"), 400.0);
     assert_eq!(upstream.seen().len(), 400);
-    assert!(said.out.contains("open model"), "{}", said.text());
+    assert!(said.out.contains("open:"), "{}", said.text());
 }
 
 #[test]
@@ -70,7 +73,7 @@ fn time_lost_to_a_stall_is_counted_from_when_requests_were_due() {
     // With one connection only the first is slow to serve, but half of all were late.
     assert!(said.number("/latency/p50") > 0.05, "{}", said.text());
     assert!(said.number("/service_time/p50") < said.number("/latency/p50"), "{}", said.text());
-    assert!(said.err.contains("connection") || said.out.contains("waited"), "{}", said.text());
+    assert!(said.out.contains("had to wait"), "{}", said.text());
 }
 
 #[test]
@@ -79,7 +82,13 @@ fn tells_which_instance_served_what() {
     let command = format!("{} clinic", binary().display());
     let plimsoll = Plimsoll::run(directory, &["-n", "3", "--health", "/health/", "--", &command]);
     plimsoll.wait_healthy("web", 3);
-    let said = bench(&[&format!("http://{}/", plimsoll.traffic), "--requests", "300", "--connections", "6"]);
+    let said = bench(&[
+        &format!("http://{}/", plimsoll.traffic),
+        "--requests",
+        "300",
+        "--connections",
+        "6",
+    ]);
     assert_eq!(said.code, 0, "{}", said.text());
     let instances = said.result["instances"].as_object().unwrap();
     assert_eq!(instances.len(), 3, "{}", said.text());
@@ -197,10 +206,17 @@ fn think_time_keeps_users_from_asking() {
 
 #[test]
 fn the_highest_rate_that_holds_is_found() {
-    let upstream = Upstream::text("hello");
-    // Errors never appear, so the search ends where the tester or its bound of time does.
-    let words = ["--find-limit", "--slo", "errors=1%", "--for", "1s", "--threads", "1"];
+    // One request at a time, 10 ms each: no more than 100 a second.
+    let gate = Mutex::new(());
+    let upstream = Upstream::answering(move |_| {
+        let _held = gate.lock().unwrap();
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+        ok("slow")
+    });
+    let words = ["--find-limit", "--slo", "p90=200ms,errors=1%", "--for", "2s", "--threads", "1"];
     let said = bench(&[&[&*url(&upstream)], &words[..]].concat());
-    assert!(said.code == 0 || said.code == 1, "{}", said.text());
-    assert!(said.out.contains("/s"), "{}", said.text());
+    assert_eq!(said.code, 0, "{}", said.text());
+    assert!(said.out.starts_with("The limit is"), "{}", said.text());
+    let rate = said.number("/rate");
+    assert!(rate > 20.0 && rate < 100.0, "{rate}: {}", said.text());
 }

@@ -57,6 +57,8 @@ impl Converter<'_> {
             return (Template::default(), body.unwrap_or(RequestBody::None));
         }
         if multipart || !attachments.is_empty() {
+            // Who names the boundary names the type; a type of the plan could only lack it.
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
             return (Template::default(), self.multipart(parameters, attachments));
         }
         let nameless = parameters.iter().all(|parameter| parameter.name.0.is_empty());

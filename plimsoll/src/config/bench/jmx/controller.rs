@@ -1,7 +1,7 @@
 //! Controllers and what lies within them, to steps.
 
 use super::condition;
-use super::convert::{Converter, LAST_SAMPLE_OK, Place};
+use super::convert::{Converter, LAST_SAMPLE_OK, Place, joined};
 use super::scope::{Kind, Scope};
 use super::text::{self, Part};
 use super::tree::Element;
@@ -13,6 +13,9 @@ use crate::config::problem::shorten;
 
 /// What leaving out a controller changes.
 const EFFECT: &str = "nothing in it is done: its requests are not sent";
+
+/// Stands for a variable that is unset where one is asked for by its name.
+const NO_VALUE: &str = "<unset>";
 
 impl Converter<'_> {
     /// What lies below a group or controller, with what happens at the beginning of each round.
@@ -85,6 +88,7 @@ impl Converter<'_> {
         let children = &element.children[..];
         match element.class.as_str() {
             "LoopController" => vec![self.repeat(element, scope)],
+            "ForeachController" => self.for_each(element, scope).unwrap_or_default(),
             "WhileController" => self.while_controller(element, scope).unwrap_or_default(),
             "IfController" => self.if_controller(element, scope).unwrap_or_default(),
             "ThroughputController" => self.share(element, scope).into_iter().collect(),
@@ -153,6 +157,34 @@ impl Converter<'_> {
         let steps = self.steps(&element.children, scope);
         let counter = self.builder.known_slot(&index_name(element));
         Step::Repeat { times, counter, steps }
+    }
+
+    /// `ForeachController`: rounds as long as there is a next `name_1`, `name_2`…
+    fn for_each<'e>(&mut self, element: &'e Element, scope: &Scope<'e>) -> Option<Vec<Step>> {
+        let input = self.fixed(element, "ForeachController.inputVal")?;
+        let output = self.fixed(element, "ForeachController.returnVal")?;
+        let first = self.whole(element, "ForeachController.startIndex");
+        let last = self.number(element, "ForeachController.endIndex");
+        let parted = element.text("ForeachController.useSeparator") != Some("false");
+        let prefix = format!("{}{}", input.trim(), if parted { "_" } else { "" });
+        self.names.dynamic = true;
+        let index = self.builder.slot(&index_name(element));
+        let place = Template(vec![Piece::Variable(index, first.to_string())]);
+        let next = self.piece(Function::Sum, vec![place.clone(), Template::text("1")], None);
+        let name = joined([Template::text(prefix.clone()), next.clone()]);
+        let value = vec![name, Template::text(NO_VALUE)];
+        let value = self.piece(Function::VariableByName, value, None);
+        let none = Template::text(NO_VALUE);
+        let mut conditions = vec![Condition::Compare(value.clone(), Comparison::NotEqual, none)];
+        if let Some(last) = last {
+            let last = Template::text(format!("{last}"));
+            conditions.push(Condition::Compare(place, Comparison::Less, last));
+        }
+        let mut steps = vec![Step::Set(self.builder.slot(output.trim()), value)];
+        steps.extend(self.steps(&element.children, scope));
+        steps.push(Step::Set(index, next));
+        let before = Step::Set(index, Template::text(first.to_string()));
+        Some(vec![before, Step::While { condition: Condition::All(conditions), steps }])
     }
 
     fn share<'e>(&mut self, element: &'e Element, scope: &Scope<'e>) -> Option<Step> {

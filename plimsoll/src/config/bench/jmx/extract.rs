@@ -278,12 +278,12 @@ fn unchanged(slot: usize, name: &str) -> Template {
 /// hold dashes.
 fn standard_path(text: &str) -> String {
     let text = text.trim();
-    let mut path = match text.chars().next() {
-        Some('$') => String::new(),
-        Some('[' | '.') => "$".to_owned(),
-        _ => "$.".to_owned(),
-    };
-    let mut rest = text;
+    let after_root = text.strip_prefix('$').unwrap_or(text);
+    let dot =
+        if after_root.len() == text.len() && !text.starts_with(['[', '.']) { "." } else { "" };
+    let whole = format!("{dot}{after_root}");
+    let mut path = "$".to_owned();
+    let mut rest = whole.as_str();
     let mut depth = 0_usize;
     while let Some(character) = rest.chars().next() {
         let after = &rest[character.len_utf8()..];
@@ -323,6 +323,8 @@ mod tests {
         for (given, expected) in [
             ("$.a.b[0]", "$.a.b[0]"),
             ("a.b", "$.a.b"),
+            ("user-id", "$['user-id']"),
+            ("[0].a", "$[0].a"),
             ("$.user-id.x", "$['user-id'].x"),
             ("$..user-id", "$..['user-id']"),
             ("$.a[?(@.b-c == 1)]", "$.a[?(@.b-c == 1)]"),

@@ -336,8 +336,8 @@ impl Converter<'_> {
         };
         match (number(left), number(right)) {
             (Some(left), Some(right)) => Template::text(format!("{}", (left + right).round())),
-            (Some(left), None) if left == 0.0 => right.clone(),
-            (None, Some(right)) if right == 0.0 => left.clone(),
+            (Some(0.0), None) => right.clone(),
+            (None, Some(0.0)) => left.clone(),
             _ => self.piece(Function::Sum, vec![left.clone(), right.clone()], None),
         }
     }

@@ -79,7 +79,7 @@ impl Converter<'_> {
         self.sampler = Some(self.builder.labels()[label].name.clone());
         let mut steps = self.timers(&scope);
         let settings = Settings::new(sampler, &scope);
-        self.refuse(sampler, &settings);
+        self.refuse(&settings);
         self.note_connections(&settings);
         let method = self.method(&settings);
         let Some((host, url)) = self.url(sampler, &settings) else { return steps };
@@ -127,11 +127,11 @@ impl Converter<'_> {
     }
 
     /// What a sampler may ask for that cannot be done.
-    fn refuse(&mut self, sampler: &Element, settings: &Settings<'_>) {
+    fn refuse(&mut self, settings: &Settings<'_>) {
         let given = |name: &str| !settings.find(name).1.trim().is_empty();
         let place = |name: &str| {
             let (element, _) = settings.find(name);
-            Place { element: sampler, span: element.place(name) }
+            Place::of(element, name)
         };
         if settings.is("HTTPSampler.image_parser") {
             let effect = "images, scripts and styles of a page are not asked for, so there are \

@@ -53,7 +53,8 @@ impl Names {
 
     fn element(&mut self, element: &Element) {
         let name = element.name.trim();
-        if matches!(element.class.as_str(), "LoopController" | "WhileController" | "ThreadGroup") {
+        let counts = ["LoopController", "WhileController", "ForeachController", "ThreadGroup"];
+        if counts.contains(&element.class.as_str()) {
             self.written.insert(format!("__jm__{name}__idx"));
         }
         self.properties(&element.properties);
@@ -63,7 +64,13 @@ impl Names {
         for property in properties {
             match (&property.value, property.name.as_str()) {
                 (Value::Nested(nested), _) => self.properties(nested),
-                (Value::Text(text), "variableNames" | "CounterConfig.name" | "variableName") => {
+                (
+                    Value::Text(text),
+                    "variableNames"
+                    | "CounterConfig.name"
+                    | "variableName"
+                    | "ForeachController.returnVal",
+                ) => {
                     self.written.extend(text.split(',').map(|name| name.trim().to_owned()));
                 }
                 (

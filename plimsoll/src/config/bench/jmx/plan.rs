@@ -137,11 +137,15 @@ impl Converter<'_> {
                 self.builder.set_initial(name, Template::text(value.clone()));
             }
         }
+        let place = super::convert::Place { element: plan, span: &plan.span };
+        let name = self.template(&plan.name, place);
+        let name = name.constant().unwrap_or(&plan.name).trim();
+        let name = if name.is_empty() { &self.file_name } else { name };
+        let name = name.to_owned();
         let warnings = self.report.finish()?;
         let lists = self.builder.finish();
-        let name = if plan.name.trim().is_empty() { &self.file_name } else { &plan.name };
         let plan = Plan {
-            name: name.clone(),
+            name,
             source: source.name.clone(),
             groups,
             labels: lists.labels,

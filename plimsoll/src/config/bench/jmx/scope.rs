@@ -56,6 +56,8 @@ impl Element {
         match class {
             "ThreadGroup" => Kind::Group,
             "GenericController"
+            | "RecordingController"
+            | "ForeachController"
             | "LoopController"
             | "WhileController"
             | "IfController"

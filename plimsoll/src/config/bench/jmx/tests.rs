@@ -60,6 +60,8 @@ fn plans_become_what_their_outlines_say() {
         let result = load(&path, &options(false));
         let kind = if result.is_ok() { "plan.txt" } else { "refused.txt" };
         let refused = result.is_err();
+        let other = if refused { "plan.txt" } else { "refused.txt" };
+        assert!(!path.with_extension(other).exists(), "{} changed sides", path.display());
         compare(result, &path.with_extension(kind));
         if refused {
             let skipped = path.with_extension("skipped.txt");

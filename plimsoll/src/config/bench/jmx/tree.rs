@@ -5,7 +5,7 @@
 //! of them.
 
 use super::xml::Node;
-use crate::config::problem::{ConfigError, Source, Span};
+use crate::config::problem::{ConfigError, ConfigErrors, Source, Span};
 
 /// An element of the plan: a sampler, a controller, a timer…
 #[derive(Debug)]
@@ -116,13 +116,14 @@ impl Element {
 ///
 /// # Errors
 /// The text is XML, but no JMeter plan.
-pub(super) fn elements(source: &Source, root: Node) -> Result<Vec<Element>, ConfigError> {
+pub(super) fn elements(source: &Source, root: Node) -> Result<Vec<Element>, ConfigErrors> {
     if root.tag != "jmeterTestPlan" {
         let message = "this is XML, but no JMeter plan";
         return Err(ConfigError::new("", message)
             .found(format!("<{}>", root.tag))
             .allowed("<jmeterTestPlan>, as JMeter saves plans")
-            .at(Some(source.place(&root.span))));
+            .at(Some(source.place(&root.span)))
+            .into());
     }
     let mut elements = Vec::new();
     for node in root.children {

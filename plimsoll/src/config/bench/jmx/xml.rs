@@ -8,7 +8,7 @@ use quick_xml::errors::Error as XmlError;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use crate::config::problem::{ConfigError, Source, Span};
+use crate::config::problem::{ConfigError, ConfigErrors, Source, Span};
 
 /// Largest plan, in bytes.
 pub(super) const FILE_BYTES: usize = 32 << 20;
@@ -50,9 +50,10 @@ impl Node {
 ///
 /// # Errors
 /// What is not XML, or beyond the bounds.
-pub(super) fn read(source: &Source) -> Result<Node, ConfigError> {
+pub(super) fn read(source: &Source) -> Result<Node, ConfigErrors> {
     let at = |span: Span, message: String| {
-        ConfigError::new("", message).remedy(REMEDY).at(Some(source.place(&span)))
+        let error = ConfigError::new("", message).remedy(REMEDY);
+        ConfigErrors::from(error.at(Some(source.place(&span))))
     };
     if source.text.len() > FILE_BYTES {
         let message = format!("the plan is larger than {} MiB", FILE_BYTES >> 20);

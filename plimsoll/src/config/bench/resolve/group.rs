@@ -208,7 +208,10 @@ impl Resolver<'_, '_> {
         let mut steps = one_of(ways);
         steps.extend(written.think.clone().map(Step::Pause));
         let load = load?;
-        let fresh_users = written.fresh_users.unwrap_or(matches!(load, Load::Open(_)));
+        // With nothing but the URL asked, nothing builds on what was before.
+        let asked = written.request.is_present() || written.scenario.is_present();
+        let usual = !asked || matches!(load, Load::Open(_));
+        let fresh_users = written.fresh_users.unwrap_or(usual);
         let cookies = if written.cookies { Cookies::Kept } else { Cookies::Ignored };
         let (name, on_error) = (written.name.to_owned(), written.on_error);
         Some(Group { name, load, steps, fresh_users, cookies, on_error })

@@ -231,8 +231,7 @@ impl State {
     fn nobody() -> Self {
         Self {
             authority: String::new(),
-            in_flight: Cell::new(0),
-            room: Notify::new(),
+            turns: Turns::new(1),
             ended: RefCell::default(),
             has_answered: Cell::new(false),
             ledger: Rc::default(),
@@ -305,6 +304,60 @@ fn server_bounds_exchanges_at_once() {
     net::run(async {
         let (connection, outgoing) = against(100, |stream| serve_by(2, 2, stream)).await;
         assert_two_at_once(&connection, &outgoing).await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn first_come_is_first_served() {
+    net::run(async {
+        let order = Rc::new(RefCell::new(String::new()));
+        let seen = Rc::clone(&order);
+        let (connection, outgoing) = against(1, |stream| {
+            serve_each(stream, move |(request, to)| {
+                seen.borrow_mut().push_str(request.uri().path());
+                async { respond(to, 200, b"x") }
+            })
+        })
+        .await;
+        let user = async |target: &str| {
+            let outgoing = Outgoing { target: target.into(), ..outgoing.clone() };
+            for _ in 0..3 {
+                connection.exchange(&outgoing, NOTHING).await.unwrap();
+            }
+        };
+        tokio::join!(user("/a"), user("/b"), user("/c"));
+        assert_eq!(*order.borrow(), "/a/b/c/a/b/c/a/b/c");
+    })
+    .unwrap();
+}
+
+#[test]
+fn turns_follow_what_is_allowed() {
+    net::run(async {
+        let turns = Turns::new(2);
+        let first = turns.take().await.unwrap();
+        let second = turns.take().await.unwrap();
+        assert!(!turns.has_free());
+        // Fewer than are taken: those that end give none back until it fits.
+        turns.allow(1);
+        drop(first);
+        assert_eq!((turns.taken(), turns.has_free()), (1, false));
+        // As many again, while one that was to be given up is still owed.
+        turns.allow(3);
+        let third = turns.take().await.unwrap();
+        let fourth = turns.take().await.unwrap();
+        assert_eq!((turns.taken(), turns.has_free()), (3, false));
+        turns.allow(1);
+        turns.allow(2);
+        drop((second, third));
+        assert_eq!((turns.taken(), turns.has_free()), (1, true));
+        drop(fourth);
+        let both = (turns.take().await.unwrap(), turns.take().await.unwrap());
+        assert!(!turns.has_free());
+        turns.end();
+        assert!(turns.take().await.is_none());
+        drop(both);
     })
     .unwrap();
 }
@@ -546,6 +599,17 @@ fn waiting_exchanges_are_told_that_the_connection_is_gone() {
         assert!(!first.unwrap_err().before_sending);
         assert!(second.unwrap_err().before_sending);
         assert!(third.unwrap_err().before_sending);
+    })
+    .unwrap();
+}
+
+#[test]
+fn waiting_exchange_is_told_of_the_end_though_no_other_ends() {
+    net::run(async {
+        let (connection, outgoing) = against(1, |stream| say(stream, Vec::new(), false)).await;
+        let _taken = connection.state.turns.take().await.unwrap();
+        let trouble = connection.exchange(&outgoing, NOTHING).await.unwrap_err();
+        assert_eq!((trouble.failure, trouble.before_sending), (Failure::Closed, true));
     })
     .unwrap();
 }

@@ -7,6 +7,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::handshake::server as handshake;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::*;
 use crate::load::client::Scheme;
@@ -347,10 +349,25 @@ fn subprotocol_that_is_not_agreed_on_is_told() {
 #[test]
 fn messages_have_a_greatest_size() {
     net::run(async {
-        for (size, is_taken) in [(MESSAGE_MAX, true), (MESSAGE_MAX + 1, false)] {
+        // In one frame and in two.
+        let cases = [
+            (MESSAGE_MAX, 0, true),
+            (MESSAGE_MAX + 1, 0, false),
+            (MESSAGE_MAX - 1, 1, true),
+            (MESSAGE_MAX, 1, false),
+        ];
+        for (first, second, is_taken) in cases {
+            let size = first + second;
             let mut connection = open_against(async move |mut stream| {
                 stream.next().await.unwrap().unwrap();
-                let _ = stream.send(Message::binary(vec![7; size])).await;
+                let frame = |size, kind, is_last| {
+                    Message::Frame(Frame::message(vec![7; size], OpCode::Data(kind), is_last))
+                };
+                let _ = stream.feed(frame(first, Data::Binary, second == 0)).await;
+                if second > 0 {
+                    let _ = stream.feed(frame(second, Data::Continue, true)).await;
+                }
+                let _ = stream.flush().await;
                 while stream.next().await.is_some_and(|message| message.is_ok()) {}
             })
             .await;

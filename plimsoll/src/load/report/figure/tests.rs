@@ -100,6 +100,15 @@ fn the_closed_model_has_no_intended_rate() {
 }
 
 #[test]
+fn users_are_shown_where_their_number_was_meant() {
+    let mut results = samples::one_instance();
+    let names = |results: &Results| lines(&of(results, "in-flight")).1.len();
+    assert_eq!(names(&results), 2);
+    results.run.groups[0].open = true;
+    assert_eq!(names(&results), 1);
+}
+
+#[test]
 fn a_percentile_curve_ends_at_the_longest_and_goes_no_further_than_requests_tell() {
     let mut few = Latencies::default();
     let mut many = Latencies::default();

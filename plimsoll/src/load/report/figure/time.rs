@@ -167,7 +167,9 @@ pub(super) fn in_flight(results: &Results) -> Option<Figure> {
         values: buckets.iter().map(|bucket| Some(level(bucket) as f64)).collect(),
     };
     let mut series = vec![level("requests under way", 0, Drawn::Line, |bucket| bucket.in_flight)];
-    if buckets.iter().any(|bucket| bucket.users > 0) {
+    // In the open model there are as many users as requests at once have made necessary.
+    let has_closed = results.run.groups.iter().any(|group| !group.open);
+    if has_closed && buckets.iter().any(|bucket| bucket.users > 0) {
         series.push(level("users", 7, Drawn::Dashed, |bucket| bucket.users));
     }
     let y = Axis::from_zero("at the same time", Unit::Count, values(&series), 1.0);

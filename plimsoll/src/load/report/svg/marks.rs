@@ -53,7 +53,7 @@ pub(super) fn lines(out: &mut String, at: &[f64], series: &[Series], area: Area)
                     let _ = write!(out, "<path class=\"f{colour} area\" d=\"{filled}\"/>");
                 }
                 let class = line_class(drawn);
-                let drawn: String = path.iter().map(|run| connected(run)).collect();
+                let drawn: String = path.iter().map(connected).collect();
                 let _ = write!(out, "<path class=\"s{colour} {class}\" d=\"{drawn}\"/>");
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::load::script::shared::Shared;
+use crate::load::script::run::Shared;
 use crate::load::script::user::User;
 
 /// Most parts of a text that is split.
