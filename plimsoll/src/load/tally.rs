@@ -119,6 +119,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts a request.
+    #[cfg(test)]
     pub fn record(&mut self, sample: &Sample) {
         self.requests += 1;
         if let Some(failure) = sample.failure {

@@ -128,11 +128,13 @@ impl User {
     }
 
     /// Its number, from 1.
+    #[cfg(test)]
     pub fn number(&self) -> u64 {
         self.number
     }
 
     /// How many iterations it has begun.
+    #[cfg(test)]
     pub fn iteration(&self) -> u64 {
         self.iteration
     }
