@@ -52,7 +52,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Counts one. For a few: each new size moves those above it.
+    /// Counts one. For tests: each new size moves those above it.
     #[cfg(test)]
     pub fn record(&mut self, latency: Duration) {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);

@@ -118,7 +118,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a request.
+    /// Counts a request. For tests: threads count by `engine::recorder`.
     #[cfg(test)]
     pub fn record(&mut self, sample: &Sample) {
         self.requests += 1;
