@@ -51,11 +51,6 @@ impl Outputs {
         self.json.as_deref().is_some_and(is_standard_output)
     }
 
-    /// Whether anything is to be written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.json.is_none() && self.report.is_none() && self.plots.is_none() && self.junit.is_none()
-    }
-
     /// Makes sure that each file can be written.
     ///
     /// # Errors

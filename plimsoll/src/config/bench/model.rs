@@ -297,8 +297,6 @@ pub struct Variable {
 /// Rows of data.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// The file it comes from, for messages.
-    pub source: String,
     /// Which variable each column sets.
     pub columns: Vec<Slot>,
     /// The rows, each as long as `columns`; never empty.

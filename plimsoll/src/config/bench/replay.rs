@@ -213,7 +213,6 @@ impl Replay {
         let method = Template(vec![piece(0, METHOD)]);
         let url = url::below(base, target).ok()?;
         let feed = builder.feed(Feed {
-            source: self.name.clone(),
             columns: columns.clone(),
             rows: std::mem::take(&mut self.rows).into(),
             order: FeedOrder::InTurn,

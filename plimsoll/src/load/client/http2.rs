@@ -120,11 +120,13 @@ impl Connection {
     }
 
     /// How many exchanges are under way.
+    #[cfg(test)]
     pub fn in_flight(&self) -> usize {
         self.state.turns.taken()
     }
 
     /// Whether an exchange can begin now without waiting for another to end.
+    #[cfg(test)]
     pub fn has_room(&self) -> bool {
         self.state.turns.allow(self.limit());
         self.is_usable() && self.state.turns.has_free()

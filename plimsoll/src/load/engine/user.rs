@@ -182,7 +182,7 @@ impl User {
                     is_first = false;
                 }
                 Action::Pause(pause) => self.pause(pause, &mut course).await,
-                Action::TransactionBegins(_) => self.transactions.push(Transaction {
+                Action::TransactionBegins => self.transactions.push(Transaction {
                     began: course.now,
                     paused: Duration::ZERO,
                     failure: None,

@@ -143,7 +143,7 @@ impl User {
                 let (label, with_pauses) = (*label, *with_pauses);
                 let frame = Frame::Transaction { label, with_pauses, succeeded: true };
                 self.cursor.frames.push(frame);
-                return Some(Action::TransactionBegins(label));
+                return Some(Action::TransactionBegins);
             }
             Op::End => {
                 if let Some(Frame::Transaction { label, with_pauses, succeeded }) =

@@ -30,9 +30,7 @@ mod verdict;
 
 use std::time::Duration;
 
-pub use request::{
-    OutgoingMessage, is_constant, message, origins, redirect, render, wanted, wanted_of_message,
-};
+pub use request::{OutgoingMessage, is_constant, message, origins, redirect, render, wanted};
 pub use run::{Shared, Surroundings};
 pub use user::User;
 pub use verdict::{Verdict, instance, judge, judge_message};
@@ -49,7 +47,7 @@ pub enum Action<'p> {
     /// Waits.
     Pause(Duration),
     /// Begins to measure a transaction; they nest.
-    TransactionBegins(LabelIndex),
+    TransactionBegins,
     /// The innermost transaction is over.
     TransactionEnds {
         /// Its label.

@@ -151,11 +151,6 @@ pub fn wanted(request: &Request, shared: &Shared, group: usize) -> Wanted {
     wanted
 }
 
-/// What of the last reply to a message must be there to be judged.
-pub fn wanted_of_message(message: &Message) -> Wanted {
-    looked_at(&message.extract, &message.checks)
-}
-
 fn looked_at(extract: &[Extraction], checks: &[Check]) -> Wanted {
     let mut wanted = Wanted::default();
     let checked = checks.iter().filter(|one| check::looks_inside(&one.test));

@@ -152,7 +152,6 @@ pub(super) fn feed(count: usize) -> Feed {
         Box::new([number.to_string().into(), format!("row-{number}").into()])
     };
     Feed {
-        source: "rows.csv".to_owned(),
         columns: vec![0, 1],
         rows: (0..count).map(row).collect(),
         order: crate::config::bench::model::FeedOrder::InTurn,
@@ -175,7 +174,7 @@ pub(super) fn iteration(user: &mut User, shared: &Shared) -> String {
                 user.now += *pause;
                 format!("~{pause:?}")
             }
-            Action::TransactionBegins(label) => format!("({label}"),
+            Action::TransactionBegins => "(".to_owned(),
             Action::TransactionEnds { label, succeeded: true, .. } => format!("{label})"),
             Action::TransactionEnds { label, .. } => format!("{label}!)"),
             Action::IterationEnds => ".".to_owned(),

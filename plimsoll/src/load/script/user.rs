@@ -127,16 +127,6 @@ impl User {
         }
     }
 
-    /// Its number, from 1.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// How many iterations it has begun.
-    pub fn iteration(&self) -> u64 {
-        self.iteration
-    }
-
     /// Gives variables the values that they begin with.
     fn set_up(&mut self, shared: &Shared) {
         self.variables.fill(None);

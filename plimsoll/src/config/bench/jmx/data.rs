@@ -147,14 +147,7 @@ impl Converter<'_> {
         let first = rows.first().map_or(&[][..], |row| &row[..]);
         let samples = columns.iter().copied().zip(first.iter().map(|value| value.to_string()));
         self.samples.extend(samples);
-        Some(Feed {
-            source: file.to_owned(),
-            rows,
-            columns,
-            order: FeedOrder::InTurn,
-            at_end,
-            per_user,
-        })
+        Some(Feed { rows, columns, order: FeedOrder::InTurn, at_end, per_user })
     }
 
     /// Makes the columns known whose names are in the file's first line.

@@ -41,7 +41,7 @@ pub(super) fn steps(
         return (steps, Some(Arc::clone(&replay.times)));
     }
     let same_host = {
-        let mut hosts: Vec<String> = urls.iter().map(|url| host_of(url)).collect();
+        let mut hosts: Vec<String> = urls.iter().map(host_of).collect();
         hosts.dedup();
         hosts.len() <= 1
     };

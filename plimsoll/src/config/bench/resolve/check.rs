@@ -14,6 +14,9 @@ use super::Resolver;
 /// Most characters of a text that a check's name shows.
 const SHOWN: usize = 40;
 
+/// One text or several, if any.
+type Texts = Option<OneOf<String, Vec<Item<String>>>>;
+
 impl Resolver<'_, '_> {
     /// The checks of a request; of a message, whose answer has no status.
     pub(super) fn checks(
@@ -63,7 +66,7 @@ impl Resolver<'_, '_> {
 
     fn texts(
         &mut self,
-        setting: &Setting<Option<OneOf<String, Vec<Item<String>>>>>,
+        setting: &Setting<Texts>,
         not: bool,
         uses: &mut Uses,
         checks: &mut Vec<Check>,

@@ -95,11 +95,6 @@ impl Resolver<'_, '_> {
                 .collect(),
         };
         let feed = self.builder.feed(Feed {
-            source: raw
-                .file
-                .value
-                .as_ref()
-                .map_or(String::new(), |file| file.display().to_string()),
             columns: slots.clone(),
             rows: rows.into(),
             order: raw.order.value,

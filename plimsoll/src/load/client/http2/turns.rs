@@ -57,11 +57,13 @@ impl Turns {
     }
 
     /// How many are taken.
+    #[cfg(test)]
     pub(super) fn taken(&self) -> usize {
         self.taken.get()
     }
 
     /// Whether one can be taken without waiting.
+    #[cfg(test)]
     pub(super) fn has_free(&self) -> bool {
         self.free.available_permits() > 0
     }

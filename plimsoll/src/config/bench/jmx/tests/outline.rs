@@ -49,8 +49,7 @@ impl Outline<'_> {
                 feed.columns.iter().map(|slot| plan.variables[*slot].name.as_str()).collect();
             let rows: Vec<String> = feed.rows.iter().take(ROWS).map(|row| row.join("|")).collect();
             self.line(format!(
-                "feed {index} {} ({}): {} rows, first {}; {:?}, {:?}, per user {}",
-                feed.source,
+                "feed {index} ({}): {} rows, first {}; {:?}, {:?}, per user {}",
                 names.join(", "),
                 feed.rows.len(),
                 rows.join(" / "),
