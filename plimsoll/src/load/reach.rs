@@ -3,79 +3,17 @@
 //! A typing error in a port would otherwise be measured as ten thousand failures. Each server is
 //! connected to once, with TLS and the version of HTTP that the run will use; no request is sent.
 //!
-//! Left out: servers whose names come from data, which are not known before the run.
+//! Left out: which servers those are (see `script::origins`).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::Origin;
 use super::client::dial::{Dialer, Prepared, Purpose};
-use super::script::url;
-use crate::config::bench::model::{Piece, Plan, Step, Template};
 use crate::net;
 
 /// Most servers that are asked; a plan with more is believed.
 const ASKED_MAX: usize = 32;
-
-/// The servers that a plan names, as far as they are known before it runs: a URL's beginning may
-/// hold variables whose values stand in the plan.
-pub fn origins(plan: &Plan) -> Vec<(Origin, Purpose)> {
-    let mut found = Vec::new();
-    let mut left: Vec<&Step> = plan.groups.iter().flat_map(|group| &group.steps).collect();
-    while let Some(step) = left.pop() {
-        match step {
-            Step::Request(request) => {
-                found.extend(origin(plan, &request.url, url::Purpose::Request, Purpose::Requests));
-            }
-            Step::Message(message) => {
-                found.extend(origin(plan, &message.url, url::Purpose::Messages, Purpose::Messages));
-            }
-            Step::Repeat { steps, .. }
-            | Step::While { steps, .. }
-            | Step::If { steps, .. }
-            | Step::Share { steps, .. }
-            | Step::Once { steps, .. }
-            | Step::Transaction { steps, .. } => left.extend(steps),
-            Step::Choose(choices) => left.extend(choices.iter().flat_map(|choice| &choice.steps)),
-            Step::Interleave { of, .. } => left.extend(of.iter().flatten()),
-            Step::Pause(_) | Step::Pace(_) | Step::Set(..) | Step::Feed(_) => {}
-        }
-    }
-    let mut seen = HashSet::new();
-    found.retain(|(origin, _)| seen.insert(origin.clone()));
-    found
-}
-
-/// The server of a URL, if what names it is known.
-fn origin(
-    plan: &Plan,
-    url: &Template,
-    kind: url::Purpose,
-    purpose: Purpose,
-) -> Option<(Origin, Purpose)> {
-    let mut text = String::new();
-    let mut is_whole = true;
-    for piece in &url.0 {
-        let initial = |slot: &usize| plan.variables.get(*slot)?.initial.as_ref()?.constant();
-        match piece {
-            Piece::Text(piece) => text.push_str(piece),
-            Piece::Variable(slot, _) if initial(slot).is_some() => {
-                text.push_str(initial(slot).unwrap_or_default());
-            }
-            Piece::Variable(..) | Piece::Call(_) => {
-                is_whole = false;
-                break;
-            }
-        }
-    }
-    let (prefix, rest) = url::split(&text).ok()?;
-    // What follows may belong to the host's name.
-    if rest.is_empty() && !is_whole {
-        return None;
-    }
-    Some((url::origin(prefix, kind).ok()?, purpose))
-}
 
 /// Connects to each of the servers. Blocks for as long as connecting may take, by the plan.
 ///

@@ -18,7 +18,7 @@ use crate::load::engine::{self, Controls, RunError};
 use crate::load::json::Stored;
 use crate::load::push::receiver::Receiver;
 use crate::load::results::{Ended, Results};
-use crate::load::{reach, summary, threshold, warnings};
+use crate::load::{reach, script, summary, threshold, warnings};
 
 /// All that is known before the first request.
 struct Prepared {
@@ -92,7 +92,7 @@ fn answers(plan: &Plan) -> Result<(), String> {
     let each = |problems: Vec<String>| {
         problems.into_iter().map(|problem| format!("error: {problem}\n")).collect::<String>()
     };
-    let origins = reach::origins(plan);
+    let origins = script::origins(plan).map_err(|why| each(vec![why]))?;
     let prepared = dial::prepare(&plan.http, origins.iter().map(|(origin, _)| origin))
         .map_err(|errors| each(errors.iter().map(ToString::to_string).collect()))?;
     reach::verify(&Arc::new(prepared), &origins, plan.http.connect_timeout).map_err(each)

@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::cli::arguments::bench::{BenchArguments, BenchCommand, SchemaArgument};
+use crate::cli::arguments::bench::{BenchArguments, BenchCommand};
 use crate::load::json;
 
 /// It was asked wrongly, or nobody answers there.
@@ -33,11 +33,7 @@ pub fn run(arguments: &BenchArguments) -> ExitCode {
         Some(BenchCommand::Compare(arguments)) => stored::compare(arguments),
         Some(BenchCommand::Merge(arguments)) => stored::merge(arguments),
         Some(BenchCommand::Show(arguments)) => stored::show(arguments),
-        Some(BenchCommand::Schema(arguments)) => match arguments.what {
-            SchemaArgument::Result | SchemaArgument::Plan => {
-                print(format_args!("{:#}\n", json::schema()))
-            }
-        },
+        Some(BenchCommand::Schema) => print(format_args!("{:#}\n", json::schema())),
     }
 }
 

@@ -116,8 +116,11 @@ impl Outputs {
 
 /// The report of results.
 fn page(stored: &Stored) -> String {
-    let told: Vec<String> =
-        warnings::warnings(&stored.results).into_iter().map(|warning| warning.text).collect();
+    let told: Vec<String> = warnings::warnings(&stored.results)
+        .into_iter()
+        .filter(|warning| !warning.kind.is_note())
+        .map(|warning| warning.text)
+        .collect();
     let thresholds: Vec<(String, bool, String)> = (stored.outcomes.iter())
         .map(|outcome| (outcome.text.clone(), outcome.held, outcome.words()))
         .collect();

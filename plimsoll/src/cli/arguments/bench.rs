@@ -83,8 +83,10 @@ pub enum BenchCommand {
     #[command(after_help = "Example:\n  plimsoll bench show result.json --report report.html")]
     Show(ShowArguments),
 
-    /// Print the JSON Schema of results, or of plans.
-    Schema(SchemaArguments),
+    /// Print the JSON Schema of results.
+    ///
+    /// That of plans is printed by `plimsoll config plan-schema`.
+    Schema,
 }
 
 /// What is asked.
@@ -412,21 +414,4 @@ pub struct ResultArguments {
     /// Write checks and thresholds as JUnit XML.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-}
-
-/// `plimsoll bench schema`.
-#[derive(Debug, Clone, Args)]
-pub struct SchemaArguments {
-    /// Of what.
-    #[arg(default_value = "result")]
-    pub what: SchemaArgument,
-}
-
-/// What has a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SchemaArgument {
-    /// What `--json` writes.
-    Result,
-    /// A plan in TOML.
-    Plan,
 }

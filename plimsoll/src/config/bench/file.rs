@@ -18,6 +18,12 @@ const PLAN: Expected = Expected {
     otherwise: "correct the path, or name a URL: plimsoll bench http://127.0.0.1:9999/",
     example: "plan.toml",
 };
+/// What is said where `-c` is meant as other tools mean it.
+const NUMBER: Expected = Expected {
+    otherwise: "-c names a plan; for that many connections write --connections, as in \
+                --connections 64",
+    ..PLAN
+};
 /// What a first plan can look like.
 const SMALLEST: &str = "url = \"http://127.0.0.1:9999\", rate = 100 and for = \"30s\"";
 
@@ -42,7 +48,8 @@ pub(super) struct Read {
 /// When it cannot be read or is not TOML.
 pub(super) fn load(path: &Path, overrides: Overrides) -> Result<Read, ConfigErrors> {
     let name = path.display().to_string();
-    let text = file::read(path, &name, PLAN)?;
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let text = file::read(path, &name, if is_number { NUMBER } else { PLAN })?;
     let directory = path.parent().map(Path::to_owned).unwrap_or_default();
     resolve(&name, &text, &directory, overrides, &|variable| std::env::var(variable).ok())
 }

@@ -107,8 +107,9 @@ pub fn run(
     let surroundings =
         Surroundings { started_at, seed, zone: TimeZone::system(), machine: machine() };
     let shared = Arc::new(Shared::new(Arc::clone(&plan), surroundings));
-    let origins = script::origins(&shared).map_err(RunError::Plan)?;
-    let connecting = dial::prepare(&plan.http, &origins).map_err(RunError::Prepare)?;
+    let origins = script::origins(&plan).map_err(RunError::Plan)?;
+    let asked = origins.iter().map(|(origin, _)| origin);
+    let connecting = dial::prepare(&plan.http, asked).map_err(RunError::Prepare)?;
     let start = wait_until_near(started_at, controls)?;
     let planned = planned(&plan);
     let processor_time = usage::processor_time(UsageWho::RUSAGE_SELF);

@@ -16,6 +16,7 @@ mod cursor;
 mod expression;
 mod extract;
 mod functions;
+mod origins;
 mod pause;
 mod program;
 mod redirect;
@@ -24,13 +25,14 @@ mod run;
 #[cfg(test)]
 mod sample;
 mod template;
-pub(super) mod url;
+mod url;
 mod user;
 mod verdict;
 
 use std::time::Duration;
 
-pub use request::{OutgoingMessage, is_constant, message, origins, redirect, render, wanted};
+pub use origins::origins;
+pub use request::{OutgoingMessage, is_constant, message, redirect, render, wanted};
 pub use run::{Shared, Surroundings};
 pub use user::User;
 pub use verdict::{Verdict, instance, judge, judge_message};

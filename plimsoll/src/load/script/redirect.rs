@@ -7,7 +7,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::answer::header;
-use super::url::{self, Purpose};
+use super::url;
+use crate::load::client::dial::Purpose;
 use crate::load::client::{Outgoing, Reply};
 
 /// The request that a redirect asks for, without cookies; `None` if it asks for none that could be
@@ -19,7 +20,7 @@ pub(super) fn follow(outgoing: &Outgoing, reply: &Reply) -> Option<Outgoing> {
     let location = header(reply, "location")?;
     let location = url::resolve(&outgoing.origin, &outgoing.target, location);
     let (prefix, rest) = url::split(&location).ok()?;
-    let origin = url::origin(prefix, Purpose::Request).ok()?;
+    let origin = url::origin(prefix, Purpose::Requests).ok()?;
     let is_same = origin == *outgoing.origin;
     let becomes_get = match (reply.status, outgoing.method.as_str()) {
         (303, method) => method != "GET" && method != "HEAD",

@@ -8,15 +8,15 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::body::{self, Kind};
-use super::program::Op;
 use super::run::Shared;
 use super::template;
-use super::url::{self, Purpose};
+use super::url;
 use super::user::User;
 use super::{check, redirect as redirects};
 use crate::config::bench::model::{
-    Check, Extraction, Message, Piece, Plan, Request, RequestBody, ServedBy, Source, Template,
+    Check, Extraction, Message, Request, RequestBody, ServedBy, Source, Template,
 };
+use crate::load::client::dial::Purpose;
 use crate::load::client::{Origin, Outgoing, Reply, Wanted};
 
 /// A message, rendered, and the connection that it belongs on.
@@ -50,7 +50,7 @@ fn try_render(request: &Request, user: &mut User, shared: &Shared) -> Result<Out
     if method.is_empty() || !method.bytes().all(is_token) {
         return Err(format!("“{method}” is no method"));
     }
-    let (origin, target) = address(&request.url, Purpose::Request, user, shared)?;
+    let (origin, target) = address(&request.url, Purpose::Requests, user, shared)?;
     let content = body::render(&request.body, user, shared)?;
     let mut headers = fields(&request.headers, user, shared)?;
     let named = headers.iter().position(|(name, _)| name.eq_ignore_ascii_case("content-type"));
@@ -163,49 +163,6 @@ fn looked_at(extract: &[Extraction], checks: &[Check]) -> Wanted {
         }
     }
     wanted
-}
-
-/// The origins that a plan asks, as far as they are known before it runs, each once. The error says
-/// which URL can never be asked, and why.
-pub fn origins(shared: &Shared) -> Result<Vec<Origin>, String> {
-    let mut origins: Vec<Origin> = Vec::new();
-    for op in shared.programs() {
-        let (url, purpose) = match op {
-            Op::Request(request) => (&request.url, Purpose::Request),
-            Op::Message(message) => (&message.url, Purpose::Messages),
-            _ => continue,
-        };
-        let Some(text) = beginning(url, shared.plan()) else { continue };
-        match url::split(&text).and_then(|(prefix, _)| url::origin(prefix, purpose)) {
-            Ok(origin) if !origins.contains(&origin) => origins.push(origin),
-            Err(why) if url.constant().is_some() => return Err(why),
-            Ok(_) | Err(_) => {}
-        }
-    }
-    Ok(origins)
-}
-
-/// A URL as far as it is known before the run, if that is as far as its origin goes at least.
-fn beginning(url: &Template, plan: &Plan) -> Option<String> {
-    let mut text = String::new();
-    for piece in &url.0 {
-        match piece {
-            Piece::Text(piece) => text.push_str(piece),
-            Piece::Variable(slot, _) => {
-                let initial = plan.variables.get(*slot).and_then(|one| one.initial.as_ref());
-                match initial.and_then(Template::constant) {
-                    Some(value) => text.push_str(value),
-                    None => return Some(text).filter(|text| has_whole_origin(text)),
-                }
-            }
-            Piece::Call(_) => return Some(text).filter(|text| has_whole_origin(text)),
-        }
-    }
-    Some(text)
-}
-
-fn has_whole_origin(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']))
 }
 
 /// Why an earlier step could not be done, once.

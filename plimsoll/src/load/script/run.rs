@@ -87,11 +87,6 @@ impl Shared {
         self.programs.get(group).map_or(&[], Vec::as_slice)
     }
 
-    /// Those of all groups.
-    pub(super) fn programs(&self) -> impl Iterator<Item = &Op> {
-        self.programs.iter().flatten()
-    }
-
     /// Whether users of a group keep cookies. Not where none could ever be sent back.
     pub(super) fn keeps_cookies(&self, group: usize) -> bool {
         self.cookies.get(group).copied().unwrap_or(false)

@@ -10,19 +10,11 @@
 
 use std::net::Ipv6Addr;
 
+use crate::load::client::dial::Purpose;
 use crate::load::client::{Origin, Scheme};
 
-/// What a URL is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::load) enum Purpose {
-    /// A request: `http` and `https`.
-    Request,
-    /// A WebSocket connection: `ws` and `wss`.
-    Messages,
-}
-
 /// A URL in two: scheme, host and port, and what follows them.
-pub(in crate::load) fn split(url: &str) -> Result<(&str, &str), String> {
+pub(super) fn split(url: &str) -> Result<(&str, &str), String> {
     let url = url.trim_matches(|letter: char| letter <= ' ');
     let Some(colon) = url.find("://") else {
         return Err(format!("“{}” is no absolute URL, as in http://host/path", shown(url)));
@@ -33,13 +25,13 @@ pub(in crate::load) fn split(url: &str) -> Result<(&str, &str), String> {
 }
 
 /// The origin of the first part of a URL.
-pub(in crate::load) fn origin(prefix: &str, purpose: Purpose) -> Result<Origin, String> {
+pub(super) fn origin(prefix: &str, purpose: Purpose) -> Result<Origin, String> {
     let wrong = |why: &str| format!("“{}” is no URL to ask: {why}", shown(prefix));
     let (scheme, authority) = prefix.split_once("://").ok_or_else(|| wrong("no scheme"))?;
     let scheme = match (purpose, scheme.to_ascii_lowercase().as_str()) {
-        (Purpose::Request, "http") | (Purpose::Messages, "ws") => Scheme::Http,
-        (Purpose::Request, "https") | (Purpose::Messages, "wss") => Scheme::Https,
-        (Purpose::Request, _) => return Err(wrong("its scheme must be http or https")),
+        (Purpose::Requests, "http") | (Purpose::Messages, "ws") => Scheme::Http,
+        (Purpose::Requests, "https") | (Purpose::Messages, "wss") => Scheme::Https,
+        (Purpose::Requests, _) => return Err(wrong("its scheme must be http or https")),
         (Purpose::Messages, _) => return Err(wrong("its scheme must be ws or wss")),
     };
     if authority.contains('@') {

@@ -16,9 +16,9 @@ use super::cookies::Jar;
 use super::cursor::Cursor;
 use super::run::Shared;
 use super::template;
-use super::url::Purpose;
 use crate::config::bench::model::{Cookies, OnError, Slot};
 use crate::load::client::Origin;
+use crate::load::client::dial::Purpose;
 
 /// Most variables that a user holds beside those that the plan names.
 const NAMED_MAX: usize = 10_000;

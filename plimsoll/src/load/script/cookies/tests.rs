@@ -1,5 +1,6 @@
 use super::*;
-use crate::load::script::url::{self, Purpose};
+use crate::load::client::dial::Purpose;
+use crate::load::script::url;
 
 const NOW: &str = "2026-01-02T15:04:05Z";
 
@@ -8,7 +9,7 @@ fn sent(set: &[(&str, &str)], to: &str) -> String {
     let now = NOW.parse().unwrap();
     let place = |url: &str| {
         let (prefix, rest) = url::split(url).unwrap();
-        (url::origin(prefix, Purpose::Request).unwrap(), url::target(rest))
+        (url::origin(prefix, Purpose::Requests).unwrap(), url::target(rest))
     };
     let mut jar = Jar::default();
     for (url, field) in set {

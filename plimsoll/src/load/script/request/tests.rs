@@ -264,35 +264,3 @@ fn what_is_wanted_is_what_is_looked_at() {
     let shared = shared(plan(vec![send(1)]));
     assert!(wanted(&base, &shared, 0).headers && !is_constant(&base, &shared, 0));
 }
-
-#[test]
-fn origins_are_known_before_the_run() {
-    let step = |url: Template| Step::Request(Box::new(get(0, url)));
-    let with_host = |rest: &str| {
-        let mut url = text("http://");
-        url.0.extend(variable(1).0);
-        url.0.extend(text(rest).0);
-        url
-    };
-    let mut known = plan(vec![
-        step(text("http://a/x")),
-        Step::Repeat {
-            times: None,
-            counter: None,
-            steps: vec![step(text("http://a/y")), step(url("https://b/"))],
-        },
-        // What follows may still belong to the host.
-        step(url("http://c")),
-        step(with_host(":81/")),
-    ]);
-    known.variables[1].initial = Some(text("d"));
-    let hosts = |plan| {
-        let origins = origins(&shared(plan)).unwrap();
-        origins.iter().map(|origin| origin.authority.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(hosts(known.clone()), ["a", "b", "cd", "d:81"]);
-    known.variables[1].initial = None;
-    assert_eq!(hosts(known), ["a", "b"]);
-    let wrong = shared(plan(vec![step(text("http://a:x/"))]));
-    assert!(origins(&wrong).unwrap_err().contains("its port must be"));
-}

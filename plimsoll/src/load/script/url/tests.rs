@@ -2,7 +2,7 @@ use super::*;
 
 fn parse(url: &str) -> Result<String, String> {
     let (prefix, rest) = split(url)?;
-    let origin = origin(prefix, Purpose::Request)?;
+    let origin = origin(prefix, Purpose::Requests)?;
     Ok(format!(
         "{:?} {} {} {} {}",
         origin.scheme,
@@ -73,7 +73,7 @@ fn what_is_no_url_is_said() {
 
 #[test]
 fn references_resolve_as_the_rfc_has_it() {
-    let base = origin("http://a:81", Purpose::Request).unwrap();
+    let base = origin("http://a:81", Purpose::Requests).unwrap();
     // RFC 3986 §5.4, for the base http://a:81/b/c/d?q.
     for (reference, expected) in [
         ("https://x/y", "Https x 443 x /y"),
