@@ -13,6 +13,8 @@ use super::results::{Ended, Results, Tester};
 const THREAD_BUSY: f64 = 0.9;
 /// Scheduling lag, 99th percentile, above which the tester was late on its own account; seconds.
 const LAG_MAX_SECONDS: f64 = 0.001;
+/// …unless it is a smaller share of the response time than this.
+const LAG_SHARE_MIN: f64 = 0.02;
 /// Share of the response time's 99th percentile above which lag matters though it is short.
 const LAG_SHARE_MAX: f64 = 0.1;
 /// Lag below which no share matters: timers are no finer; seconds.
@@ -188,7 +190,8 @@ fn scheduling_lag(results: &Results) -> Found {
     let response = results.total.response_time.quantile(0.99).as_secs_f64();
     let seconds = lag.as_secs_f64();
     let notable = seconds >= LAG_MIN_SECONDS && seconds > LAG_SHARE_MAX * response;
-    (seconds > LAG_MAX_SECONDS || notable).then(|| {
+    let late = seconds > LAG_MAX_SECONDS && seconds > LAG_SHARE_MIN * response;
+    (late || notable).then(|| {
         let text = format!(
             "The tester itself came late to what was due: by {} at the 99th percentile, which \
              response times include. Give it more --threads, or a machine with less other work.",

@@ -17,7 +17,7 @@ use crate::load::warnings::{self, WarningKind};
 
 /// Between two looks whether a person ended the search.
 const LOOK: Duration = Duration::from_millis(50);
-/// A probe is warmed up for this part of its length…
+/// A probe is warmed up, after a pause, for this part of its length each…
 const WARM_UP_SHARE: u32 = 4;
 /// …and the rate found is confirmed for this many times its length.
 const CONFIRMATION: u32 = 4;
@@ -37,6 +37,7 @@ fn settings(probe: Option<Duration>) -> Settings {
     let Some(probe) = probe else { return settings };
     Settings {
         warm_up: settings.warm_up.min(probe / WARM_UP_SHARE),
+        pause: settings.pause.min(probe / WARM_UP_SHARE),
         confirmation: probe * CONFIRMATION,
         longest: probe * LONGEST,
         probe,

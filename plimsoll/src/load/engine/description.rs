@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::bench::model::{Arrivals, Closed, Group, Load, Spacing, Stage};
+use crate::load::figures;
 use crate::load::results::GroupModel;
 
 /// A group's model: "2000 iterations a second, evenly spaced, for 60 s".
@@ -61,7 +62,11 @@ fn time(stages: &[Stage]) -> String {
 }
 
 fn during(time: Duration) -> String {
-    if time == Duration::MAX { "until it is stopped".to_owned() } else { format!("for {time:?}") }
+    if time == Duration::MAX {
+        "until it is stopped".to_owned()
+    } else {
+        format!("for {}", figures::duration(time))
+    }
 }
 
 #[cfg(test)]
@@ -79,20 +84,20 @@ mod tests {
         };
         assert_eq!(
             scheduled(&[stage(2000.0, 2000.0, 60)], Spacing::Even),
-            "2000 a second, evenly spaced, for 60s"
+            "2000 a second, evenly spaced, for 60 s"
         );
         assert_eq!(
             scheduled(&[stage(0.0, 1.5, 30), stage(1.5, 0.0, 3)], Spacing::Poisson),
-            "0 to 1.5 to 0 a second, at random (Poisson), for 33s"
+            "0 to 1.5 to 0 a second, at random (Poisson), for 33 s"
         );
         let recorded = Arrivals::Recorded([1, 2500].map(Duration::from_millis).into());
-        assert_eq!(arrivals(&recorded), "at 2 recorded times, for 2.5s");
+        assert_eq!(arrivals(&recorded), "at 2 recorded times, for 2.5 s");
         let mut closed = Closed {
             stages: vec![stage(64.0, 64.0, 10)],
             iterations_per_user: None,
             iterations: None,
         };
-        assert_eq!(users(&closed), "64 users, for 10s");
+        assert_eq!(users(&closed), "64 users, for 10 s");
         closed.stages[0].lasting = Duration::MAX;
         closed.iterations_per_user = Some(3);
         assert_eq!(users(&closed), "64 users, 3 iterations each");

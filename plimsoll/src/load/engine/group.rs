@@ -20,9 +20,19 @@ use crate::config::bench::model::{Closed, Load, Open};
 use crate::load::arrivals::{Curve, Schedule, Share};
 use crate::net::{self, Timer};
 
-/// Least time between two looks at the clock for arrivals: at high rates those of this time begin
-/// together, at low ones each begins when it should.
-const PACE: Duration = Duration::from_micros(100);
+/// Least time between two looks at the clock for arrivals while the thread keeps up: those of this
+/// time begin together, which at low rates means that each begins when it should.
+const PACE_MIN: Duration = Duration::from_micros(50);
+/// The same of a thread that does not keep up. What begins together is cheaper, so that a thread that
+/// is late anyway catches up; beyond this, lag would exceed a millisecond.
+const PACE_MAX: Duration = Duration::from_micros(500);
+
+/// The next pace, after a look that came this late: twice as long where the thread was busy for half
+/// of the time and more, else a little shorter.
+fn next_pace(pace: Duration, late: Duration) -> Duration {
+    let pace = if late > pace / 2 { pace * 2 } else { pace * 15 / 16 };
+    pace.clamp(PACE_MIN, PACE_MAX)
+}
 
 /// A group on one thread.
 #[derive(Debug)]
@@ -110,14 +120,18 @@ impl OpenGroup {
     /// Begins iterations when they are due, until there are no more.
     async fn pace(self: Rc<Self>, timer: Timer) {
         let source = self.worker.source();
+        let mut pace = PACE_MIN;
+        let mut now = Instant::now();
         while !self.worker.ending.get() {
-            let now = Instant::now();
             self.give_out(now);
             let Some(next) = self.queue.borrow().next() else { break };
-            let pause = next.saturating_sub(self.worker.elapsed(now)).max(PACE);
+            let pause = next.saturating_sub(self.worker.elapsed(now)).max(pace);
             if timer.wait(pause).await.is_err() {
                 net::sleep_until(now + pause).await;
             }
+            let woken = Instant::now();
+            pace = next_pace(pace, woken.saturating_duration_since(now + pause));
+            now = woken;
         }
         drop(source);
     }
@@ -261,5 +275,19 @@ async fn stay(
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_late_lets_more_begin_together() {
+        let micros = Duration::from_micros;
+        assert_eq!(next_pace(PACE_MIN, micros(10)), PACE_MIN);
+        assert_eq!(next_pace(PACE_MIN, micros(30)), micros(100));
+        assert_eq!(next_pace(micros(400), micros(300)), PACE_MAX);
+        assert_eq!(next_pace(micros(160), micros(20)), micros(150));
     }
 }

@@ -213,7 +213,7 @@ fn the_highest_rate_that_holds_is_found() {
         std::thread::park_timeout(std::time::Duration::from_millis(10));
         ok("slow")
     });
-    let words = ["--find-limit", "--slo", "p90=200ms,errors=1%", "--for", "2s", "--threads", "1"];
+    let words = ["--find-limit", "--slo", "p90=200ms,errors=1%", "--for", "1s", "--threads", "1"];
     let said = bench(&[&[&*url(&upstream)], &words[..]].concat());
     assert_eq!(said.code, 0, "{}", said.text());
     assert!(said.out.starts_with("The limit is"), "{}", said.text());
