@@ -24,6 +24,7 @@ Start here:
   plimsoll run -n 3 -- gunicorn app:wsgi --bind '127.0.0.1:$PORT'
                                                     three of yours; Plimsoll sets $PORT for each
   plimsoll status                                   who is healthy, how busy, how fast
+  plimsoll bench http://127.0.0.1:9999/ --rate 100  how it does under load
 
 With a config file:
   plimsoll check -c plimsoll.toml                   is it right?

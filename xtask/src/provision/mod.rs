@@ -27,6 +27,8 @@ const NGHTTPD: Need =
     Need::program("nghttpd", "nghttp2-server", "the server of benchmarks over HTTP/2");
 const POSTGRES: Need =
     Need::program("initdb", "postgresql", "the tests of the clinic's PostgreSQL store");
+const OPENSSL: Need =
+    Need::program("openssl", "openssl", "makes the certificates of the servers that the tests run");
 const NPM: Need = Need::program("npm", "npm", "installs the Node servers that the tests run");
 const TASKSET: Need = Need::program("taskset", "util-linux", "gives a server a core of its own");
 const SETPRIV: Need = Need::program(
