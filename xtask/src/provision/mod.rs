@@ -57,6 +57,7 @@ pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
         HAPROXY,
         WRK,
         POSTGRES,
+        OPENSSL,
         NPM,
         TASKSET,
         SETPRIV,
