@@ -6,9 +6,10 @@
 //! with the service time that is reported.
 //!
 //! *Queue*: one request after the other, each taking its time from a list that holds a stall now and
-//! then, while the tester is asked for a constant rate. The truth is the recursion of a queue with one
-//! server over the times at which requests should have come, and is compared with the response time:
-//! a tester that forgets who had to wait during a stall reports far less.
+//! then, while the tester is asked for a constant rate. The truth is the time from when a request
+//! should have been sent, counted from the start of the run, to when its answer was due, and is
+//! compared with the response time: a tester that forgets who had to wait during a stall reports far
+//! less.
 //!
 //! Latencies are tens of milliseconds, so that what the network and the timers add is below what
 //! is allowed.
@@ -17,7 +18,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
@@ -34,7 +35,7 @@ const USERS: &str = "32";
 /// Requests a second to the queue.
 const QUEUE_RATE: u32 = 8;
 /// What each of so many requests to the queue stalls it for.
-const QUEUE_STALL_EVERY: u64 = 40;
+const QUEUE_STALL_EVERY: usize = 40;
 const QUEUE_STALL: Duration = Duration::from_millis(500);
 
 /// Reported beside the truth.
@@ -71,40 +72,55 @@ enum Kind {
 /// What the server decided. Written by the threads of its connections.
 struct Schedule {
     kind: Kind,
-    /// When the first request came.
-    start: Option<Instant>,
-    count: u64,
-    /// When the queue is empty.
-    free: Option<Instant>,
-    latencies: Vec<Duration>,
+    /// When each request came, and when it was answered.
+    answers: Vec<(Instant, Instant)>,
 }
 
 impl Schedule {
     /// When a request that comes now is to be answered.
     fn answer_at(&mut self, now: Instant) -> Instant {
-        let start = *self.start.get_or_insert(now);
-        let number = self.count;
-        self.count += 1;
+        let start = self.answers.first().map_or(now, |(came, _)| *came);
+        let number = self.answers.len();
         // All latencies of the list occur equally often, in an order without a pattern.
         let part = (number * 37 % 101) as u32;
-        let (intended, due) = match self.kind {
+        let due = match self.kind {
             Kind::Independent => {
                 let due = now + Duration::from_millis(20) + Duration::from_micros(800) * part;
-                (now, after_stall(start, due))
+                after_stall(start, due)
             }
             Kind::Queue => {
-                let intended = start + Duration::from_secs(1) * number as u32 / QUEUE_RATE;
-                let begins = self.free.map_or(intended, |free| free.max(intended));
+                let free = self.answers.last().map_or(now, |(_, answered)| *answered);
                 let takes = if number % QUEUE_STALL_EVERY == QUEUE_STALL_EVERY - 1 {
                     QUEUE_STALL
                 } else {
                     Duration::from_millis(60) + Duration::from_micros(400) * part
                 };
-                (intended, *self.free.insert(begins + takes))
+                free.max(now) + takes
             }
         };
-        self.latencies.push(due - intended);
+        self.answers.push((now, due));
         due
+    }
+
+    /// The true latencies of a run that started then.
+    fn latencies(&self, started_at: SystemTime) -> Vec<Duration> {
+        let (now, time) = (Instant::now(), SystemTime::now());
+        let since_start = |at: Instant| {
+            // One of the two is nothing.
+            let time = time + at.saturating_duration_since(now) - now.saturating_duration_since(at);
+            time.duration_since(started_at).unwrap_or_default()
+        };
+        let answers = self.answers.iter().enumerate();
+        let latency = |(number, &(came, answered)): (usize, &(Instant, Instant))| match self.kind {
+            Kind::Independent => answered - came,
+            // Requests are in the middle of their share of the time.
+            Kind::Queue => {
+                let intended =
+                    Duration::from_secs_f64((number as f64 + 0.5) / f64::from(QUEUE_RATE));
+                since_start(answered).saturating_sub(intended)
+            }
+        };
+        answers.map(latency).collect()
     }
 }
 
@@ -145,12 +161,12 @@ fn one(
     duration: Duration,
 ) -> anyhow::Result<Comparison> {
     eprintln!("{title}");
-    let schedule = Schedule { kind, start: None, count: 0, free: None, latencies: Vec::new() };
-    let schedule = Arc::new(Mutex::new(schedule));
+    let schedule = Arc::new(Mutex::new(Schedule { kind, answers: Vec::new() }));
     let port = serve(Arc::clone(&schedule))?;
     let tester = Plimsoll::new(format!("http://127.0.0.1:{port}/"), arguments, duration);
     let sample = tester.measure(place)?;
-    let mut latencies = std::mem::take(&mut lock(&schedule).latencies);
+    let started_at = sample.started_at.context("the result tells no start")?;
+    let mut latencies = lock(&schedule).latencies(started_at);
     latencies.sort();
     ensure!(
         latencies.len() as u64 == sample.requests && sample.failures == 0,
@@ -238,26 +254,19 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_makes_those_wait_who_come_during_a_stall() {
-        let mut schedule = Schedule {
-            kind: Kind::Queue,
-            start: None,
-            count: 0,
-            free: None,
-            latencies: Vec::new(),
-        };
-        let now = Instant::now();
-        for _ in 0..=QUEUE_STALL_EVERY {
-            schedule.answer_at(now);
+    fn who_comes_to_a_queue_late_waited_since_it_should_have_come() {
+        let mut schedule = Schedule { kind: Kind::Queue, answers: Vec::new() };
+        let (started_at, start) = (SystemTime::now(), Instant::now());
+        let each = Duration::from_secs(1) / QUEUE_RATE;
+        // All come a second late.
+        let late = Duration::from_secs(1);
+        for number in 0..QUEUE_STALL_EVERY as u32 {
+            schedule.answer_at(start + late + each / 2 + each * number);
         }
-        let all = &schedule.latencies;
-        assert_eq!(all[0], Duration::from_millis(60));
-        let stalled = QUEUE_STALL_EVERY as usize - 1;
-        assert_eq!(all[stalled], QUEUE_STALL);
-        // The next comes 125 ms later, waits for the rest of the stall and takes its own time.
-        assert!(
-            all[stalled + 1]
-                >= QUEUE_STALL - Duration::from_millis(125) + Duration::from_millis(60)
-        );
+        let latencies = schedule.latencies(started_at);
+        let is_near = |a: Duration, b: Duration| a.abs_diff(b) < Duration::from_millis(20);
+        assert!(is_near(latencies[0], late + Duration::from_millis(60)), "{latencies:?}");
+        let stalled = latencies[QUEUE_STALL_EVERY - 1];
+        assert!(is_near(stalled, late + QUEUE_STALL), "{latencies:?}");
     }
 }

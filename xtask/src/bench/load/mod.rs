@@ -148,9 +148,8 @@ pub(super) fn run(workspace: &Workspace, options: &LoadOptions) -> anyhow::Resul
     let open = open(&place, rounds, &closed)?;
     let memory = memory(&place, options.quick)?;
     let truths = known::compare(&place, options.quick)?;
-    let words: Vec<String> = std::env::args().skip(1).collect();
     let run = Run {
-        command: format!("cargo xtask {}", words.join(" ")),
+        command: options.command_line(),
         date: machine::date()?,
         machine: Machine::read(&cores),
         versions,
@@ -175,6 +174,16 @@ pub(super) fn run(workspace: &Workspace, options: &LoadOptions) -> anyhow::Resul
     fs::write(&table, text)?;
     println!("written: {}\nwritten: {}", json.display(), table.display());
     Ok(ExitCode::SUCCESS)
+}
+
+impl LoadOptions {
+    /// For people.
+    fn command_line(&self) -> String {
+        let Self { rounds, seconds, .. } = self;
+        let program = if self.plimsoll.is_some() { " --plimsoll FILE" } else { "" };
+        let quick = if self.quick { " --quick" } else { "" };
+        format!("cargo xtask bench load --rounds {rounds} --seconds {seconds}{quick}{program}")
+    }
 }
 
 impl Place {

@@ -1,9 +1,10 @@
 //! The testers: how each is started, and what it reports in one form.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::process::{Guarded, Usage};
@@ -25,6 +26,9 @@ pub(super) struct Sample {
     pub(super) service_time: Option<Latency>,
     /// Seconds; of the open model.
     pub(super) lag_p99: Option<f64>,
+    /// When the first request could have been sent.
+    #[serde(skip)]
+    pub(super) started_at: Option<SystemTime>,
 }
 
 impl Sample {
@@ -63,10 +67,11 @@ pub(super) trait Tester {
         read.with_context(|| format!("cannot read what {} found: {printed}", self.name()))
     }
 
-    /// For people.
+    /// For people, with `DIR` for the temporary folder.
     fn command_line(&self, place: &Place) -> String {
         let command = self.command(place);
-        let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
+        let folder = place.folder.path().to_string_lossy();
+        let words = command.get_args().map(|word| word.to_string_lossy().replace(&*folder, "DIR"));
         [self.name().to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
     }
 }
@@ -93,6 +98,12 @@ struct Document {
     latency: Latency,
     service_time: Latency,
     tester: DocumentTester,
+    run: DocumentRun,
+}
+
+#[derive(Deserialize)]
+struct DocumentRun {
+    started_at: String,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +144,7 @@ impl Tester for Plimsoll {
             latency: Some(document.latency),
             service_time: Some(document.service_time),
             lag_p99: document.tester.scheduling_lag.p99,
+            started_at: Some(document.run.started_at.parse::<Timestamp>()?.into()),
         })
     }
 }
@@ -172,6 +184,7 @@ impl Tester for Wrk {
             }),
             service_time: None,
             lag_p99: None,
+            started_at: None,
         })
     }
 }
@@ -220,6 +233,7 @@ impl Tester for H2load {
             latency: None,
             service_time: None,
             lag_p99: None,
+            started_at: None,
         })
     }
 }
