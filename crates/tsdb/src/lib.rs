@@ -1,6 +1,6 @@
-//! Time series: the Prometheus text exposition format.
+//! Time series: labels and samples, and the Prometheus text exposition format.
 //!
-//! Time is always an argument and there are no sockets here: who serves or stores the text is
+//! Time is always an argument and there are no sockets here: who serves, scrapes or asks is
 //! another's business.
 //!
 //! ```
@@ -15,3 +15,6 @@
 //! ```
 
 pub mod exposition;
+pub mod labels;
+pub mod sample;
+pub mod source;
