@@ -1,5 +1,6 @@
 //! Whole runs against servers on the loopback: what is counted, and as what.
 
+mod ending;
 mod peer;
 mod protocols;
 

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -149,6 +150,26 @@ pub(super) fn plan_of(load: Load, peer: &Peer) -> Plan {
 pub(super) fn results(plan: &Plan) -> Results {
     let (_stop, controls) = controls();
     run(plan, &controls, &mut |_| {}).unwrap()
+}
+
+/// As [`results`], of a plan that might never end.
+pub(super) fn results_at_last(plan: Plan) -> Results {
+    /// Far beyond what any test plans.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(results(&plan)));
+    told.recv_timeout(PATIENCE).expect("the run ends")
+}
+
+/// So many users for a time, however many iterations they do.
+pub(super) fn staged(stages: &[(f64, f64, u64)]) -> Load {
+    let stage = |(from, to, millis): &(f64, f64, u64)| Stage {
+        from: *from,
+        to: *to,
+        lasting: Duration::from_millis(*millis),
+    };
+    let stages = stages.iter().map(stage).collect();
+    Load::Closed(Closed { stages, iterations_per_user: None, iterations: None })
 }
 
 /// What stops a run, and what it is started with.
