@@ -28,6 +28,15 @@ const CHECKS_MAX: usize = 10_000;
 /// An instance, by its place in the recorder.
 pub(super) type Instance = u16;
 
+/// What a thread tells the reader.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Which thread, from 0.
+    pub(super) thread: usize,
+    /// A second that is over; `None` once it tells no more.
+    pub(super) second: Option<Second>,
+}
+
 /// What happened on one thread in one second.
 #[derive(Debug)]
 pub(super) struct Second {
@@ -132,7 +141,8 @@ fn has_time(sample: &Sample) -> bool {
 #[derive(Debug)]
 pub(super) struct Recorder {
     start: Instant,
-    seconds: SyncSender<Second>,
+    thread: usize,
+    seconds: SyncSender<Told>,
     second: Current,
     labels: Vec<Figures>,
     instances: Vec<(String, Figures)>,
@@ -182,9 +192,15 @@ pub(super) struct Record {
 
 impl Recorder {
     /// For a plan with so many labels, that starts then.
-    pub(super) fn new(start: Instant, labels: usize, seconds: SyncSender<Second>) -> Self {
+    pub(super) fn new(
+        start: Instant,
+        labels: usize,
+        thread: usize,
+        seconds: SyncSender<Told>,
+    ) -> Self {
         Self {
             start,
+            thread,
             seconds,
             second: Current {
                 number: 0,
@@ -374,7 +390,7 @@ impl Recorder {
         second.bytes_received = 0;
         second.failures.fill(0);
         second.instances.clear();
-        match self.seconds.try_send(message) {
+        match self.seconds.try_send(Told { thread: self.thread, second: Some(message) }) {
             // Without a reader nobody wants to know.
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
             // The reader is stuck in what it does with seconds; waiting for it would hold up the
@@ -389,6 +405,8 @@ impl Recorder {
         if self.second.requests > 0 || self.second.due > 0 {
             self.tell(levels);
         }
+        // Waits for the reader if need be: the load is over. Without a reader nobody wants to know.
+        let _ = self.seconds.send(Told { thread: self.thread, second: None });
         let mut connections = mem::take(&mut self.connections);
         connections.connect_time = self.connect_time.take();
         connections.tls_time = self.tls_time.take();

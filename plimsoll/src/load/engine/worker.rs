@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use super::constant::{Constant, Sole};
 use super::group::Group;
 use super::multiplex::Multiplex;
-use super::recorder::{Levels, Record, Recorder, Second};
+use super::recorder::{Levels, Record, Recorder, Told};
 use super::usage;
 use crate::config::bench::model::{Plan, Request};
 use crate::load::client::dial::{Dialer, Prepared};
@@ -187,7 +187,7 @@ pub(super) struct Share {
 pub(super) fn run(
     common: Arc<Common>,
     index: usize,
-    seconds: SyncSender<Second>,
+    seconds: SyncSender<Told>,
     mut interrupt: watch::Receiver<bool>,
 ) -> io::Result<Share> {
     net::run(async move {
@@ -195,7 +195,7 @@ pub(super) fn run(
         let groups = 0..common.plan.groups.len();
         let soles = groups.map(|group| Sole::of(&common.shared, group).map(Rc::new)).collect();
         let worker = Rc::new(Worker {
-            recorder: RefCell::new(Recorder::new(common.start, labels, seconds)),
+            recorder: RefCell::new(Recorder::new(common.start, labels, index, seconds)),
             dialer: Dialer::new(Arc::clone(&common.connecting)),
             soles,
             constants: RefCell::default(),
