@@ -111,6 +111,9 @@ impl Connections {
             let place = match self.seats.iter().position(|seat| seat.is_at(origin)) {
                 Some(place) => place,
                 None => {
+                    if self.seats.len() == KEPT_MAX {
+                        self.seats.remove(0);
+                    }
                     self.seats.push(worker.multiplex.seat(origin, settings.streams));
                     self.seats.len() - 1
                 }
@@ -151,6 +154,7 @@ impl Connections {
         let terms = Terms {
             wanted,
             look: (sending.glances && sending.wanted.headers).then_some(&mut look),
+            authority: &sending.outgoing.origin.authority,
             deadline: &self.deadline,
             scratch: &worker.scratch,
             sent,
@@ -159,7 +163,7 @@ impl Connections {
             .exchange(sending.message, terms)
             .await
             .map_err(|trouble| Failed::sent(trouble, sent))?;
-        if answer.reusable && worker.common.plan.http.keep_alive {
+        if answer.reusable {
             self.keep(&sending.outgoing.origin, connection);
         }
         Ok(Done { reply: answer.into(), instance })
@@ -167,7 +171,7 @@ impl Connections {
 
     fn take(&mut self, origin: &Rc<Origin>) -> Option<Connection> {
         let place = self.kept.iter().position(|kept| is_same(&kept.0, origin))?;
-        Some(self.kept.swap_remove(place).1).filter(Connection::is_quiet)
+        Some(self.kept.remove(place).1).filter(Connection::is_quiet)
     }
 
     fn keep(&mut self, origin: &Rc<Origin>, connection: Connection) {
@@ -189,7 +193,7 @@ impl Connections {
             is_same(&one.0, &outgoing.origin) && one.1 == outgoing.target
         };
         let mut connection = match self.websockets.iter().position(target) {
-            Some(place) => self.websockets.swap_remove(place).2,
+            Some(place) => self.websockets.remove(place).2,
             None => open_websocket(worker, outgoing, &self.deadline, timeout).await?,
         };
         let sent = Instant::now();
@@ -240,9 +244,11 @@ async fn over_http2(
             Ok(reply) => {
                 let instance = match &worker.common.plan.served_by {
                     Some(ServedBy::Header(name)) if sending.glances => {
-                        reply.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name)).map(
-                            |header| worker.recorder.borrow_mut().instance(header.1.as_bytes()),
-                        )
+                        let mut headers = reply.headers.iter();
+                        let header = headers.find(|header| header.0.eq_ignore_ascii_case(name));
+                        let value = header.map(|header| header.1.as_bytes());
+                        let value = value.filter(|value| !value.is_empty());
+                        value.map(|value| worker.recorder.borrow_mut().instance(value))
                     }
                     _ => None,
                 };
