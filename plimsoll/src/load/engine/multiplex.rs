@@ -2,9 +2,12 @@
 //!
 //! Each user has a seat on one connection, which has as many as the plan allows requests at once.
 //! Whether a server speaks HTTP/2 is known once the first connection to it is made; until then
-//! others wait for that one, so that there are not more connections than seats ask for.
+//! others wait for that one, so that there are not more connections than seats ask for. Where it
+//! cannot be made, all who waited for it are told so: if they tried one after the other, the last of
+//! a hundred would wait a hundred times as long as one may wait for a connection.
 //!
-//! Invariant: a seat's user is counted as long as the seat lives.
+//! Invariants: a seat's user is counted as long as the seat lives; servers beyond [`SERVERS_MAX`]
+//! are forgotten, with their connections, once nobody has a seat at them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,6 +19,9 @@ use super::worker::Worker;
 use crate::load::client::dial::{Dialled, Purpose};
 use crate::load::client::http2::Connection;
 use crate::load::client::{Origin, Trouble};
+
+/// Most servers that are remembered without anybody there.
+const SERVERS_MAX: usize = 1024;
 
 /// The shared connections of a thread.
 #[derive(Debug, Default)]
@@ -32,6 +38,9 @@ struct Server {
     /// Held while the first connection is made.
     asking: Mutex<()>,
     carriers: RefCell<Vec<Rc<Carrier>>>,
+    /// How many attempts to connect have failed, and why the last did.
+    failed: Cell<u64>,
+    trouble: RefCell<Option<Trouble>>,
 }
 
 /// A connection, made when it is needed and again when it has ended.
@@ -70,11 +79,16 @@ impl Multiplex {
         let server = match servers.iter().find(|server| server.origin == *origin) {
             Some(server) => Rc::clone(server),
             None => {
+                if servers.len() >= SERVERS_MAX {
+                    servers.retain(|server| server.has_users());
+                }
                 let server = Rc::new(Server {
                     origin: Rc::clone(origin),
                     speaks_http2: Cell::new(None),
                     asking: Mutex::new(()),
                     carriers: RefCell::default(),
+                    failed: Cell::new(0),
+                    trouble: RefCell::default(),
                 });
                 servers.push(Rc::clone(&server));
                 server
@@ -93,6 +107,20 @@ impl Multiplex {
     }
 }
 
+impl Server {
+    fn has_users(&self) -> bool {
+        self.carriers.borrow().iter().any(|carrier| carrier.users.get() > 0)
+    }
+
+    /// Why an attempt failed that ended after there had been so many failures.
+    fn trouble_since(&self, failed: u64) -> Option<Trouble> {
+        if self.failed.get() == failed {
+            return None;
+        }
+        self.trouble.borrow().clone()
+    }
+}
+
 impl Seat {
     /// Whether it is at this server.
     pub(super) fn is_at(&self, origin: &Rc<Origin>) -> bool {
@@ -105,6 +133,7 @@ impl Seat {
     /// None can be made.
     pub(super) async fn connection(&self, worker: &Worker) -> Result<Carried, Trouble> {
         let server = &self.server;
+        let failed = server.failed.get();
         let first = match server.speaks_http2.get() {
             None => Some(server.asking.lock().await),
             Some(_) => None,
@@ -118,7 +147,15 @@ impl Seat {
         if let Some(connection) = connection.as_ref().filter(|one| one.is_usable()) {
             return Ok(Carried::Http2(Rc::clone(connection)));
         }
-        let dialled = connect(worker, &server.origin, Purpose::Requests).await?;
+        // One that this user waited for: another would end like it.
+        if let Some(trouble) = server.trouble_since(failed) {
+            return Err(trouble);
+        }
+        let dialled =
+            connect(worker, &server.origin, Purpose::Requests).await.inspect_err(|trouble| {
+                server.failed.set(server.failed.get() + 1);
+                server.trouble.replace(Some(trouble.clone()));
+            })?;
         if server.speaks_http2.get().is_none() {
             server.speaks_http2.set(Some(dialled.http2));
         }
@@ -130,5 +167,35 @@ impl Seat {
         let opened = Rc::new(Connection::open(dialled.transport, &server.origin, streams).await?);
         *connection = Some(Rc::clone(&opened));
         Ok(Carried::Http2(opened))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::client::Scheme;
+    use crate::load::client::peers::origin;
+
+    #[test]
+    fn servers_without_users_are_forgotten() {
+        let multiplex = Multiplex::default();
+        let kept = multiplex.seat(&origin(Scheme::Https, "kept", 443), 1);
+        for number in 0..3 * SERVERS_MAX {
+            drop(multiplex.seat(&origin(Scheme::Https, &format!("a{number}"), 443), 1));
+        }
+        let servers = multiplex.servers.borrow();
+        assert!(servers.len() <= SERVERS_MAX, "{}", servers.len());
+        assert!(servers.iter().any(|server| Rc::ptr_eq(server, &kept.server)));
+    }
+
+    #[test]
+    fn seats_that_were_left_are_taken_first() {
+        let multiplex = Multiplex::default();
+        let server = origin(Scheme::Https, "a", 443);
+        let seats: Vec<Seat> = (0..5).map(|_| multiplex.seat(&server, 2)).collect();
+        assert_eq!(seats[0].server.carriers.borrow().len(), 3);
+        drop(seats);
+        let seats: Vec<Seat> = (0..6).map(|_| multiplex.seat(&server, 2)).collect();
+        assert_eq!(seats[0].server.carriers.borrow().len(), 3);
     }
 }
