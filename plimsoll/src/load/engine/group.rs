@@ -88,6 +88,8 @@ pub(super) struct OpenGroup {
     /// Users without an iteration, the last to become so at the end.
     idle: RefCell<Vec<Rc<Seat>>>,
     users: Cell<usize>,
+    /// How many users ever came, of whom some may have left.
+    brought: Cell<u64>,
     users_max: usize,
 }
 
@@ -113,6 +115,7 @@ impl OpenGroup {
             queue: RefCell::new(Queue::new(Schedule::new(&open.arrivals, share, seed))),
             idle: RefCell::default(),
             users: Cell::new(0),
+            brought: Cell::new(0),
             users_max: ((open.in_flight_max + threads - 1 - worker.index) / threads).max(1),
         }
     }
@@ -173,12 +176,13 @@ impl OpenGroup {
     }
 
     fn bring_user(self: &Rc<Self>, given: (Duration, Busy)) {
-        let ordinal = self.users.get() as u64;
         self.users.set(self.users.get() + 1);
+        let ordinal = self.brought.replace(self.brought.get() + 1);
         let number = self.share.index + self.share.of * ordinal;
         let group = Rc::clone(self);
+        // From now on, not when its task comes to run: it may be the only one that is there.
+        let present = self.worker.present();
         net::spawn(async move {
-            let _present = group.worker.present();
             let mut user = User::new(&group.worker, group.number, number);
             let seat = Rc::new(Seat::default());
             let mut next = Some(given);
@@ -195,6 +199,7 @@ impl OpenGroup {
                 // Arrivals may wait for one that stays.
                 group.give_out(Instant::now());
             }
+            drop(present);
         });
     }
 

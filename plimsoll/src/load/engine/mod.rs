@@ -101,15 +101,16 @@ pub fn run(
 ) -> Result<Results, RunError> {
     let plan = Arc::new(plan.clone());
     let threads = threads(&plan);
+    let origins = script::origins(&plan).map_err(RunError::Plan)?;
+    let asked = origins.iter().map(|(origin, _)| origin);
+    // Looks names up and reads files, which may take long: the start is set after it.
+    let connecting = dial::prepare(&plan.http, asked).map_err(RunError::Prepare)?;
     let soonest = Timestamp::now() + LEAD;
     let started_at = controls.start_at.map_or(soonest, |start_at| start_at.max(soonest));
     let seed = plan.seed.unwrap_or_else(|| fastrand::u64(..));
     let surroundings =
         Surroundings { started_at, seed, zone: TimeZone::system(), machine: machine() };
     let shared = Arc::new(Shared::new(Arc::clone(&plan), surroundings));
-    let origins = script::origins(&plan).map_err(RunError::Plan)?;
-    let asked = origins.iter().map(|(origin, _)| origin);
-    let connecting = dial::prepare(&plan.http, asked).map_err(RunError::Prepare)?;
     let start = wait_until_near(started_at, controls)?;
     let planned = planned(&plan);
     let processor_time = usage::processor_time(UsageWho::RUSAGE_SELF);

@@ -1,8 +1,9 @@
 //! Whole runs against servers on the loopback: what is counted, and as what.
 
 mod ending;
-mod peer;
+pub(super) mod peer;
 mod protocols;
+mod users;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

@@ -257,7 +257,7 @@ impl User {
         let timeout = request.timeout.unwrap_or(shared.plan().http.timeout);
         let mut hops = 0;
         loop {
-            let outcome = self.send(&rendered, wanted, timeout, course.now).await;
+            let outcome = self.send(&rendered, wanted, timeout).await;
             let intended = course.intended.take();
             let outgoing = rendered.outgoing();
             let reply = match outcome {
@@ -339,7 +339,6 @@ impl User {
         rendered: &Rendered,
         wanted: Wanted,
         timeout: Duration,
-        now: Instant,
     ) -> Result<Done, Failed> {
         let message = match rendered {
             Rendered::Constant(constant) => &constant.message,
@@ -347,7 +346,8 @@ impl User {
         };
         let outgoing = rendered.outgoing();
         let sending = Sending { outgoing, message, wanted, glances: false, timeout };
-        self.connections.request(&self.worker, sending, now).await
+        // Judging the last answer and rendering this request took time that is not the server's.
+        self.connections.request(&self.worker, sending, Instant::now()).await
     }
 
     /// Counts an answer; when it was whole.
