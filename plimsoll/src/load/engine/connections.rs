@@ -10,7 +10,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::multiplex::{Carried, Seat};
@@ -211,6 +211,14 @@ impl Connections {
         let origin = Rc::clone(&outgoing.origin);
         self.websockets.push((origin, outgoing.target.clone(), connection));
         Ok(reply)
+    }
+
+    /// Takes what servers send to a user that waits for something else: whoever does not answer their
+    /// pings is thought to be gone. The calling task is woken when more comes.
+    pub(super) fn attend(&mut self, context: &mut Context<'_>) {
+        for (_, _, connection) in &mut self.websockets {
+            connection.attend(context);
+        }
     }
 
     /// Closes what belongs to one iteration only.

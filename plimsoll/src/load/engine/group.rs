@@ -192,7 +192,7 @@ impl OpenGroup {
                 if !stays {
                     break;
                 }
-                next = group.next(&seat, now).await;
+                next = group.next(&seat, &mut user, now).await;
             }
             group.users.set(group.users.get() - 1);
             if !group.worker.ending.get() {
@@ -204,7 +204,12 @@ impl OpenGroup {
     }
 
     /// The next iteration of a user that has finished one.
-    async fn next(&self, seat: &Rc<Seat>, now: Instant) -> Option<(Duration, Busy)> {
+    async fn next(
+        &self,
+        seat: &Rc<Seat>,
+        user: &mut User,
+        now: Instant,
+    ) -> Option<(Duration, Busy)> {
         if self.worker.ending.get() {
             return None;
         }
@@ -217,6 +222,7 @@ impl OpenGroup {
             Some(given) => Poll::Ready(Some(given)),
             None => {
                 *seat.waker.borrow_mut() = Some(context.waker().clone());
+                user.attend(context);
                 Poll::Pending
             }
         })

@@ -6,8 +6,11 @@
 //! Invariant: only the first request of an iteration is measured from its intended time; every
 //! request that was begun is counted once, unless the run was broken off before its end.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::connections::{Connections, Done, Failed, Sending};
@@ -217,10 +220,17 @@ impl User {
     async fn pause(&mut self, pause: Duration, course: &mut Course) {
         course.busy = None;
         let begun = Instant::now();
-        match begun.checked_add(pause) {
-            Some(end) => net::sleep_until(end).await,
-            None => std::future::pending().await,
-        }
+        let mut over = pin!(async {
+            match begun.checked_add(pause) {
+                Some(end) => net::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        });
+        poll_fn(|context| {
+            self.attend(context);
+            over.as_mut().poll(context)
+        })
+        .await;
         course.now = Instant::now();
         course.busy = Some(self.worker.busy());
         for transaction in &mut self.transactions {
@@ -230,6 +240,11 @@ impl User {
         if let Some(intended) = &mut course.intended {
             *intended += pause;
         }
+    }
+
+    /// Takes what comes while the user waits for something else.
+    pub(super) fn attend(&mut self, context: &mut Context<'_>) {
+        self.connections.attend(context);
     }
 
     fn end_transaction(&mut self, label: usize, succeeded: bool, with_pauses: bool, now: Instant) {

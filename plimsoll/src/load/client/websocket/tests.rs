@@ -213,6 +213,78 @@ fn pings_are_answered_while_waiting() {
     .unwrap();
 }
 
+/// Attends to a connection until the other side has told something.
+async fn attend_until<T>(connection: &mut Connection, told: oneshot::Receiver<T>) -> T {
+    let mut told = std::pin::pin!(told);
+    poll_fn(|context| {
+        connection.attend(context);
+        Future::poll(told.as_mut(), context)
+    })
+    .await
+    .unwrap()
+}
+
+#[test]
+fn pings_are_answered_between_exchanges_and_messages_kept() {
+    net::run(async {
+        let (sender, answered) = oneshot::channel();
+        let mut connection = open_against(async |mut stream| {
+            for text in ["one", "two"] {
+                stream.send(Message::text(text)).await.unwrap();
+            }
+            stream.send(Message::Ping(Bytes::from_static(b"there?"))).await.unwrap();
+            stream.send(Message::text("three")).await.unwrap();
+            let frame = CloseFrame { code: 1001.into(), reason: "restarting".into() };
+            sender.send(stream.next().await.unwrap().unwrap()).unwrap();
+            stream.close(Some(frame)).await.unwrap();
+            while stream.next().await.is_some() {}
+        })
+        .await;
+        let pong = attend_until(&mut connection, answered).await;
+        assert_eq!(pong, Message::Pong(Bytes::from_static(b"there?")));
+        for text in ["one", "two", "three"] {
+            assert_eq!(connection.exchange(None, 1, None).await.unwrap().body, text.as_bytes());
+        }
+        poll_fn(|context| {
+            connection.attend(context);
+            if connection.ended.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let trouble = connection.exchange(text("a"), 1, None).await.unwrap_err();
+        assert!(trouble.detail.ends_with("with code 1001: restarting"), "{}", trouble.detail);
+    })
+    .unwrap();
+}
+
+#[test]
+fn no_more_is_kept_than_may_be() {
+    net::run(async {
+        let (sender, sent) = oneshot::channel();
+        let mut connection = open_against(async |mut stream| {
+            for number in 0..2 * UNASKED_MAX {
+                stream.feed(Message::text(number.to_string())).await.unwrap();
+            }
+            stream.flush().await.unwrap();
+            sender.send(()).unwrap();
+            while stream.next().await.is_some() {}
+        })
+        .await;
+        attend_until(&mut connection, sent).await;
+        poll_fn(|context| {
+            connection.attend(context);
+            if connection.has_room() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        assert_eq!(connection.unasked.len(), UNASKED_MAX);
+        // What is over is not lost.
+        for number in 0..2 * UNASKED_MAX {
+            let reply = connection.exchange(None, 1, None).await.unwrap();
+            assert_eq!(reply.body, number.to_string().as_bytes());
+        }
+    })
+    .unwrap();
+}
+
 #[test]
 fn closing_is_told_with_code_and_reason() {
     net::run(async {

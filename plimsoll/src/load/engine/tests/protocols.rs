@@ -7,6 +7,7 @@ use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
 use http::Response;
+use tokio_tungstenite::tungstenite;
 
 use super::peer::{get, plan, results, users};
 use crate::config::bench::model::*;
@@ -154,4 +155,44 @@ fn messages_go_over_one_connection_an_iteration() {
     assert_eq!((results.total.requests, results.total.errors()), (12, 0), "{results:?}");
     assert_eq!(results.checks["comes back"].passed, 12);
     assert_eq!(results.connections.opened, 6);
+}
+
+#[test]
+fn pings_are_answered_while_a_user_pauses() {
+    let (tell, told) = mpsc::channel();
+    let port = serve(async move || {
+        let (listener, port) = listener().await;
+        net::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
+            while let Some(Ok(message)) = stream.next().await {
+                if message.is_text() {
+                    stream.send(message.clone()).await.unwrap();
+                    stream.send(tungstenite::Message::Ping("there?".into())).await.unwrap();
+                }
+                tell.send(message).unwrap();
+            }
+        });
+        port
+    });
+    let message = |text: &str| {
+        Step::Message(Box::new(Message {
+            label: 0,
+            url: Template::text(format!("ws://127.0.0.1:{port}/")),
+            headers: Vec::new(),
+            send: Some(Template::text(text)),
+            binary: false,
+            replies: 1,
+            until: None,
+            timeout: None,
+            extract: Vec::new(),
+            checks: Vec::new(),
+        }))
+    };
+    let pause = Step::Pause(Pause::Constant(Template::text("1000")));
+    let results = results(&plan(users(1, 1), vec![message("a"), pause, message("b")]));
+    assert_eq!((results.total.requests, results.total.errors()), (2, 0), "{results:?}");
+    let order: Vec<_> = told.iter().take(3).collect();
+    let text = tungstenite::Message::text;
+    assert_eq!(order, [text("a"), tungstenite::Message::Pong("there?".into()), text("b")]);
 }
