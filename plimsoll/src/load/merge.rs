@@ -154,6 +154,7 @@ fn absorb(whole: &mut Results, other: &Results) {
     tester.due += others.due;
     tester.waited += others.waited;
     tester.unsent += others.unsent;
+    tester.given_up += others.given_up;
     tester.exhausted += others.exhausted;
     overlay(&mut whole.timeline, &other.timeline, offset);
 }

@@ -128,6 +128,9 @@ pub struct Tester {
     pub waited: u64,
     /// Those that never began: the run ended first.
     pub unsent: u64,
+    /// Those that were given up under way: the run was broken off, and they had not ended a few
+    /// seconds later. What they waited for is in no figure.
+    pub given_up: u64,
     /// Connection attempts that failed for want of ports or descriptors here.
     pub exhausted: u64,
 }

@@ -160,10 +160,18 @@ fn ended_early(results: &Results) -> Found {
         Ended::Stopped => "was stopped after a failure, as the plan says,",
     };
     let lasted = figures::duration(results.run.elapsed);
-    Some((
-        WarningKind::EndedEarly,
-        format!("The run {why} after {lasted}; the figures are of what was done until then."),
-    ))
+    let mut text =
+        format!("The run {why} after {lasted}; the figures are of what was done until then.");
+    let given_up = results.tester.given_up;
+    if given_up > 0 {
+        text.push_str(&format!(
+            " {} under way had no end a few seconds later and {} given up: what they waited for is \
+             in no figure.",
+            figures::plural(given_up, "iteration"),
+            if given_up == 1 { "was" } else { "were" }
+        ));
+    }
+    Some((WarningKind::EndedEarly, text))
 }
 
 fn tester_busy(results: &Results) -> Found {
@@ -369,6 +377,21 @@ mod tests {
             results.run.ended = Ended::Interrupted;
         });
         assert_eq!(nothing, [WarningKind::Nothing, WarningKind::EndedEarly]);
+    }
+
+    #[test]
+    fn what_was_given_up_is_told() {
+        let mut results = fixtures::shop();
+        results.run.ended = Ended::Interrupted;
+        results.tester.given_up = 1200;
+        let text = ended_early(&results).unwrap().1;
+        assert!(
+            text.ends_with(
+                " 1 200 iterations under way had no end a few seconds later and were given up: \
+                 what they waited for is in no figure."
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -236,6 +236,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
         tester.due += record.due;
         tester.waited += record.waited;
         tester.unsent += share.unsent;
+        tester.given_up += share.given_up;
         tester.exhausted += share.exhausted;
     }
     tester.scheduling_lag = lag;

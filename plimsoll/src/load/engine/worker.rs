@@ -174,6 +174,8 @@ impl Worker {
 pub(super) struct Share {
     pub(super) record: Record,
     pub(super) unsent: u64,
+    /// Iterations that were under way when waiting for them was given up.
+    pub(super) given_up: u64,
     pub(super) exhausted: u64,
     pub(super) ended: Ended,
     /// Processor time of the thread.
@@ -217,7 +219,7 @@ pub(super) fn run(
         for number in 0..worker.common.plan.groups.len() {
             groups.push(Group::start(&worker, number)?);
         }
-        let ended = reach_end(&worker, &mut interrupt).await;
+        let mut ended = reach_end(&worker, &mut interrupt).await;
         let unsent = groups.iter().map(Group::end).sum();
         worker.ending.set(true);
         let drained = async {
@@ -234,13 +236,19 @@ pub(super) fn run(
         };
         tokio::select! {
             () = drained => {}
-            () = patience => {}
+            () = patience => {
+                if ended == Ended::Finished {
+                    // Somebody did not let it.
+                    ended = Ended::Interrupted;
+                }
+            }
         }
         let levels = worker.levels();
         let record = worker.recorder.borrow_mut().finish(Instant::now(), levels);
         Ok(Share {
             record,
             unsent,
+            given_up: levels.in_flight,
             exhausted: worker.dialer.exhausted(),
             ended,
             processor_time: usage::processor_time(UsageWho::RUSAGE_THREAD),

@@ -335,6 +335,9 @@ pub(super) struct TesterDocument {
     pub waited: u64,
     /// Those that never began: the run ended first.
     pub unsent: u64,
+    /// Those that were given up under way: the run was broken off, and they had not ended a few
+    /// seconds later.
+    pub given_up: u64,
     /// Connection attempts that failed for want of ports or descriptors at the tester.
     pub exhausted: u64,
 }

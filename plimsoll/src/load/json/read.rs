@@ -270,6 +270,7 @@ fn tester(of: TesterDocument) -> Result<Tester, String> {
         due: of.due,
         waited: of.waited,
         unsent: of.unsent,
+        given_up: of.given_up,
         exhausted: of.exhausted,
     })
 }

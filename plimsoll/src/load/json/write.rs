@@ -217,6 +217,7 @@ fn tester(tester: &Tester, encoder: &mut Encoder) -> TesterDocument {
         due: tester.due,
         waited: tester.waited,
         unsent: tester.unsent,
+        given_up: tester.given_up,
         exhausted: tester.exhausted,
     }
 }

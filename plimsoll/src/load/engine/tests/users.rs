@@ -114,18 +114,17 @@ fn no_two_users_have_the_same_number() {
 
 #[test]
 fn arrivals_are_taken_by_those_who_come_for_users_that_left() {
-    let server = peer(|_, _| {
-        std::thread::sleep(Duration::from_millis(2));
-        Answer::Bytes("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".into())
-    });
-    let Load::Open(mut open) = rate(1000.0, Duration::from_millis(20), 1) else { unreachable!() };
+    let failed = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+    let server = peer(move |_, _| Answer::Bytes(failed.into()));
+    let all = rate(100_000.0, Duration::from_millis(20), 1);
+    let Load::Open(mut open) = all else { unreachable!() };
     let Arrivals::Scheduled { stages, .. } = &mut open.arrivals else { unreachable!() };
     // Nothing comes any more, while what has come still waits.
     stages.push(Stage { from: 0.0, to: 0.0, lasting: Duration::from_secs(60) });
     let mut plan = plan_of(Load::Open(open), &server);
     plan.groups[0].on_error = OnError::StopUser;
     let results = results(&plan);
-    assert_eq!((results.total.requests, results.tester.unsent), (20, 0));
+    assert_eq!((results.total.requests, results.tester.unsent), (2000, 0));
     assert_eq!(results.run.ended, Ended::Finished);
 }
 
