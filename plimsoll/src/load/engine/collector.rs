@@ -132,8 +132,10 @@ impl<'a> Collector<'a> {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::num::NonZeroU32;
 
     use super::*;
+    use crate::config::bench::model::{Part, Step};
     use crate::load::engine::tests::peer::{get, plan, rate};
 
     fn second(thread: usize, number: u64) -> Told {
@@ -144,11 +146,12 @@ mod tests {
 
     #[test]
     fn a_second_is_told_once_nobody_will_tell_more_of_it() {
-        let request = crate::config::bench::model::Step::Request(Box::new(get("http://a/".into())));
-        let plan = plan(rate(9.0, Duration::from_secs(3), 1), vec![request]);
+        let request = Step::Request(Box::new(get("http://a/".into())));
+        let mut plan = plan(rate(27.0, Duration::from_secs(3), 1), vec![request]);
+        plan.part = Part { index: 1, of: NonZeroU32::new(3).unwrap() };
         let told = RefCell::new(Vec::new());
         let mut observe = |one: &Progress| {
-            // Up to the very end.
+            // That of this process, up to the very end.
             assert_eq!(one.target_rate, Some(9.0));
             let second = (one.elapsed.as_secs(), one.second.requests, one.second.users);
             told.borrow_mut().push((second, one.total_requests));

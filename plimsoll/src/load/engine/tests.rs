@@ -3,6 +3,7 @@
 mod ending;
 pub(super) mod peer;
 mod protocols;
+mod timing;
 mod users;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,10 @@ use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use peer::{Answer, controls, get, ok, peer, plan, plan_of, rate, results, users};
+use peer::{
+    Answer, controls, get, ok, peer, plan, plan_of, rate, results, results_at_last, users,
+    users_each,
+};
 
 use super::run;
 use crate::config::bench::model::*;
@@ -20,7 +24,7 @@ use crate::load::tally::Failure;
 #[test]
 fn every_iteration_is_counted_once() {
     let server = peer(|_, _| ok("", "hello"));
-    let plan = plan_of(users(5, 100), &server);
+    let plan = plan_of(users_each(5, 20), &server);
     let mut told = 0;
     let (_stop, controls) = controls();
     let results = run(&plan, &controls, &mut |progress| {
@@ -72,6 +76,8 @@ fn arrivals_of_all_threads_and_parts_are_those_of_the_plan() {
         let results = results(&plan);
         assert_eq!(results.tester.due, results.total.requests + results.tester.unsent);
         assert_eq!(results.tester.scheduling_lag.count(), results.tester.due);
+        // Nobody comes to everything at the very nanosecond.
+        assert!(results.tester.scheduling_lag.max() > Duration::from_nanos(1));
         let due: u64 = results.timeline.buckets.iter().map(|bucket| bucket.due).sum();
         assert_eq!(due, results.tester.due);
         requests += results.tester.due;
@@ -102,7 +108,7 @@ fn a_wait_for_a_free_user_counts_in_the_response_time() {
         std::thread::sleep(Duration::from_millis(50));
         ok("", "")
     });
-    let results = results(&plan_of(rate(200.0, Duration::from_millis(200), 1), &server));
+    let results = results(&plan_of(rate(200.0, Duration::from_secs(1), 1), &server));
     let total = &results.total;
     assert!(results.tester.waited > 0 && results.tester.unsent > 0);
     assert!(total.response_time.max() > total.service_time.max() + Duration::from_millis(50));
@@ -234,6 +240,16 @@ fn redirects_are_followed_and_count_as_requests() {
     let results = results(&plan(users(1, 5), vec![Step::Request(Box::new(request))]));
     assert_eq!(results.total.statuses, BTreeMap::from([(200, 5), (302, 5)]));
     assert_eq!((results.total.errors(), results.connections.opened), (0, 1));
+}
+
+#[test]
+fn redirects_are_followed_as_often_as_the_plan_says() {
+    let around = "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n";
+    let server = peer(move |_, _| Answer::Bytes(around.into()));
+    let mut request = get(format!("http://127.0.0.1:{}/", server.port));
+    request.redirects_max = 3;
+    let results = results_at_last(plan(users(1, 5), vec![Step::Request(Box::new(request))]));
+    assert_eq!(results.total.statuses, BTreeMap::from([(302, 20)]));
 }
 
 #[test]

@@ -73,8 +73,13 @@ fn requests_under_way_are_awaited_after_a_stop_and_told_if_in_vain() {
     });
     let mut plan = plan_of(users(8, u64::MAX), &server);
     plan.http.timeout = Duration::from_secs(60);
-    let results = run(&plan, &controls, &mut |_| {}).unwrap();
+    let mut levels = Vec::new();
+    let mut observe = |progress: &Progress| {
+        levels.push((progress.second.in_flight, progress.second.users));
+    };
+    let results = run(&plan, &controls, &mut observe).unwrap();
     assert_eq!(results.run.ended, Ended::Interrupted);
+    assert_eq!(levels.last(), Some(&(4, 4)));
     // None began after the stop, and none is lost: four were answered, and four never.
     assert_eq!(server.requests.load(Ordering::SeqCst), 8);
     assert_eq!((results.total.requests, results.total.errors()), (4, 0));
@@ -152,7 +157,7 @@ fn users_come_and_leave_as_the_stages_say() {
         let seen = Arc::clone(&seen);
         move |_, head| {
             let user = head.split(' ').nth(1).unwrap()[1..].parse::<u64>().unwrap();
-            seen.lock().unwrap().push((std::time::Instant::now(), user));
+            seen.lock().unwrap().push((Timestamp::now(), user));
             ok("", "")
         }
     });
@@ -169,19 +174,61 @@ fn users_come_and_leave_as_the_stages_say() {
     assert_eq!(seen.len() as u64, results.total.requests);
     let everyone = seen.iter().map(|(_, user)| *user).collect::<BTreeSet<_>>();
     assert_eq!(everyone, (1..=6).collect(), "the same six come back");
-    let first = |user: u64| seen.iter().position(|(_, of)| *of == user).unwrap();
-    let order: Vec<usize> = (1..=6).map(first).collect();
-    assert!(order.is_sorted(), "{order:?}");
+    let millis = |from: Timestamp, until: Timestamp| until.duration_since(from).as_millis();
+    for user in 1..=6 {
+        let (first, _) = seen.iter().find(|(_, of)| *of == user).unwrap();
+        // Nobody comes early. The wall clock may differ a little from that of the run.
+        let after = millis(results.run.started_at, *first);
+        assert!(after >= (user as i128 - 1) * 100 - 50, "{user}: {after}");
+    }
     // The longest time that a user was away, and who was there meanwhile.
     let away = |user: u64| {
         let places: Vec<_> = (0..seen.len()).filter(|place| seen[*place].1 == user).collect();
-        let spans = places.windows(2).map(|two| (seen[two[1]].0 - seen[two[0]].0, two[0], two[1]));
+        let spans =
+            places.windows(2).map(|two| (millis(seen[two[0]].0, seen[two[1]].0), two[0], two[1]));
         let (time, from, until) = spans.max().unwrap();
         (time, seen[from..until].iter().map(|(_, user)| *user).collect::<BTreeSet<_>>())
     };
     for user in 3..=6 {
         let (time, others) = away(user);
-        assert!(time >= Duration::from_millis(700), "{user}: {time:?}");
+        assert!(time >= 700, "{user}: {time}");
         assert!(others.is_superset(&[1, 2].into()), "{user}: {others:?}");
     }
+}
+
+#[test]
+fn nothing_begins_after_the_end() {
+    let server = peer(|_, _| {
+        std::thread::sleep(Duration::from_millis(300));
+        ok("", "")
+    });
+    let mut plan = plan_of(staged(&[(1.0, 1.0, 100)]), &server);
+    let next = plan.groups[0].steps[0].clone();
+    plan.groups[0].steps.push(next);
+    assert_eq!(results(&plan).total.requests, 1);
+    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_run_lasts_to_the_end_of_its_last_request() {
+    let server = peer(|_, _| ok("", ""));
+    let Load::Open(mut open) = rate(100.0, Duration::from_millis(50), 4) else { unreachable!() };
+    let Arrivals::Scheduled { stages, .. } = &mut open.arrivals else { unreachable!() };
+    stages.push(Stage { from: 0.0, to: 0.0, lasting: Duration::from_millis(1500) });
+    let results = results(&plan_of(Load::Open(open), &server));
+    assert_eq!((results.total.requests, results.tester.unsent), (5, 0));
+    assert!(results.run.elapsed < Duration::from_secs(1), "{:?}", results.run.elapsed);
+}
+
+#[test]
+fn who_cannot_connect_does_not_try_without_a_pause() {
+    // Bound, so that it is nobody else's, but listening to nobody.
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    bound.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let free = bound.local_addr().unwrap().as_socket().unwrap().port();
+    let step = Step::Request(Box::new(get(format!("http://127.0.0.1:{free}/"))));
+    let results = results(&plan(staged(&[(2.0, 2.0, 200)]), vec![step]));
+    let requests = results.total.requests;
+    assert_eq!(results.total.failures, BTreeMap::from([(Failure::Connect, requests)]));
+    assert!((2..=42).contains(&requests), "{requests}");
 }

@@ -89,6 +89,13 @@ pub(in crate::load::engine) fn users(count: u32, iterations: u64) -> Load {
     })
 }
 
+/// So many users, each of which does so many iterations.
+pub(in crate::load::engine) fn users_each(count: u32, iterations: u64) -> Load {
+    let stages =
+        vec![Stage { from: count.into(), to: count.into(), lasting: Duration::from_secs(60) }];
+    Load::Closed(Closed { stages, iterations_per_user: Some(iterations), iterations: None })
+}
+
 /// Evenly spaced arrivals.
 pub(in crate::load::engine) fn rate(
     per_second: f64,
@@ -163,8 +170,8 @@ pub(in crate::load::engine) fn results_at_last(plan: Plan) -> Results {
     /// Far beyond what any test plans.
     const PATIENCE: Duration = Duration::from_secs(60);
     let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(results(&plan)));
-    told.recv_timeout(PATIENCE).expect("the run ends")
+    thread::spawn(move || tell.send(Box::new(results(&plan))));
+    *told.recv_timeout(PATIENCE).expect("the run ends")
 }
 
 /// So many users for a time, however many iterations they do.

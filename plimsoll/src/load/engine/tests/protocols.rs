@@ -1,17 +1,21 @@
 //! The same engine over HTTP/2, TLS, Unix sockets and WebSockets.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use http::Response;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite;
 
-use super::peer::{get, plan, results, users};
+use super::peer::{get, plan, results, results_at_last, users, users_each};
 use crate::config::bench::model::*;
 use crate::load::client::peers::{Authority, listener, serve_tls};
+use crate::load::tally::Failure;
 use crate::net;
 
 /// A server that runs in an event loop on a thread of its own; its port.
@@ -51,7 +55,7 @@ fn users_share_connections_of_http2() {
         port
     });
     let url = format!("http://127.0.0.1:{port}/");
-    let mut plan = plan(users(12, 120), vec![Step::Request(Box::new(get(url)))]);
+    let mut plan = plan(users_each(12, 10), vec![Step::Request(Box::new(get(url)))]);
     plan.threads = Some(1);
     plan.http.version = HttpVersion::Http2;
     plan.http.streams = 5;
@@ -71,7 +75,6 @@ fn tls_agrees_on_the_version() {
     let over_http2 = serve(async move || serve_tls(two.server(&["h2"]), serve_http2).await);
     let over_http1 = serve(async move || {
         serve_tls(one.server(&["http/1.1"]), async |mut stream| {
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
             let mut head = [0; 4096];
             while stream.read(&mut head).await.is_ok_and(|count| count > 0) {
                 let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -82,7 +85,7 @@ fn tls_agrees_on_the_version() {
     });
     for (port, connections) in [(over_http2, 1), (over_http1, 4)] {
         let url = format!("https://localhost:{port}/");
-        let mut plan = plan(users(4, 40), vec![Step::Request(Box::new(get(url)))]);
+        let mut plan = plan(users_each(4, 10), vec![Step::Request(Box::new(get(url)))]);
         plan.threads = Some(1);
         plan.http = trusted.clone();
         let results = results(&plan);
@@ -151,7 +154,7 @@ fn messages_go_over_one_connection_an_iteration() {
         }],
     };
     let steps = vec![Step::Message(Box::new(message.clone())), Step::Message(Box::new(message))];
-    let results = results(&plan(users(2, 6), steps));
+    let results = results(&plan(users_each(2, 3), steps));
     assert_eq!((results.total.requests, results.total.errors()), (12, 0), "{results:?}");
     assert_eq!(results.checks["comes back"].passed, 12);
     assert_eq!(results.connections.opened, 6);
@@ -195,4 +198,58 @@ fn pings_are_answered_while_a_user_pauses() {
     let order: Vec<_> = told.iter().take(3).collect();
     let text = tungstenite::Message::text;
     assert_eq!(order, [text("a"), tungstenite::Message::Pong("there?".into()), text("b")]);
+}
+
+#[test]
+fn a_message_has_its_own_timeout() {
+    let port = serve(async || {
+        let (listener, port) = listener().await;
+        net::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
+            while stream.next().await.is_some() {}
+        });
+        port
+    });
+    let step = Step::Message(Box::new(Message {
+        label: 0,
+        url: Template::text(format!("ws://127.0.0.1:{port}/")),
+        headers: Vec::new(),
+        send: Some(Template::text("a")),
+        binary: false,
+        replies: 1,
+        until: None,
+        timeout: Some(Duration::from_millis(100)),
+        extract: Vec::new(),
+        checks: Vec::new(),
+    }));
+    let mut plan = plan(users(1, 1), vec![step]);
+    plan.http.timeout = Duration::from_secs(3600);
+    let results = results_at_last(plan);
+    assert_eq!(results.total.failures, BTreeMap::from([(Failure::Timeout, 1)]));
+}
+
+#[test]
+fn what_a_leaving_server_did_not_take_is_sent_again() {
+    // Settings, and GOAWAY: the last stream that was taken is 0.
+    const LEAVING: [u8; 26] =
+        [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let port = serve(async || {
+        let (listener, port) = listener().await;
+        net::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut preface = [0; 24];
+            stream.read_exact(&mut preface).await.unwrap();
+            stream.write_all(&LEAVING).await.unwrap();
+            let (next, _) = listener.accept().await.unwrap();
+            serve_http2(next).await;
+        });
+        port
+    });
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut plan = plan(users(1, 1), vec![Step::Request(Box::new(get(url)))]);
+    plan.http.version = HttpVersion::Http2;
+    let results = results(&plan);
+    assert_eq!((results.total.requests, results.total.errors()), (1, 0), "{results:?}");
+    assert_eq!(results.connections.opened, 2);
 }

@@ -1,6 +1,7 @@
 //! Who users are and what they keep: their numbers, cookies and connections, over whole runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -207,4 +208,16 @@ fn a_run_begins_after_its_files_were_read() {
     });
     let results = results(&plan);
     assert!(results.run.started_at > writing.join().unwrap());
+}
+
+#[test]
+fn iterations_are_shared_among_parts() {
+    let server = peer(|_, _| ok("", ""));
+    let mut plan = plan_of(users(4, 9), &server);
+    let of = NonZeroU32::new(2).unwrap();
+    let counts = [0, 1].map(|index| {
+        plan.part = Part { index, of };
+        results(&plan).total.requests
+    });
+    assert_eq!(counts, [5, 4]);
 }
