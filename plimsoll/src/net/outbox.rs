@@ -176,8 +176,10 @@ impl Outbox {
         if let Some(error) = failed {
             *ring = None;
             crate::log::warn(
-                "edge",
-                format_args!("io_uring failed ({error}): replies are sent one by one from now on"),
+                super::PART,
+                format_args!(
+                    "io_uring failed ({error}): small writes go out one by one from now on"
+                ),
             );
         }
     }
