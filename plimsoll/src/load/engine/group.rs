@@ -243,7 +243,8 @@ async fn bring_users(worker: Rc<Worker>, group: usize, closed: Closed, share: Sh
         if from > Instant::now() {
             net::sleep_until(from).await;
         }
-        if worker.ending.get() {
+        // Nobody waits for users for whom nothing is left to do.
+        if worker.ending.get() || !worker.common.has_iterations(group) {
             return;
         }
         let iterations = closed.iterations_per_user;

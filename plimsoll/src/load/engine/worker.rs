@@ -59,6 +59,11 @@ impl Common {
         let take = |left: u64| left.checked_sub(1);
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
+
+    /// Whether iterations of a group are left to begin.
+    pub(super) fn has_iterations(&self, group: usize) -> bool {
+        self.iterations[group].as_ref().is_none_or(|left| left.load(Ordering::Relaxed) > 0)
+    }
 }
 
 /// By request (its address, which is the shared program's) and group: the request, rendered, if it
