@@ -254,3 +254,23 @@ fn waiting_exchange_is_told_of_the_end_though_no_other_ends() {
     })
     .unwrap();
 }
+
+#[test]
+fn pings_are_answered_while_nothing_is_asked() {
+    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    const PONG: [u8; 17] = [0, 0, 8, 6, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    net::run(async {
+        let (sender, answered) = oneshot::channel();
+        let (_connection, _) = against(10, async move |mut stream| {
+            stream.write_all(&[&SETTINGS[..], &PING].concat()).await.unwrap();
+            let mut came = Vec::new();
+            while !came.windows(PONG.len()).any(|window| window == PONG) {
+                came.push(stream.read_u8().await.unwrap());
+            }
+            sender.send(()).unwrap();
+        })
+        .await;
+        answered.await.unwrap();
+    })
+    .unwrap();
+}
