@@ -1,6 +1,7 @@
 //! Whole runs against servers on the loopback: what is counted, and as what.
 
 mod ending;
+mod hostile;
 pub(super) mod peer;
 mod protocols;
 mod timing;

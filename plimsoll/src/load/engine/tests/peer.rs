@@ -76,6 +76,20 @@ pub(in crate::load::engine) fn peer(
     peer
 }
 
+/// A server that runs in an event loop on a thread of its own; its port.
+pub(in crate::load::engine) fn serve<F: Future<Output = u16>>(
+    start: impl FnOnce() -> F + Send + 'static,
+) -> u16 {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        crate::net::run(async {
+            tell.send(start().await).unwrap();
+            std::future::pending::<()>().await;
+        })
+    });
+    told.recv().unwrap()
+}
+
 /// So many users from the start on, for as long as their iterations take.
 pub(in crate::load::engine) fn users(count: u32, iterations: u64) -> Load {
     Load::Closed(Closed {

@@ -12,23 +12,11 @@ use http::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite;
 
-use super::peer::{get, plan, results, results_at_last, users, users_each};
+use super::peer::{get, plan, results, results_at_last, serve, users, users_each};
 use crate::config::bench::model::*;
 use crate::load::client::peers::{Authority, listener, serve_tls};
 use crate::load::tally::Failure;
 use crate::net;
-
-/// A server that runs in an event loop on a thread of its own; its port.
-fn serve<F: Future<Output = u16>>(start: impl FnOnce() -> F + Send + 'static) -> u16 {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        net::run(async {
-            tell.send(start().await).unwrap();
-            std::future::pending::<()>().await;
-        })
-    });
-    told.recv().unwrap()
-}
 
 async fn serve_http2<S>(stream: S)
 where

@@ -221,3 +221,18 @@ fn iterations_are_shared_among_parts() {
     });
     assert_eq!(counts, [5, 4]);
 }
+
+#[test]
+fn a_user_keeps_so_many_connections_and_no_more() {
+    let servers: Vec<_> = (0..18).map(|_| peer(|_, _| ok("", ""))).collect();
+    let step = |port: u16| Step::Request(Box::new(get(format!("http://127.0.0.1:{port}/"))));
+    let ports = |count: usize| servers[..count].iter().map(|server| step(server.port)).collect();
+    let opened = |count: usize| {
+        let results = results(&plan(users(1, 3), ports(count)));
+        assert_eq!(results.total.errors(), 0);
+        results.connections.opened
+    };
+    assert_eq!(opened(16), 16);
+    // The oldest goes first, which is the one that is needed next.
+    assert_eq!(opened(18), 3 * 18);
+}
