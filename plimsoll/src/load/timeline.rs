@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::results::of_instance;
 use super::tally::Latencies;
 
 /// Most buckets.
@@ -43,7 +44,7 @@ pub struct Bucket {
     pub users: u64,
     /// Response times, as in a tally.
     pub response_time: Latencies,
-    /// Answers by instance.
+    /// Answers by instance; as many as are told apart.
     pub instances: BTreeMap<String, u64>,
 }
 
@@ -62,7 +63,7 @@ impl Bucket {
         self.bytes_received += other.bytes_received;
         self.response_time.absorb(&other.response_time);
         for (instance, count) in &other.instances {
-            *self.instances.entry(instance.clone()).or_default() += count;
+            *of_instance(&mut self.instances, instance) += count;
         }
     }
 }

@@ -48,6 +48,8 @@ pub enum WarningKind {
     ManyFailed,
     /// The run was ended before its time.
     EndedEarly,
+    /// Not all parts of the load are among these results.
+    PartsMissing,
     /// The tester had no processor time left.
     TesterBusy,
     /// The tester came late to what was due.
@@ -74,6 +76,7 @@ impl WarningKind {
             Self::EverythingFailed => "everything_failed",
             Self::ManyFailed => "many_failed",
             Self::EndedEarly => "ended_early",
+            Self::PartsMissing => "parts_missing",
             Self::TesterBusy => "tester_busy",
             Self::SchedulingLag => "scheduling_lag",
             Self::PortsExhausted => "ports_exhausted",
@@ -112,6 +115,7 @@ pub fn warnings(results: &Results) -> Vec<Warning> {
     let found = [
         failed(results),
         ended_early(results),
+        parts_missing(results),
         tester_busy(results),
         scheduling_lag(results),
         ports_exhausted(&results.tester),
@@ -172,6 +176,16 @@ fn ended_early(results: &Results) -> Found {
         ));
     }
     Some((WarningKind::EndedEarly, text))
+}
+
+fn parts_missing(results: &Results) -> Found {
+    let (missing, of) = results.run.missing()?;
+    let text = format!(
+        "This is {} of {of} parts of the load: the service had others beside it, or less than the \
+         model says. `plimsoll bench merge` joins the parts.",
+        of - missing
+    );
+    Some((WarningKind::PartsMissing, text))
 }
 
 fn tester_busy(results: &Results) -> Found {
@@ -256,7 +270,8 @@ fn connection_churn(results: &Results) -> Found {
     (opened >= CHURN_CONNECTIONS_MIN && each > CHURN).then(|| {
         let text = format!(
             "{} were opened for {}: much of what was measured is connecting. Does the service close \
-             connections after each answer, or does the plan turn keep-alive off?",
+             connections after each answer, does the plan turn keep-alive off, or was the run too \
+             short for so many?",
             figures::plural(opened, "connection"),
             figures::plural(requests, "request")
         );
@@ -301,6 +316,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::fixtures;
+    use super::super::results::Part;
     use super::super::tally::Latencies;
     use super::*;
 
@@ -343,6 +359,8 @@ mod tests {
             results.tester.waited = 900;
         });
         assert_eq!(unsent, [WarningKind::RateNotReached, WarningKind::Waited, few]);
+        let part = after(|results| results.run.parts = vec![Part { index: 0, of: 2 }]);
+        assert_eq!(part, [WarningKind::PartsMissing, few]);
         let churn = after(|results| results.connections.opened = 29_000);
         assert_eq!(churn, [WarningKind::ConnectionChurn, few]);
     }

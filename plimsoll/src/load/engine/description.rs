@@ -12,7 +12,7 @@ pub(super) fn of(group: &Group) -> GroupModel {
         Load::Open(open) => (true, arrivals(&open.arrivals)),
         Load::Closed(closed) => (false, users(closed)),
     };
-    GroupModel { name: group.name.clone(), open, load }
+    GroupModel { name: group.name.clone(), open, load, processes: 1 }
 }
 
 fn arrivals(arrivals: &Arrivals) -> String {

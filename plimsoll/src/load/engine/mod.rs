@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use super::arrivals::{self, Curve, Share};
 use super::client::dial::{self, PrepareError};
 use super::progress::Progress;
-use super::results::{Connections, Ended, Results, Run, Tester};
+use super::results::{Connections, Ended, Part, Results, Run, Tester};
 use super::script::{self, Shared, Surroundings};
 use super::tally::{Latencies, Tally};
 use super::timeline::Timeline;
@@ -245,7 +245,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
     let ended = [Ended::Stopped, Ended::Interrupted]
         .into_iter()
         .find(|ended| shares.iter().any(|share| share.ended == *ended));
-    Results {
+    let mut results = Results {
         run: Run {
             name: plan.name.clone(),
             source: plan.source.clone(),
@@ -254,7 +254,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
             started_at: Timestamp::UNIX_EPOCH,
             elapsed: Duration::ZERO,
             ended: ended.unwrap_or(Ended::Finished),
-            parts: 1,
+            parts: vec![Part { index: plan.part.index, of: plan.part.of.get() }],
             machines: vec![machine()],
         },
         total,
@@ -267,7 +267,10 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
         connections,
         timeline,
         tester,
-    }
+    };
+    // Each thread tells as many apart.
+    results.bound_instances();
+    results
 }
 
 /// A name and what is kept under it.

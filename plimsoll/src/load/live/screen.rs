@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::load::progress::Progress;
+use crate::load::results::of_instance;
 
 /// Seconds that are kept for the charts; wider terminals show no more.
 pub const HISTORY_MAX: usize = 600;
@@ -85,7 +86,7 @@ impl Screen {
                 high: quantile(0.99),
             });
             for (instance, count) in &progress.second.instances {
-                *self.instances.entry(instance.clone()).or_default() += count;
+                *of_instance(&mut self.instances, instance) += count;
             }
         }
         self.progress = Some(progress.clone());

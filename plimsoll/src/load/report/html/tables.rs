@@ -383,8 +383,8 @@ fn run(out: &mut String, results: &Results) {
     if !run.machines.is_empty() {
         facts.push(("made by", run.machines.join(", ")));
     }
-    if run.parts > 1 {
-        facts.push(("processes", run.parts.to_string()));
+    if run.parts.len() > 1 {
+        facts.push(("processes", run.parts.len().to_string()));
     }
     out.push_str("<section class=\"wide\"><h3>The run</h3><dl class=\"facts\">");
     for (name, value) in facts {
