@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::outputs::Outputs;
-use super::{print, refuse};
+use super::{MISSED, print, refuse};
 use crate::cli::arguments::bench::{
     CompareArguments, MergeArguments, ResultArguments, ShowArguments,
 };
@@ -13,7 +13,7 @@ use crate::load::compare::{self as comparing, Options};
 use crate::load::json::{self, Stored};
 use crate::load::report::figure::Named;
 use crate::load::report::html;
-use crate::load::{merge as joining, summary};
+use crate::load::{merge as joining, summary, threshold};
 
 /// `plimsoll bench merge`.
 pub(super) fn merge(arguments: &MergeArguments) -> ExitCode {
@@ -22,7 +22,7 @@ pub(super) fn merge(arguments: &MergeArguments) -> ExitCode {
     for path in &arguments.results {
         match read(path) {
             Ok(stored) => {
-                outcomes = stored.outcomes;
+                outcomes.push(stored.outcomes);
                 parts.push((path.display().to_string(), stored.results));
             }
             Err(problem) => return refuse(problem),
@@ -31,8 +31,13 @@ pub(super) fn merge(arguments: &MergeArguments) -> ExitCode {
     match joining::merge(&parts, arguments.force) {
         Ok(results) => {
             // What held for a part need not hold for the whole.
-            let outcomes = outcomes.iter().map(|outcome| outcome.again(&results)).collect();
-            make(&Stored { results, outcomes }, &arguments.output)
+            let outcomes = threshold::joined(&outcomes, &results);
+            let missed = outcomes.iter().any(|outcome| !outcome.held);
+            match make(&Stored { results, outcomes }, &arguments.output) {
+                // The parts cannot tell whether the whole held.
+                ExitCode::SUCCESS if missed => ExitCode::from(MISSED),
+                code => code,
+            }
         }
         Err(problem) => refuse(format_args!("error: {problem}")),
     }
