@@ -192,6 +192,31 @@ fn the_limit_of_a_queue_is_found() {
 }
 
 #[test]
+fn what_is_too_close_to_call_is_said_of_either_end() {
+    let mut told = 0;
+    for seed in 0..6 {
+        let random = fastrand::Rng::with_seed(seed + 5000);
+        let mut server = Queue { capacity: 300.0, free_at: 0.0, random };
+        let (found, transcript) =
+            find(&mut server, "p99=100ms", Settings::default(), Some(seed + 99));
+        let text = found.text();
+        let ends = [
+            ("It is close: what was measured is within", found.found.close, "close"),
+            ("What lies above it is close", found.found.above_close, "above_close"),
+        ];
+        for (words, is_close, key) in ends {
+            assert_eq!(text.contains(words), is_close, "{transcript}{text}");
+            assert_eq!(found.json()[key], is_close);
+            told += usize::from(is_close);
+        }
+        assert!(text.contains("may come out some percent higher or lower"), "{text}");
+        // An interval that the truth is outside of in half of all searches is none of confidence.
+        assert!(!text.contains("confidence"), "{text}");
+    }
+    assert!(told >= 3, "{told}");
+}
+
+#[test]
 fn a_cliff_is_found_whatever_its_height() {
     for capacity in [1.7, 9.0, 20.5, 77.0, 730.0, 4321.0] {
         let (found, transcript) = find(&mut cliff(capacity), "p99=50ms", Settings::default(), None);
