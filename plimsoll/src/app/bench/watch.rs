@@ -176,8 +176,54 @@ pub(super) fn tell_written(written: &[PathBuf]) {
 
 /// The command, as a shell would take it again.
 pub(super) fn command_as_typed() -> String {
-    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words = without_secrets(words.collect());
+    let words = words.iter().map(|word| quoted(word));
     std::iter::once("plimsoll".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// What stands for a secret.
+const SECRET: &str = "***";
+
+/// The words of a command without passwords and tokens: results and reports are passed on.
+fn without_secrets(words: Vec<String>) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::with_capacity(words.len());
+    for word in words {
+        let word = match shown.last().map(String::as_str) {
+            Some("-H" | "--header" | "--push-header") => header_without_secret(&word),
+            _ => match word.split_once('=') {
+                Some((option @ ("--header" | "--push-header"), header)) => {
+                    format!("{option}={}", header_without_secret(header))
+                }
+                _ => match word.strip_prefix("-H") {
+                    Some(header) => format!("-H{}", header_without_secret(header)),
+                    None => url_without_secret(word),
+                },
+            },
+        };
+        shown.push(word);
+    }
+    shown
+}
+
+/// `Authorization: ***`; what names no secret stays.
+fn header_without_secret(header: &str) -> String {
+    let Some((name, _)) = header.split_once(':') else { return header.to_owned() };
+    let plain = name.trim().to_ascii_lowercase();
+    let ends = ["authorization", "cookie", "key", "token", "secret", "password"];
+    match ends.iter().any(|end| plain.ends_with(end)) {
+        true => format!("{name}: {SECRET}"),
+        false => header.to_owned(),
+    }
+}
+
+/// `https://user:***@host/`.
+fn url_without_secret(word: String) -> String {
+    let Some((before, rest)) = word.split_once("://") else { return word };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some(at) = rest[..end].rfind('@') else { return word };
+    let user = rest[..at].split(':').next().unwrap_or_default();
+    format!("{before}://{user}:{SECRET}{}", &rest[at..])
 }
 
 /// A word of a shell's command line.
@@ -192,6 +238,26 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_kept_without_its_secrets() {
+        for (typed, kept) in [
+            ("http://web/ --rate 5", "http://web/ --rate 5"),
+            ("-H Authorization:abc -H Accept:a", "-H 'Authorization: ***' -H Accept:a"),
+            ("-HX-Api-Key:abc", "'-HX-Api-Key: ***'"),
+            ("--header=Cookie:abc", "'--header=Cookie: ***'"),
+            ("--push-header Authorization:abc", "--push-header 'Authorization: ***'"),
+            ("--push-header @token", "--push-header '@token'"),
+            ("--push https://ann:abc@gate:1/x@y", "--push 'https://ann:***@gate:1/x@y'"),
+            ("--remote-write=http://abc@prom", "'--remote-write=http://abc:***@prom'"),
+        ] {
+            let words = typed.split(' ').map(str::to_owned).collect();
+            let shown: Vec<String> =
+                without_secrets(words).iter().map(|word| quoted(word)).collect();
+            assert_eq!(shown.join(" "), kept.replace("'@token'", "@token"), "{typed}");
+            assert!(!shown.concat().contains(":abc"));
+        }
+    }
 
     #[test]
     fn a_command_can_be_typed_again() {

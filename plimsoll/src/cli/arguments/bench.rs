@@ -317,7 +317,7 @@ pub struct OutputArguments {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 
-    /// Send figures each second to a Prometheus Pushgateway.
+    /// Send figures each second to a Prometheus Pushgateway (`https://USER:PASSWORD@HOST/` where it asks for them).
     #[arg(long, value_name = "URL")]
     pub push: Option<String>,
 
@@ -328,6 +328,14 @@ pub struct OutputArguments {
     /// A label of the figures that are sent; `job=NAME` names the job.
     #[arg(long, value_name = "NAME=VALUE")]
     pub push_label: Vec<String>,
+
+    /// A header of the requests that carry figures, as `X-Scope-OrgID: shop`; `@FILE` reads them from a file, which keeps a token secret.
+    #[arg(long, value_name = "HEADER")]
+    pub push_header: Vec<String>,
+
+    /// Trust these certificates (PEM) instead of the system's where figures are sent.
+    #[arg(long, value_name = "FILE")]
+    pub push_ca: Option<PathBuf>,
 
     /// Plain lines instead of the live view.
     #[arg(long)]

@@ -3,7 +3,7 @@
 //! Invariants: [`Pusher::offer`] never waits; at most [`QUEUE_MAX`] moments lie before the thread and
 //! [`PENDING_MAX`] with it; [`Pusher::finish`] returns within three times the patience.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::mpsc::{Receiver as Queue, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::delivery::{Refusal, deliver};
-use super::figures::{Figures, text};
+use super::figures::{Figures, SeriesName, text};
 use super::receiver::{Protocol, Receiver};
 use super::remote_write::{Moment, body};
 use crate::load::progress::Progress;
@@ -35,6 +35,8 @@ pub struct Pusher {
     thread: JoinHandle<Pushed>,
     /// Moments that found the queue full.
     lost: u64,
+    /// The time of the last moment, milliseconds since 1970.
+    last: i64,
 }
 
 /// What became of the figures.
@@ -88,6 +90,7 @@ impl Pusher {
             patience,
             runtime,
             pending: VecDeque::new(),
+            told: BTreeSet::new(),
             rest: REST_MIN,
             next: None,
             pushed,
@@ -100,12 +103,15 @@ impl Pusher {
                 worker.runtime.shutdown_background();
                 worker.pushed
             })?;
-        Ok(Self { figures: Figures::default(), queue, thread, lost: 0 })
+        Ok(Self { figures: Figures::default(), queue, thread, lost: 0, last: i64::MIN })
     }
 
     /// Hands over how the run is doing now.
     pub fn offer(&mut self, progress: &Progress, now: Timestamp) {
-        let moment = Moment { at: now.as_millisecond(), samples: self.figures.samples(progress) };
+        // A clock that is set back, or two moments of one millisecond: a receiver refuses for good
+        // what is not later than what it has.
+        self.last = now.as_millisecond().max(self.last.saturating_add(1));
+        let moment = Moment { at: self.last, samples: self.figures.samples(progress) };
         if self.queue.try_send(moment).is_err() {
             self.lost += 1;
         }
@@ -131,6 +137,8 @@ struct Worker {
     runtime: tokio::runtime::Runtime,
     /// Not yet taken, the oldest first.
     pending: VecDeque<Moment>,
+    /// The series that the receiver has: as many as there are kinds of figures and instances.
+    told: BTreeSet<SeriesName>,
     /// How long to rest after the next failure.
     rest: Duration,
     /// Not before this.
@@ -162,10 +170,7 @@ impl Worker {
 
     /// Remote write has a place for each moment; a Pushgateway for the last only.
     fn keep(&mut self, moment: Moment) {
-        // Times must differ: a later moment of the same millisecond replaces the earlier.
-        if self.receiver.protocol == Protocol::Pushgateway
-            || self.pending.back().is_some_and(|last| last.at >= moment.at)
-        {
+        if self.receiver.protocol == Protocol::Pushgateway {
             self.pushed.taken += self.pending.pop_back().map_or(0, |_| 1);
         }
         if self.pending.len() == PENDING_MAX {
@@ -180,7 +185,7 @@ impl Worker {
         let Some(last) = moments.last() else { return };
         let message = match self.receiver.protocol {
             Protocol::Pushgateway => Ok(text(&last.samples).into_bytes()),
-            Protocol::RemoteWrite => body(moments, &self.receiver.labels, ends)
+            Protocol::RemoteWrite => body(moments, &self.receiver.labels, &self.told, ends)
                 .map_err(|error| Refusal { reason: error.to_string(), passing: false }),
         };
         let done = message.and_then(|message| {
@@ -194,7 +199,8 @@ impl Worker {
 
     fn succeed(&mut self) {
         self.pushed.taken += self.pending.len() as u64;
-        self.pending.clear();
+        let samples = self.pending.drain(..).flat_map(|moment| moment.samples);
+        self.told.extend(samples.map(|sample| sample.series()));
         if self.next.take().is_some() {
             (self.say)(&format!("figures are pushed to {} again", self.receiver.url));
         }
