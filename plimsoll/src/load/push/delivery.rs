@@ -118,9 +118,17 @@ fn judge(status: StatusCode, words: &str) -> Result<(), Refusal> {
     }
     let words: String =
         words.trim().chars().filter(|c| !c.is_control()).take(REFUSAL_SHOWN_MAX).collect();
+    // A page is for browsers.
+    let words = if words.starts_with('<') { String::new() } else { words };
     let gap = if words.is_empty() { "" } else { ": " };
+    let remedy = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            " (say who you are with USER:PASSWORD@ in the URL, or with --push-header)"
+        }
+        _ => "",
+    };
     Err(Refusal {
-        reason: format!("it answered {status}{gap}{words}"),
+        reason: format!("it answered {status}{gap}{words}{remedy}"),
         passing: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
     })
 }

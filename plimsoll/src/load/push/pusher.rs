@@ -15,6 +15,7 @@ use super::delivery::{Refusal, deliver};
 use super::figures::{Figures, SeriesName, text};
 use super::receiver::{Protocol, Receiver};
 use super::remote_write::{Moment, body};
+use crate::load::figures::{self, count};
 use crate::load::progress::Progress;
 
 /// Most moments that wait for the thread.
@@ -59,9 +60,14 @@ impl Pushed {
     pub fn remark(&self) -> Option<String> {
         let reason = self.reason.as_ref()?;
         let Self { url, taken, lost, failures, .. } = self;
+        let often = match failures {
+            1 => "once,".to_owned(),
+            _ => format!("{failures} times, last"),
+        };
         Some(format!(
-            "pushing figures to {url} failed {failures} times, last because {reason}; {taken} \
-             seconds arrived, {lost} did not"
+            "pushing figures to {url} failed {often} because {reason}; {} arrived, {} did not",
+            figures::plural(*taken, "second"),
+            count(*lost)
         ))
     }
 }
@@ -91,6 +97,7 @@ impl Pusher {
             runtime,
             pending: VecDeque::new(),
             told: BTreeSet::new(),
+            last: 0,
             rest: REST_MIN,
             next: None,
             pushed,
@@ -139,6 +146,8 @@ struct Worker {
     pending: VecDeque<Moment>,
     /// The series that the receiver has: as many as there are kinds of figures and instances.
     told: BTreeSet<SeriesName>,
+    /// The time of the last moment, milliseconds since 1970.
+    last: i64,
     /// How long to rest after the next failure.
     rest: Duration,
     /// Not before this.
@@ -177,16 +186,21 @@ impl Worker {
             self.pending.pop_front();
             self.pushed.lost += 1;
         }
+        self.last = moment.at;
         self.pending.push_back(moment);
     }
 
     fn attempt(&mut self, ends: bool) {
         let moments = self.pending.make_contiguous();
-        let Some(last) = moments.last() else { return };
-        let message = match self.receiver.protocol {
-            Protocol::Pushgateway => Ok(text(&last.samples).into_bytes()),
-            Protocol::RemoteWrite => body(moments, &self.receiver.labels, &self.told, ends)
-                .map_err(|error| Refusal { reason: error.to_string(), passing: false }),
+        let message = match (self.receiver.protocol, moments.last()) {
+            (Protocol::Pushgateway, Some(last)) => Ok(text(&last.samples).into_bytes()),
+            // What was taken before has to end all the same.
+            (Protocol::RemoteWrite, last) if last.is_some() || (ends && !self.told.is_empty()) => {
+                let end = ends.then_some(self.last + 1);
+                body(moments, &self.receiver.labels, &self.told, end)
+                    .map_err(|error| Refusal { reason: error.to_string(), passing: false })
+            }
+            _ => return,
         };
         let done = message.and_then(|message| {
             self.runtime.block_on(deliver(&self.receiver, message, self.patience))

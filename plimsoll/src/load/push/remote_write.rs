@@ -67,8 +67,9 @@ pub struct Moment {
 #[error("the figures do not fit into one message: {0}")]
 pub struct TooLarge(#[from] snap::Error);
 
-/// The body of a request that writes all these moments, which rise. `ends` adds to each of their
-/// series, and to those that were `told` before, that it is over.
+/// The body of a request that writes all these moments, which rise. `end`, milliseconds since 1970
+/// and later than all of them, adds to each of their series, and to those that were `told` before,
+/// that it is over.
 ///
 /// # Errors
 /// When there is too much for one message.
@@ -76,7 +77,7 @@ pub fn body(
     moments: &[Moment],
     common: &[(String, String)],
     told: &BTreeSet<SeriesName>,
-    ends: bool,
+    end: Option<i64>,
 ) -> Result<Vec<u8>, TooLarge> {
     let mut series: BTreeMap<Vec<Label>, Vec<TimedValue>> = BTreeMap::new();
     for moment in moments {
@@ -85,11 +86,11 @@ pub fn body(
             series.entry(labels(sample, common)).or_default().push(value);
         }
     }
-    if let (true, Some(last)) = (ends, moments.last()) {
+    if let Some(timestamp) = end {
         for name in told {
             series.entry(labels(&Sample::of(name.clone(), STALE), common)).or_default();
         }
-        let value = TimedValue { value: STALE, timestamp: last.at + 1 };
+        let value = TimedValue { value: STALE, timestamp };
         series.values_mut().for_each(|samples| samples.push(value));
     }
     let timeseries =

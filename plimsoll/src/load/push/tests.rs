@@ -133,7 +133,13 @@ fn a_pushgateway_is_put_the_text() {
 
 fn written(asked: &Asked) -> WriteRequest {
     let message = snap::raw::Decoder::new().decompress_vec(&asked.body).unwrap();
-    WriteRequest::decode(&message[..]).unwrap()
+    let written = WriteRequest::decode(&message[..]).unwrap();
+    for series in &written.timeseries {
+        let names: Vec<&str> = series.labels.iter().map(|label| label.name.as_str()).collect();
+        assert!(names.is_sorted(), "receivers refuse {names:?}");
+        assert!(series.samples.is_sorted_by(|one, next| one.timestamp < next.timestamp));
+    }
+    written
 }
 
 /// The times (from the first possible on) and values of a series.
@@ -182,7 +188,7 @@ fn remote_writes_are_repeated_until_taken_and_end_in_stale_markers() {
     assert_eq!((requests.len(), requests[2].0), (3, 2001));
     assert_eq!(requests[2].1.to_bits(), 0x7ff0_0000_0000_0002);
     assert_eq!((pushed.taken, pushed.lost, pushed.failures), (2, 0, 1));
-    assert!(pushed.remark().unwrap().contains("failed 1 times"), "{pushed:?}");
+    assert!(pushed.remark().unwrap().contains("failed once, because"), "{pushed:?}");
     assert!(said.recv().unwrap().ends_with("again"));
 }
 
@@ -211,6 +217,8 @@ fn a_receiver_that_is_away_or_never_answers_disturbs_nothing() {
     }
     let pushed = pusher.finish();
     assert_eq!((pushed.taken, pushed.lost), (0, 400), "{pushed:?}");
+    // It rests between attempts for longer than all of this takes.
+    assert!(pushed.failures <= 3, "{pushed:?}");
     assert_eq!(pushed.reason.as_deref(), Some("no answer within 50 ms"), "{pushed:?}");
 
     drop(listener);
@@ -246,6 +254,71 @@ fn receivers_and_labels_are_checked() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn series_end_though_the_last_figures_were_taken_before() {
+    let (url, asked) = scripted(&[204, 204]);
+    let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
+    pusher.offer(&progress(1), at(1));
+    let first = written(&asked.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(series(&first, "plimsoll_bench_requests_total"), [(1000, 200.0)]);
+    let pushed = pusher.finish();
+    assert_eq!((pushed.taken, pushed.lost, pushed.failures), (1, 0, 0));
+    let last = written(&asked.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(last.timeseries.len(), first.timeseries.len());
+    let ends = series(&last, "plimsoll_bench_requests_total");
+    assert_eq!((ends.len(), ends[0].0, ends[0].1.to_bits()), (1, 1001, 0x7ff0_0000_0000_0002));
+}
+
+#[test]
+fn the_end_repeats_a_second_that_counts_once() {
+    let (url, asked) = scripted(&[204, 204, 204]);
+    let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
+    for (second, time) in [(1, 1), (2, 2), (2, 3)] {
+        pusher.offer(&progress(second), at(time));
+    }
+    pusher.finish();
+    // However many went together: the last is what ends it.
+    let all: Vec<WriteRequest> = asked.try_iter().map(|asked| written(&asked)).collect();
+    for (name, value) in
+        [("plimsoll_bench_received_bytes_total", 10_000.0), ("plimsoll_bench_answers_total", 400.0)]
+    {
+        let values: Vec<(i64, f64)> = all.iter().flat_map(|one| series(one, name)).collect();
+        assert_eq!((values.len(), values[2].1), (4, value), "{name}");
+    }
+}
+
+#[test]
+fn trouble_that_passes_is_told_from_refusals() {
+    for (status, taken) in [(429, 2), (503, 2), (400, 1), (401, 1), (404, 1)] {
+        let (url, _asked) = scripted(&[status, 204]);
+        let (mut pusher, said) = pusher(Protocol::RemoteWrite, &url);
+        pusher.offer(&progress(1), at(1));
+        let words = said.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(words.contains("--push-header"), status == 401, "{words}");
+        pusher.offer(&progress(2), at(2));
+        assert_eq!(pusher.finish().taken, taken, "{status}");
+    }
+}
+
+#[test]
+fn a_page_of_refusal_is_no_reason() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let body = "<html><h1>busy</h1></html>";
+        let length = body.len();
+        let reply = format!("HTTP/1.1 503 X\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(reply.as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let (mut pusher, _) = pusher(Protocol::Pushgateway, &url);
+    pusher.offer(&progress(1), at(1));
+    let pushed = pusher.finish();
+    assert_eq!(pushed.reason.as_deref(), Some("it answered 503 Service Unavailable"));
+    assert!(pushed.remark().unwrap().contains("failed once, because"), "{pushed:?}");
 }
 
 #[test]
@@ -342,7 +415,7 @@ fn figures_go_over_tls_to_whom_is_trusted() {
 
 #[test]
 fn a_clock_that_is_set_back_makes_no_sample_of_the_past() {
-    let (url, asked) = scripted(&[204, 204]);
+    let (url, asked) = scripted(&[204, 204, 204]);
     let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
     pusher.offer(&progress(1), at(9));
     let first = written(&asked.recv_timeout(PATIENCE).unwrap());
@@ -355,7 +428,7 @@ fn a_clock_that_is_set_back_makes_no_sample_of_the_past() {
 
 #[test]
 fn a_series_that_ended_before_the_run_is_marked_too() {
-    let (url, asked) = scripted(&[204, 204]);
+    let (url, asked) = scripted(&[204, 204, 204]);
     let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
     pusher.offer(&progress(1), at(1));
     asked.recv_timeout(PATIENCE).unwrap();
@@ -363,7 +436,7 @@ fn a_series_that_ended_before_the_run_is_marked_too() {
     last.target_rate = None;
     pusher.offer(&last, at(2));
     pusher.finish();
-    let last = written(&asked.recv_timeout(PATIENCE).unwrap());
+    let last = written(&asked.try_iter().last().unwrap());
     let target = series(&last, "plimsoll_bench_target_rate");
     assert_eq!(target.len(), 1);
     assert_eq!((target[0].0, target[0].1.to_bits()), (2001, 0x7ff0_0000_0000_0002));
