@@ -23,6 +23,8 @@ const WARM_UP_SHARE: u32 = 4;
 const CONFIRMATION: u32 = 4;
 /// One rate is tried for this many times its length at most.
 const LONGEST: u32 = 8;
+/// All probes together take this many times its length at most, and no less than by default.
+const SEARCH: u32 = 150;
 
 /// Most requests under way at once, as for any run with a rate.
 const IN_FLIGHT_MAX: usize = 4096;
@@ -40,6 +42,7 @@ fn settings(probe: Option<Duration>) -> Settings {
         pause: settings.pause.min(probe / WARM_UP_SHARE),
         confirmation: probe * CONFIRMATION,
         longest: probe * LONGEST,
+        time_max: settings.time_max.max(probe * SEARCH),
         probe,
         ..settings
     }
