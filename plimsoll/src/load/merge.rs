@@ -256,6 +256,11 @@ mod tests {
             whole.labels[0].1.requests,
             first.labels[0].1.requests + second.labels[2].1.requests
         );
+        let rounds = |results: &Results| results.transactions[0].1.requests;
+        assert_eq!(rounds(&whole), rounds(&first) + rounds(&second));
+        let lags = |results: &Results| results.tester.scheduling_lag.count();
+        assert_eq!(lags(&whole), lags(&first) + lags(&second));
+        assert_eq!(whole.connections.connect_time.count(), 96);
         assert_eq!(whole.unnamed, 6);
         assert_eq!(whole.checks["order has a number"].failed, 4);
         assert_eq!(whole.tester.due, 60_000);
@@ -323,6 +328,15 @@ mod tests {
         assert_eq!(merge(&[], false), Err(MergeError::Nothing));
         let single = merge(&[("a.json".to_owned(), first.clone())], false).unwrap();
         assert!(single == first);
+    }
+
+    #[test]
+    fn a_part_that_was_cut_short_cuts_the_whole() {
+        for (cut, place) in [(Ended::Interrupted, 0), (Ended::Stopped, 1)] {
+            let mut parts = parts("2026-03-01T12:00:00Z");
+            parts[place].run.ended = cut;
+            assert_eq!(merge(&named(parts), false).unwrap().run.ended, cut);
+        }
     }
 
     #[test]

@@ -107,3 +107,26 @@ impl Timeline {
         self.buckets = joined;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_runs_keep_sums_and_the_levels_of_each_buckets_end() {
+        let mut timeline = Timeline::default();
+        let seconds = BUCKETS_MAX as u64 * 3;
+        for second in 0..seconds {
+            let bucket =
+                Bucket { requests: 2, in_flight: second, users: second + 1, ..Bucket::default() };
+            timeline.add(second, &bucket);
+        }
+        assert_eq!(timeline.width, Duration::from_secs(4));
+        assert_eq!(timeline.buckets.len(), 900);
+        for (index, bucket) in timeline.buckets.iter().enumerate() {
+            let last = index as u64 * 4 + 3;
+            let levels = (bucket.in_flight, bucket.users);
+            assert_eq!((bucket.requests, levels), (8, (last, last + 1)));
+        }
+    }
+}

@@ -363,6 +363,11 @@ mod tests {
         assert_eq!(part, [WarningKind::PartsMissing, few]);
         let churn = after(|results| results.connections.opened = 29_000);
         assert_eq!(churn, [WarningKind::ConnectionChurn, few]);
+        let begun = after(|results| {
+            results.connections.opened = CHURN_CONNECTIONS_MIN - 1;
+            results.total.requests = 1000;
+        });
+        assert!(!begun.contains(&WarningKind::ConnectionChurn), "{begun:?}");
     }
 
     #[test]

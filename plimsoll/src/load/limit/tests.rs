@@ -191,6 +191,39 @@ fn the_limit_of_a_queue_is_found() {
     assert!(deviations[7].abs() < 0.04, "{deviations:?}");
 }
 
+/// Succeeds and fails, is slow and quick without any reason.
+struct Chaos(fastrand::Rng);
+
+impl Server for Chaos {
+    fn serve(&mut self, _at: f64, rate: f64) -> (f64, bool) {
+        let mood = self.0.u32(0..4);
+        (if mood == 0 { 0.08 } else { 0.001 }, self.0.f64() > 0.001 * rate.min(40.0).powi(2))
+    }
+
+    fn rest(&mut self) {
+        // Some probes are wholly bad, some wholly good.
+        let seed = self.0.u64(..);
+        self.0 = fastrand::Rng::with_seed(seed);
+    }
+
+    fn tester_limit(&self, rate: f64) -> Option<String> {
+        ((rate as u64).is_multiple_of(7)).then(|| "it is Sunday".to_owned())
+    }
+}
+
+#[test]
+fn a_search_ends_whatever_it_meets() {
+    let settings = Settings { rate_max: 3000.0, ..Settings::default() };
+    for seed in 0..40 {
+        let mut server = Chaos(fastrand::Rng::with_seed(seed));
+        let (found, transcript) = find(&mut server, "p75=50ms", settings.clone(), Some(seed));
+        assert!(found.probes.len() <= settings.probes_max, "{transcript}");
+        if let (Some(rate), Above::Broke(above, _)) = (found.found.rate, &found.found.above) {
+            assert!(rate < *above, "{transcript}");
+        }
+    }
+}
+
 #[test]
 fn what_is_too_close_to_call_is_said_of_either_end() {
     let mut told = 0;
