@@ -141,6 +141,8 @@ pub fn run(
         shares.push(share?);
     }
     let mut results = join(&plan, &shares, timeline);
+    // Each thread tells as many apart.
+    results.bound_instances();
     results.run.command.clone_from(&controls.command);
     results.run.started_at = started_at;
     let last_end = shares.iter().filter_map(|share| share.record.last_end).max();
@@ -245,7 +247,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
     let ended = [Ended::Stopped, Ended::Interrupted]
         .into_iter()
         .find(|ended| shares.iter().any(|share| share.ended == *ended));
-    let mut results = Results {
+    Results {
         run: Run {
             name: plan.name.clone(),
             source: plan.source.clone(),
@@ -267,10 +269,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
         connections,
         timeline,
         tester,
-    };
-    // Each thread tells as many apart.
-    results.bound_instances();
-    results
+    }
 }
 
 /// A name and what is kept under it.
