@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json_path::JsonPath;
 
-pub use answer::{AllMatches, Check, Extraction, Finder, Source, Test};
+pub use answer::{AllMatches, Check, Extraction, Finder, GroupPart, Source, Test};
 pub use load::{Arrivals, Closed, Load, Open, Spacing, Stage};
 pub use step::{
     Choice, Message, MultipartContent, MultipartField, Pace, PaceScope, Pause, Request,
