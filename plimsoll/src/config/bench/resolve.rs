@@ -5,11 +5,14 @@
 //! settings that are sound. What is built from a file with problems is thrown away by the caller.
 
 mod check;
+mod condition;
 mod data;
 mod group;
 mod request;
+mod step;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::kind::{Item, Named};
@@ -79,6 +82,7 @@ pub(super) fn plan(
         common_uses: Uses::default(),
         redirects_max: 0,
         feeds: Vec::new(),
+        lists: BTreeSet::new(),
         refused: Vec::new(),
     };
     resolver.names(top);
@@ -125,6 +129,8 @@ struct Resolver<'a, 'r> {
     redirects_max: u32,
     /// The variables that each feed sets.
     feeds: Vec<(FeedIndex, Vec<Slot>)>,
+    /// Variables of which all matches are kept.
+    lists: BTreeSet<String>,
     refused: Vec<Refused>,
 }
 

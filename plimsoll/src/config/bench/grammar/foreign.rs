@@ -54,6 +54,10 @@ const WORDS: &[(&str, &[&str], Meaning)] = &[
     ("request", &["capture", "captures", "save", "saveas", "extractors"], Key("extract")),
     ("request", &["sleep", "wait", "pause", "thinktime", "delay"], Key("think")),
     ("request", &["label", "title"], Key("name")),
+    ("request", &["if", "condition", "onlyif", "while", "unless"], Key("when")),
+    ("request", &["loop", "loops", "times", "count", "iterations"], Key("repeat")),
+    ("request", &["foreach", "over", "for", "items"], Key("each")),
+    ("request", &["steps", "request", "requests", "group"], Key("step")),
     ("request", &["params", "query", "querystring", "parameters", "qs"], QUERY),
     ("request", &["send", "websocket"], Key("message")),
     (
@@ -73,6 +77,7 @@ const WORDS: &[(&str, &[&str], Meaning)] = &[
     ("request.extract.NAME", &["jsonpath", "path"], Key("json")),
     ("request.extract.NAME", &["regexp", "re", "pattern", "match"], Key("regex")),
     ("request.extract.NAME", &["matchnumber", "matchno", "index", "nth"], Key("number")),
+    ("request.extract.NAME", &["multiple", "every", "matchall", "list"], Key("all")),
     ("request.extract.NAME", &["fallback", "otherwise", "defaultvalue"], Key("default")),
     ("scenario", &["steps", "request", "requests", "flow"], Key("step")),
     ("scenario", &["title", "label"], Key("name")),

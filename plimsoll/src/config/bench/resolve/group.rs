@@ -11,6 +11,7 @@ use super::super::model::{
 use super::super::replay::{self, Replay};
 use super::super::template::Uses;
 use super::super::{grammar, url};
+use super::step::Done;
 use super::{Groups, Resolver, place_of};
 
 /// The name of the only group of a plan.
@@ -21,7 +22,7 @@ struct Way {
     weight: f64,
     steps: Vec<Step>,
     /// Requests and messages in it.
-    requests: usize,
+    requests: u64,
 }
 
 /// A group as it is written: of the top, or under a name.
@@ -241,11 +242,11 @@ impl Resolver<'_, '_> {
         let mut ways = Vec::new();
         for item in &written.request.value {
             let mut uses = Uses::default();
-            let steps = self.request(item, &mut uses);
+            let Done { steps, requests } = self.step(item, &mut uses, 1);
             let weight = item.value.weight.value;
             let is_whole = !steps.is_empty();
             let steps = self.fed(steps, &uses);
-            ways.extend(is_whole.then_some(Way { weight, steps, requests: 1 }));
+            ways.extend(is_whole.then_some(Way { weight, steps, requests }));
         }
         for item in &written.scenario.value {
             ways.extend(self.scenario(item));
@@ -341,20 +342,19 @@ impl Resolver<'_, '_> {
         }
         let mut uses = Uses::default();
         let mut done = Vec::new();
+        let mut requests = 0_u64;
         for step in steps {
-            if step.value.weight.is_present() {
-                let refusal = Refusal::new("every step is done, so that it has no weight")
-                    .remedy("give the scenario a weight, or make it a [[request]] of its own");
-                self.refuse(&step.value.weight.at, refusal);
-            }
-            done.extend(self.request(step, &mut uses));
+            self.weightless(step);
+            let inner = self.step(step, &mut uses, 1);
+            done.extend(inner.steps);
+            requests = requests.saturating_add(inner.requests);
         }
         if let Some(name) = &raw.name.value {
             let label = self.builder.label(name, LabelKind::Transaction);
             done = vec![Step::Transaction { label, with_pauses: false, steps: done }];
         }
         let steps_done = self.fed(done, &uses);
-        Some(Way { weight: raw.weight.value, steps: steps_done, requests: steps.len() })
+        Some(Way { weight: raw.weight.value, steps: steps_done, requests })
     }
 
     /// The steps with a row of each feed that they use taken before them.
