@@ -48,6 +48,29 @@ pub(super) fn load(arguments: &BenchArguments) -> Result<Loaded, ConfigErrors> {
     Ok(Loaded { plan, warnings, probe })
 }
 
+/// Refuses two plans, and what only goes with another kind of plan.
+///
+/// # Errors
+/// In words.
+pub(super) fn verify_target(arguments: &BenchArguments) -> Result<(), String> {
+    let target = &arguments.target;
+    let word = target.target.as_deref().filter(|word| !word.contains(SCHEMES));
+    if let (Some(config), Some(word)) = (&target.config, word)
+        && is_plan(Path::new(word))
+    {
+        let config = config.display();
+        return Err(format!(
+            "error: --config: {word} and {config} are two plans; keep one of them"
+        ));
+    }
+    if target.skip_unsupported && !file(arguments).is_some_and(|path| is_jmeter(&path)) {
+        return Err("error: --skip-unsupported: this is no JMeter plan, so that nothing could be \
+                    left out; remove it"
+            .to_owned());
+    }
+    Ok(())
+}
+
 /// How long the longest group of a plan lasts.
 fn lasting(plan: &Plan) -> Option<Duration> {
     let stages = plan.groups.iter().filter_map(|group| match &group.load {
@@ -89,7 +112,6 @@ fn properties(set: &[String]) -> BTreeMap<String, String> {
 fn options(arguments: &BenchArguments) -> BenchOptions {
     let BenchArguments { target, load, request, connection, verdict, .. } = arguments.clone();
     let is_url = target.target.as_deref().is_some_and(|it| file(arguments) != Some(it.into()));
-    let slo = verdict.slo.filter(|_| !verdict.find_limit);
     BenchOptions {
         urls: target.target.filter(|_| is_url).into_iter().collect(),
         plan: file(arguments),
@@ -128,9 +150,44 @@ fn options(arguments: &BenchArguments) -> BenchOptions {
         expect_status: request.expect_status,
         expect_body: request.expect_body,
         served_by: request.served_by,
-        thresholds: verdict.threshold.into_iter().chain(slo).collect(),
+        thresholds: verdict.threshold,
+        slo: verdict.slo.filter(|_| !verdict.find_limit),
         part: load.part,
         seed: load.seed,
         variables: target.set,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::arguments::bench::Target;
+
+    fn said(target: Option<&str>, config: Option<&str>, skip_unsupported: bool) -> String {
+        let target = Target {
+            target: target.map(str::to_owned),
+            config: config.map(PathBuf::from),
+            set: Vec::new(),
+            skip_unsupported,
+        };
+        let arguments = BenchArguments { target, ..BenchArguments::default() };
+        verify_target(&arguments).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn one_plan_at_a_time() {
+        let two = said(Some("a.toml"), Some("b.jmx"), false);
+        assert!(two.contains("a.toml and b.jmx are two plans"), "{two}");
+        assert_eq!(said(Some("a.toml"), None, false), "");
+        assert_eq!(said(Some("http://host/a.toml"), Some("b.toml"), false), "");
+        assert_eq!(said(Some("localhost:80"), Some("b.toml"), false), "");
+    }
+
+    #[test]
+    fn only_jmeter_plans_have_what_could_be_left_out() {
+        assert!(said(Some("http://host/"), None, true).contains("--skip-unsupported"));
+        assert!(said(None, Some("b.toml"), true).contains("no JMeter plan"));
+        assert_eq!(said(Some("a.JMX"), None, true), "");
+        assert_eq!(said(None, Some("a.jmx"), true), "");
     }
 }

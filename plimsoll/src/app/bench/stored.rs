@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::outputs::Outputs;
-use super::{MISSED, print, refuse};
+use super::{MISSED, refuse};
 use crate::cli::arguments::bench::{
     CompareArguments, MergeArguments, ResultArguments, ShowArguments,
 };
+use crate::cli::prepare::print;
 use crate::load::compare::{self as comparing, Options};
 use crate::load::json::{self, Stored};
 use crate::load::report::figure::Named;
@@ -103,7 +104,7 @@ fn options(arguments: &CompareArguments) -> Result<Options, String> {
 
 /// Prints the summary and writes what else is wanted.
 fn make(stored: &Stored, arguments: &ResultArguments) -> ExitCode {
-    let outputs = Outputs::of_results(arguments);
+    let outputs = Outputs::of(arguments);
     if let Err(problems) = outputs.verify() {
         return refuse(problems);
     }

@@ -14,12 +14,12 @@ use tokio::sync::watch;
 
 use super::INTERRUPTED;
 use crate::cli::arguments::bench::OutputArguments;
-use crate::config::Warning;
 use crate::config::bench::model::Plan;
 use crate::load::engine;
 use crate::load::live::lines::Lines;
 use crate::load::live::view::{self, Quit, View};
 use crate::load::progress::Progress;
+use crate::log;
 
 /// Ends a run when it is told to.
 #[derive(Clone)]
@@ -156,15 +156,7 @@ fn is_terminal() -> bool {
 
 /// Whether the summary may have colours.
 pub(super) fn colours() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && io::stdout().is_terminal()
-}
-
-/// Tells what is likely not meant.
-pub(super) fn warn(warnings: &[Warning]) {
-    for warning in warnings {
-        let _ = writeln!(io::stderr(), "{warning}\n");
-    }
+    log::may_colour() && io::stdout().is_terminal()
 }
 
 /// Tells which files were written.

@@ -15,7 +15,7 @@ pub(in crate::config) const LASTING: Duration = Duration::from_secs(10);
 /// Users of the closed model unless said otherwise: enough to keep a server of a few cores busy.
 pub(in crate::config) const CONNECTIONS: u64 = 64;
 /// Most iterations of the open model that are under way at once unless said otherwise.
-pub(in crate::config) const IN_FLIGHT_MAX: usize = 4096;
+pub const IN_FLIGHT_MAX: usize = 4096;
 /// Most users, and most iterations at once.
 pub(in crate::config) const CONNECTIONS_MAX: u64 = 1_000_000;
 /// Highest rate, per second.

@@ -94,8 +94,10 @@ pub struct BenchOptions {
     pub expect_body: Option<String>,
     /// `--served-by`: a header, `json:$.path` or `none`.
     pub served_by: Option<String>,
-    /// `--threshold`, `--slo`: `p99<50ms,errors<0.1%`.
+    /// `--threshold`: `p99<50ms,errors<0.1%`.
     pub thresholds: Vec<String>,
+    /// `--slo`: more of them, `p99=50ms,errors=0.1%`.
+    pub slo: Option<String>,
     /// `--part`: `0/8` for the first of eight processes.
     pub part: Option<String>,
     /// `--seed`: repeats random choices.
@@ -320,13 +322,14 @@ fn apply_settings(options: &BenchOptions, plan: &mut Plan, typed: &mut Typed) {
     if let Some(served_by) = served_by {
         plan.served_by = served_by;
     }
-    for text in &options.thresholds {
+    let thresholds = options.thresholds.iter().map(|text| ("--threshold", text));
+    for (option, text) in thresholds.chain(options.slo.iter().map(|text| ("--slo", text))) {
         let labels = &plan.labels;
         let read = |text: &str| {
             let written = threshold::thresholds(text)?;
             written.into_iter().map(|written| threshold::labelled(written, labels)).collect()
         };
-        let read: Option<Vec<Threshold>> = typed.read("--threshold", Some(text), read);
+        let read: Option<Vec<Threshold>> = typed.read(option, Some(text), read);
         plan.thresholds.extend(read.into_iter().flatten());
     }
     let threads = whole(1, settings::THREADS_MAX as u64, 2);

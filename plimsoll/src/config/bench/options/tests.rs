@@ -218,3 +218,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_mistake_of_the_objective_is_told_under_its_own_option() {
+    let wrong = BenchOptions {
+        thresholds: vec!["p99<5".to_owned()],
+        slo: Some("latency=5ms".to_owned()),
+        ..options("http://a/")
+    };
+    let errors = from_options(&wrong).unwrap_err();
+    let keys: Vec<&str> = errors.errors.iter().map(|error| error.key.as_str()).collect();
+    assert_eq!(keys, ["--threshold", "--slo"], "{errors}");
+    let right = BenchOptions {
+        thresholds: vec!["p99<5ms".to_owned()],
+        slo: Some("errors=1%,max=1s".to_owned()),
+        ..options("http://a/")
+    };
+    assert_eq!(plan(&right).thresholds.len(), 3);
+}
