@@ -25,7 +25,9 @@ pub use step::{
     Choice, Message, MultipartContent, MultipartField, Pace, PaceScope, Pause, Request,
     RequestBody, ShareBound, Step,
 };
-pub use template::{Call, Comparison, Condition, Function, Pattern, Piece, Template};
+pub use template::{
+    Call, Comparison, Condition, Function, Pattern, Piece, RANDOM_TEXT_MAX, Template,
+};
 
 /// What `plimsoll bench` is to do.
 #[derive(Debug, Clone)]

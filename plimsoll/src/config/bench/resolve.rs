@@ -23,7 +23,7 @@ use super::super::table::Setting;
 use super::builder::Builder;
 use super::load::{Key, Keys};
 use super::model::{
-    FeedIndex, Group, HttpSettings, Part, Pause, Plan, Slot, Template, Threshold, Tls,
+    FeedIndex, Group, HttpSettings, HttpVersion, Part, Pause, Plan, Slot, Template, Threshold, Tls,
 };
 use super::options::{complete, tls_contradictions};
 use super::replay::Recording;
@@ -272,6 +272,11 @@ impl Resolver<'_, '_> {
                 _ => &raw.key.at,
             };
             self.refuse(&at.clone(), refusal);
+        }
+        if top.streams.is_present() && top.http.value == HttpVersion::Http1 && top.http.is_sound() {
+            let refusal = Refusal::new("HTTP/1.1 has one request at once on a connection")
+                .remedy("remove `streams`, or write http = 2");
+            self.refuse(&top.streams.at, refusal);
         }
         HttpSettings {
             version: top.http.value,

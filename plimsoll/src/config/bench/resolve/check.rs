@@ -48,6 +48,11 @@ impl Resolver<'_, '_> {
                 self.refuse(at, refusal);
             }
         } else if ranges.is_empty() {
+            if raw.status.is_present() && raw.status.is_sound() {
+                let refusal = Refusal::new("no status is good, so that every answer fails")
+                    .remedy("write one, as in [200], or remove `status`");
+                self.refuse(&raw.status.at, refusal);
+            }
             checks.push(settings::no_error_status());
         } else {
             checks.push(settings::status_check(ranges));

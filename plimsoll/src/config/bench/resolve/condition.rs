@@ -71,9 +71,7 @@ pub(super) fn parse(
             .remedy("write both in a list, of which all must hold; a text with signs in quotes"));
     }
     let right = template::parse(unquoted(right), builder, uses)?;
-    if left.constant().is_some() {
-        changing(right.clone())?;
-    }
+    let left = if right.constant().is_some() { changing(left)? } else { left };
     Ok(Condition::Compare(left, comparison, right))
 }
 

@@ -45,11 +45,15 @@ impl Resolver<'_, '_> {
         if !top.group.is_present() {
             return self.only_group(top).into_iter().collect();
         }
-        let of_groups: [(&str, bool, &Where); 9] = [
+        self.replay_of_groups(top);
+        let of_groups: [(&str, bool, &Where); 12] = [
             ("rate", top.rate.is_present(), &top.rate.at),
             ("stages", top.stages.is_present(), &top.stages.at),
             ("poisson", top.poisson.is_present(), &top.poisson.at),
-            ("replay", top.replay.is_present(), &top.replay.at),
+            ("think", top.think.is_present(), &top.think.at),
+            ("fresh_users", top.fresh_users.is_present(), &top.fresh_users.at),
+            ("cookies", top.cookies.is_present(), &top.cookies.at),
+            ("on_error", top.on_error.is_present(), &top.on_error.at),
             ("connections", top.connections.is_present(), &top.connections.at),
             ("requests", top.requests.is_present(), &top.requests.at),
             ("for", top.r#for.is_present(), &top.r#for.at),
@@ -67,6 +71,20 @@ impl Resolver<'_, '_> {
             self.refuse_option(option, None, refusal);
         }
         top.group.value.iter().filter_map(|named| self.named_group(named)).collect()
+    }
+
+    /// Groups replay nothing.
+    fn replay_of_groups(&mut self, top: &grammar::Top) {
+        let given = [
+            ("replay", top.replay.is_present(), &top.replay.at),
+            ("speed", top.speed.is_present(), &top.speed.at),
+        ];
+        for (name, _, at) in given.into_iter().filter(|(_, is_present, _)| *is_present) {
+            let refusal =
+                Refusal::new(format!("groups replay nothing, so that `{name}` has no place"))
+                    .remedy("remove it, or replay the recording in a plan of its own");
+            self.refuse(at, refusal);
+        }
     }
 
     fn named_group(&mut self, named: &Named<grammar::Group>) -> Option<Group> {
@@ -126,6 +144,11 @@ impl Resolver<'_, '_> {
             && top.requests.is_sound()
             && top.r#for.is_sound();
         let asked = top.request.is_present() || top.scenario.is_present();
+        if top.speed.is_present() && top.speed.is_sound() && !top.replay.is_present() {
+            let refusal = Refusal::new("nothing is replayed that could be faster")
+                .remedy("add replay = \"access.log\", or remove `speed`");
+            self.refuse(&top.speed.at, refusal);
+        }
         let given = std::mem::take(&mut self.overrides.keys);
         let recording = self.replay(top, given.has_schedule(), asked);
         let is_replayed = recording.is_some() || top.replay.is_present();
