@@ -174,6 +174,70 @@ mod tests {
         verify_target(&arguments).err().unwrap_or_default()
     }
 
+    /// What each option of the command line becomes, so that none is lost on the way.
+    #[test]
+    fn every_option_arrives() {
+        use clap::Parser;
+
+        use crate::cli::arguments::{Arguments, Command};
+
+        let line = "plimsoll bench http://a/ --name N --method PUT -H A:1 -d D --expect-status 201 \
+                    --expect-body B --redirects 3 --timeout 4s --served-by X-Pod --http 2 \
+                    --streams 5 --no-keepalive --unix /s --connect-timeout 6s -k --ca c --cert d \
+                    --key e --server-name f --rate 7 --poisson --connections 8 --think 9s --for 10s \
+                    --threads 11 --part 1/12 --seed 13 --threshold p99<1s --slo p50=1s --set v=w";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Bench(arguments) = arguments.command else { panic!("not bench") };
+        let text = |text: &str| Some(text.to_owned());
+        let expected = BenchOptions {
+            urls: vec!["http://a/".to_owned()],
+            name: text("N"),
+            method: text("PUT"),
+            headers: vec!["A:1".to_owned()],
+            data: text("D"),
+            expect_status: text("201"),
+            expect_body: text("B"),
+            redirects: text("3"),
+            timeout: text("4s"),
+            served_by: text("X-Pod"),
+            http: text("2"),
+            streams: text("5"),
+            no_keepalive: true,
+            unix: Some("/s".into()),
+            connect_timeout: text("6s"),
+            insecure: true,
+            ca: Some("c".into()),
+            certificate: Some("d".into()),
+            key: Some("e".into()),
+            server_name: text("f"),
+            rate: text("7"),
+            poisson: true,
+            connections: text("8"),
+            think: text("9s"),
+            lasting: text("10s"),
+            threads: text("11"),
+            part: text("1/12"),
+            seed: text("13"),
+            thresholds: vec!["p99<1s".to_owned()],
+            slo: text("p50=1s"),
+            variables: vec!["v=w".to_owned()],
+            ..BenchOptions::default()
+        };
+        assert_eq!(format!("{:?}", options(&arguments)), format!("{expected:?}"));
+        let line = "plimsoll bench ws://a/ --stages 1/1s --message M --data-file F --requests 2";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Bench(arguments) = arguments.command else { panic!("not bench") };
+        let read = options(&arguments);
+        assert_eq!((read.stages, read.message), (text("1/1s"), text("M")));
+        assert_eq!((read.data_file, read.requests), (Some("F".into()), text("2")));
+        let line = "plimsoll bench http://a/ --replay R --speed 2 --form a=b";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Bench(arguments) = arguments.command else { panic!("not bench") };
+        let read = options(&arguments);
+        assert_eq!((read.replay, read.speed), (Some("R".into()), text("2")));
+        assert_eq!(read.form, ["a=b"]);
+    }
+
     #[test]
     fn one_plan_at_a_time() {
         let two = said(Some("a.toml"), Some("b.jmx"), false);

@@ -142,6 +142,7 @@ fn the_indexed_job_asks_for_what_the_program_understands() {
         let (code, out, err) = run.join().unwrap();
         assert_eq!((code, &*err), (0, ""), "{out}");
         let result: Value = serde_json::from_str(&out).unwrap();
+        assert!(result["run"]["started_at"].as_str().unwrap() >= &start[..19], "{result:#}");
         total += result["requests"].as_u64().unwrap();
     }
     assert_eq!(total, 100);

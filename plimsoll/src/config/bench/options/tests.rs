@@ -81,6 +81,7 @@ fn every_option_of_a_request_is_in_the_plan() {
     assert!(matches!(plan.groups[0].steps[1], Step::Pause(Pause::Constant(_))));
     assert_eq!((plan.http.version, plan.http.streams), (HttpVersion::Http2, 8));
     assert!(!plan.http.keep_alive && plan.http.tls.insecure && plan.http.unix.is_some());
+    assert!(matches!(&plan.served_by, Some(ServedBy::Json(_))));
     assert_eq!(plan.thresholds.len(), 3);
     assert_eq!(plan.thresholds[2].label, Some(request.label));
     assert_eq!((plan.threads, plan.part.index, plan.seed), (Some(2), 1, Some(7)));

@@ -209,6 +209,19 @@ when = ["{{ids}} != 2", "failed"]
 }
 
 #[test]
+fn rows_are_taken_for_what_all_requests_share() {
+    let plan = plan(
+        "url = \"http://a\"\nheaders = { X-User = \"{{user}}\" }\n\
+         [data.users]\nfile = \"two-columns.csv\"\nper_user = true\n\
+         [[request]]\ntimeout = \"3s\"\n",
+    );
+    assert!(matches!(plan.groups[0].steps[..], [Step::Feed(0), Step::Request(_)]));
+    assert!(plan.feeds[0].per_user);
+    let timeout = requests(&plan.groups[0].steps)[0].timeout;
+    assert_eq!(timeout, Some(Duration::from_secs(3)));
+}
+
+#[test]
 fn headers_are_sent_in_the_order_of_the_file() {
     let plan = plan(
         "url = \"http://a\"\nheaders = { Zeta = \"1\", Alpha = \"2\" }\n\
