@@ -135,8 +135,8 @@ pub struct LoadArguments {
     pub speed: Option<String>,
 
     /// Connections that ask as fast as they are answered (closed model), or stages of them,
-    /// `0..64/30s,64/2m`; with a rate, the most requests under way at once [default: 64, and 4096
-    /// with a rate].
+    /// `0..64/30s,64/2m`; with a rate, the most that are in use at once. With --streams each has as
+    /// many users, and requests under way [default: 64, and 4096 with a rate].
     #[arg(long, value_name = "COUNT")]
     pub connections: Option<String>,
 
@@ -226,7 +226,8 @@ pub struct ConnectionArguments {
     #[arg(long, value_name = "VERSION")]
     pub http: Option<HttpArgument>,
 
-    /// Requests at once on each HTTP/2 connection [default: 1].
+    /// Requests at once on each HTTP/2 connection (needs --http 2): 8 connections of 8 streams have
+    /// 64 requests under way [default: 1].
     #[arg(long, value_name = "COUNT")]
     pub streams: Option<String>,
 

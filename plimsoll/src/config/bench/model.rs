@@ -193,7 +193,8 @@ pub struct HttpSettings {
     pub version: HttpVersion,
     /// Whether connections are used again.
     pub keep_alive: bool,
-    /// Requests at once on an HTTP/2 connection.
+    /// Requests at once on an HTTP/2 connection; at least 1, and 1 unless the version is
+    /// [`HttpVersion::Http2`].
     pub streams: usize,
     /// Most time to connect, TLS included.
     pub connect_timeout: Duration,

@@ -32,7 +32,7 @@ More to learn from is in [examples/bench](../examples/bench).
 
 - With `rate`, `stages` or `replay` the load is **open**: iterations begin by the clock, as visitors
   come, whatever became of earlier ones. Latency counts from the time at which a request should have
-  been sent. `connections` is then the most iterations at once.
+  been sent. `connections` is then the most that are in use at once.
 - Otherwise it is **closed**: so many `connections`, each of which asks again when it was answered.
 - An iteration is one of the `[[request]]` and `[[scenario]]` entries, picked by weight; without any it
   is one `GET` of the `url`.

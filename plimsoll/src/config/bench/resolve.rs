@@ -21,7 +21,7 @@ use super::super::quantity::Refusal;
 use super::super::reader::{Reader, Where};
 use super::super::table::Setting;
 use super::builder::Builder;
-use super::load::{Key, Keys};
+use super::load::{Key, Keys, Voice};
 use super::model::{
     FeedIndex, Group, HttpSettings, HttpVersion, Part, Pause, Plan, Slot, Template, Threshold, Tls,
 };
@@ -45,6 +45,8 @@ pub(super) struct Overrides {
     pub(super) headers: Vec<(String, String)>,
     /// The pause after each iteration.
     pub(super) think: Option<Pause>,
+    /// Which HTTP.
+    pub(super) http: Option<HttpVersion>,
     /// Redirects.
     pub(super) redirects: Option<u32>,
     /// Values of variables.
@@ -273,13 +275,15 @@ impl Resolver<'_, '_> {
             };
             self.refuse(&at.clone(), refusal);
         }
-        if top.streams.is_present() && top.http.value == HttpVersion::Http1 && top.http.is_sound() {
-            let refusal = Refusal::new("HTTP/1.1 has one request at once on a connection")
-                .remedy("remove `streams`, or write http = 2");
-            self.refuse(&top.streams.at, refusal);
+        let version = self.overrides.http.unwrap_or(top.http.value);
+        // That of the command line is checked with its other options.
+        let is_own = self.overrides.http.is_none() && top.http.is_sound();
+        let refusal = settings::lone_streams(version, top.streams.value, Voice::File);
+        if let Some(refusal) = refusal.filter(|_| is_own) {
+            self.refuse(&top.streams.at.clone(), refusal);
         }
         HttpSettings {
-            version: top.http.value,
+            version,
             keep_alive: top.keep_alive.value,
             streams: top.streams.value,
             connect_timeout: top.connect_timeout.value,

@@ -107,6 +107,7 @@ impl Connections {
             HttpVersion::Auto => origin.scheme == Scheme::Https,
             HttpVersion::Http1 => false,
         };
+        // Each connection is asked: behind one address may be servers that agree on different ones.
         let dialled = if may_be_http2 {
             let place = match self.seats.iter().position(|seat| seat.is_at(origin)) {
                 Some(place) => place,
@@ -125,11 +126,7 @@ impl Connections {
                 Err(dialled) => dialled,
             }
         } else {
-            None
-        };
-        let dialled = match dialled {
-            Some(dialled) => dialled,
-            None => connect(worker, origin, Purpose::Requests).await.map_err(Failed::unsent)?,
+            connect(worker, origin, Purpose::Requests).await.map_err(Failed::unsent)?
         };
         let connection = Connection::new(dialled.transport);
         self.over_http1(worker, connection, sending, Instant::now()).await
@@ -231,14 +228,13 @@ fn is_same(one: &Rc<Origin>, other: &Rc<Origin>) -> bool {
     Rc::ptr_eq(one, other) || one == other
 }
 
-/// Over HTTP/2 if the server speaks it. Otherwise the inner error: a connection of HTTP/1.1, if one
-/// was made to find out.
+/// Over HTTP/2 if the server speaks it. Otherwise the inner error: a new connection, of HTTP/1.1.
 async fn over_http2(
     worker: &Rc<Worker>,
     seat: &Seat,
     deadline: &Deadline,
     sending: Sending<'_>,
-) -> Result<Result<Done, Option<Dialled>>, Failed> {
+) -> Result<Result<Done, Dialled>, Failed> {
     let mut is_repeated = false;
     loop {
         let connection = match seat.connection(worker).await.map_err(Failed::unsent)? {

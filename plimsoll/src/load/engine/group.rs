@@ -107,7 +107,10 @@ impl OpenGroup {
         let seed = common.seed
             ^ (share.index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
             ^ (number as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-        let threads = common.threads;
+        let (threads, streams) = (common.threads, common.plan.http.streams);
+        let connections = open.in_flight_max.div_ceil(streams);
+        // One at least: each thread has a part of the arrivals.
+        let connections = ((connections + threads - 1 - worker.index) / threads).max(1);
         Self {
             worker: Rc::clone(worker),
             number,
@@ -116,7 +119,7 @@ impl OpenGroup {
             idle: RefCell::default(),
             users: Cell::new(0),
             brought: Cell::new(0),
-            users_max: ((open.in_flight_max + threads - 1 - worker.index) / threads).max(1),
+            users_max: connections * streams,
         }
     }
 
@@ -234,9 +237,9 @@ impl OpenGroup {
 async fn bring_users(worker: Rc<Worker>, group: usize, closed: Closed, share: Share) {
     let source = worker.source();
     let curve = Curve::new(&closed.stages);
-    let users = share.size(curve.highest().ceil() as u64);
-    for ordinal in 0..users {
-        let number = share.index + share.of * ordinal;
+    // Those of one connection are on one thread.
+    let streams = worker.common.plan.http.streams as u64;
+    for number in share.members(curve.highest().ceil() as u64, streams) {
         let spans = curve.above(number as f64);
         let Some((from, _)) = spans.first().copied() else { continue };
         let from = worker.common.start + from;

@@ -153,14 +153,14 @@ pub fn run(
     Ok(results)
 }
 
-/// As many as the plan says, or as there are cores; no more than there can be users.
+/// As many as the plan says, or as there are cores; no more than there can be connections.
 fn threads(plan: &Plan) -> usize {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let users = plan.groups.iter().map(|group| match &group.load {
         Load::Open(open) => open.in_flight_max,
         Load::Closed(closed) => Curve::new(&closed.stages).highest().ceil() as usize,
     });
-    plan.threads.unwrap_or_else(cores).min(users.max().unwrap_or(1)).max(1)
+    plan.threads.unwrap_or_else(cores).min(users.max().unwrap_or(1).div_ceil(plan.http.streams)).max(1)
 }
 
 /// How long the longest group lasts; `None` where only counts or people end it.

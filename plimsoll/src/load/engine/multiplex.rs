@@ -1,10 +1,10 @@
 //! Connections of HTTP/2, which several users of a thread share.
 //!
 //! Each user has a seat on one connection, which has as many as the plan allows requests at once.
-//! Whether a server speaks HTTP/2 is known once the first connection to it is made; until then
-//! others wait for that one, so that there are not more connections than seats ask for. Where it
-//! cannot be made, all who waited for it are told so: if they tried one after the other, the last of
-//! a hundred would wait a hundred times as long as one may wait for a connection.
+//! Whether HTTP/2 is spoken is known of each connection once it is made: servers behind one address
+//! may differ. Where one cannot be made, all who waited for it are told so: if they tried one after
+//! the other, the last of a hundred would wait a hundred times as long as one may wait for a
+//! connection.
 //!
 //! Invariants: a seat's user is counted as long as the seat lives; servers beyond [`SERVERS_MAX`]
 //! are forgotten, with their connections, once nobody has a seat at them.
@@ -33,14 +33,7 @@ pub(super) struct Multiplex {
 #[derive(Debug)]
 struct Server {
     origin: Rc<Origin>,
-    /// Once it is known.
-    speaks_http2: Cell<Option<bool>>,
-    /// Held while the first connection is made.
-    asking: Mutex<()>,
     carriers: RefCell<Vec<Rc<Carrier>>>,
-    /// How many attempts to connect have failed, and why the last did.
-    failed: Cell<u64>,
-    trouble: RefCell<Option<Trouble>>,
 }
 
 /// A connection, made when it is needed and again when it has ended.
@@ -48,6 +41,9 @@ struct Server {
 struct Carrier {
     connection: Mutex<Option<Rc<Connection>>>,
     users: Cell<usize>,
+    /// How many attempts to connect have failed, and why the last did.
+    failed: Cell<u64>,
+    trouble: RefCell<Option<Trouble>>,
 }
 
 /// A user's place on a connection.
@@ -62,8 +58,8 @@ pub(super) struct Seat {
 pub(super) enum Carried {
     /// A connection of HTTP/2.
     Http2(Rc<Connection>),
-    /// The server does not speak it. A new connection of HTTP/1.1, if one was made.
-    Http1(Option<Dialled>),
+    /// A new connection, over which the server agreed on HTTP/1.1.
+    Http1(Dialled),
 }
 
 impl Drop for Seat {
@@ -84,11 +80,7 @@ impl Multiplex {
                 }
                 let server = Rc::new(Server {
                     origin: Rc::clone(origin),
-                    speaks_http2: Cell::new(None),
-                    asking: Mutex::new(()),
                     carriers: RefCell::default(),
-                    failed: Cell::new(0),
-                    trouble: RefCell::default(),
                 });
                 servers.push(Rc::clone(&server));
                 server
@@ -111,7 +103,9 @@ impl Server {
     fn has_users(&self) -> bool {
         self.carriers.borrow().iter().any(|carrier| carrier.users.get() > 0)
     }
+}
 
+impl Carrier {
     /// Why an attempt failed that ended after there had been so many failures.
     fn trouble_since(&self, failed: u64) -> Option<Trouble> {
         if self.failed.get() == failed {
@@ -132,39 +126,25 @@ impl Seat {
     /// # Errors
     /// None can be made.
     pub(super) async fn connection(&self, worker: &Worker) -> Result<Carried, Trouble> {
-        let server = &self.server;
-        let failed = server.failed.get();
-        let first = match server.speaks_http2.get() {
-            None => Some(server.asking.lock().await),
-            Some(_) => None,
-        };
-        // Another may have found out meanwhile.
-        if server.speaks_http2.get() == Some(false) {
-            return Ok(Carried::Http1(None));
-        }
-        let first = first.filter(|_| server.speaks_http2.get().is_none());
-        let mut connection = self.carrier.connection.lock().await;
+        let (carrier, origin) = (&self.carrier, &self.server.origin);
+        let failed = carrier.failed.get();
+        let mut connection = carrier.connection.lock().await;
         if let Some(connection) = connection.as_ref().filter(|one| one.is_usable()) {
             return Ok(Carried::Http2(Rc::clone(connection)));
         }
         // One that this user waited for: another would end like it.
-        if let Some(trouble) = server.trouble_since(failed) {
+        if let Some(trouble) = carrier.trouble_since(failed) {
             return Err(trouble);
         }
-        let dialled =
-            connect(worker, &server.origin, Purpose::Requests).await.inspect_err(|trouble| {
-                server.failed.set(server.failed.get() + 1);
-                server.trouble.replace(Some(trouble.clone()));
-            })?;
-        if server.speaks_http2.get().is_none() {
-            server.speaks_http2.set(Some(dialled.http2));
-        }
-        drop(first);
+        let dialled = connect(worker, origin, Purpose::Requests).await.inspect_err(|trouble| {
+            carrier.failed.set(carrier.failed.get() + 1);
+            carrier.trouble.replace(Some(trouble.clone()));
+        })?;
         if !dialled.http2 {
-            return Ok(Carried::Http1(Some(dialled)));
+            return Ok(Carried::Http1(dialled));
         }
         let streams = worker.common.plan.http.streams;
-        let opened = Rc::new(Connection::open(dialled.transport, &server.origin, streams).await?);
+        let opened = Rc::new(Connection::open(dialled.transport, origin, streams).await?);
         *connection = Some(Rc::clone(&opened));
         Ok(Carried::Http2(opened))
     }

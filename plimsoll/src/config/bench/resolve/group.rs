@@ -4,7 +4,7 @@ use super::super::super::kind::{Item, Named};
 use super::super::super::quantity::Refusal;
 use super::super::super::reader::Where;
 use super::super::super::table::Setting;
-use super::super::load::{Key, Keys, Voice};
+use super::super::load::{self, Key, Keys, Voice};
 use super::super::model::{
     Choice, Cookies, Group, LabelKind, Load, OnError, Pause, Request, RequestBody, Step,
 };
@@ -32,6 +32,7 @@ struct Written<'a> {
     places: Vec<(Key, &'a Where)>,
     is_sound: bool,
     think: Option<Pause>,
+    think_at: &'a Where,
     fresh_users: Option<bool>,
     cookies: bool,
     on_error: OnError,
@@ -117,6 +118,7 @@ impl Resolver<'_, '_> {
             ],
             is_sound,
             think: raw.think.value.clone(),
+            think_at: &raw.think.at,
             fresh_users: raw.fresh_users.value,
             cookies: raw.cookies.value,
             on_error: raw.on_error.value,
@@ -150,6 +152,8 @@ impl Resolver<'_, '_> {
             self.refuse(&top.speed.at, refusal);
         }
         let given = std::mem::take(&mut self.overrides.keys);
+        let is_rescheduled = given.has_schedule() || self.overrides.recording.is_some();
+        let think_of_file = top.think.value.clone().filter(|_| !is_rescheduled);
         let recording = self.replay(top, given.has_schedule(), asked);
         let is_replayed = recording.is_some() || top.replay.is_present();
         let mut keys = given.over(file, self.overrides.recording.is_some());
@@ -172,7 +176,8 @@ impl Resolver<'_, '_> {
                 (Key::For, &top.r#for.at),
             ],
             is_sound,
-            think: self.overrides.think.clone().or_else(|| top.think.value.clone()),
+            think: self.overrides.think.clone().or(think_of_file),
+            think_at: &top.think.at,
             fresh_users: top.fresh_users.value,
             cookies: top.cookies.value,
             on_error: top.on_error.value,
@@ -232,6 +237,9 @@ impl Resolver<'_, '_> {
         let mut steps = one_of(ways);
         steps.extend(written.think.clone().map(Step::Pause));
         let load = load?;
+        if written.think.is_some() {
+            self.idle_pause(&load, written.think_at);
+        }
         // With nothing but the URL asked, nothing builds on what was before.
         let asked = written.request.is_present() || written.scenario.is_present();
         let usual = !asked || matches!(load, Load::Open(_));
@@ -239,6 +247,17 @@ impl Resolver<'_, '_> {
         let cookies = if written.cookies { Cookies::Kept } else { Cookies::Ignored };
         let (name, on_error) = (written.name.to_owned(), written.on_error);
         Some(Group { name, load, steps, fresh_users, cookies, on_error })
+    }
+
+    /// Refuses a pause that only a number of users has a use for.
+    fn idle_pause(&mut self, load: &Load, at: &Where) {
+        if self.overrides.think.is_some() {
+            if let Some(refusal) = load::idle_pause(load, Voice::Options) {
+                self.refuse_option("--think", None, refusal);
+            }
+        } else if let Some(refusal) = load::idle_pause(load, Voice::File) {
+            self.refuse(at, refusal);
+        }
     }
 
     fn load(&mut self, written: &Written<'_>, keys: Keys) -> Option<Load> {

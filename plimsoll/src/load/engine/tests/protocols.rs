@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use http::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite;
 
-use super::peer::{get, plan, results, results_at_last, serve, users, users_each};
+use super::peer::{get, plan, rate, results, results_at_last, serve, users, users_each};
 use crate::config::bench::model::*;
 use crate::load::client::peers::{Authority, listener, serve_tls};
 use crate::load::tally::Failure;
@@ -56,6 +57,34 @@ fn users_share_connections_of_http2() {
 }
 
 #[test]
+fn users_of_a_connection_are_on_one_thread() {
+    let port = serve(async || {
+        let (listener, port) = listener().await;
+        net::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                net::spawn(serve_http2(stream));
+            }
+        });
+        port
+    });
+    // Six connections on four threads: fifteen users on each would be eight.
+    for load in [users_each(60, 5), rate(2000.0, Duration::from_millis(200), 60)] {
+        let is_open = matches!(load, Load::Open(_));
+        let url = format!("http://127.0.0.1:{port}/");
+        let mut plan = plan(load, vec![Step::Request(Box::new(get(url)))]);
+        plan.threads = Some(4);
+        plan.http.version = HttpVersion::Http2;
+        plan.http.streams = 10;
+        let results = results(&plan);
+        assert_eq!(results.total.errors(), 0, "{results:?}");
+        // Of the open model no more are made than are needed.
+        let opened = results.connections.opened;
+        assert!(if is_open { (4..=6).contains(&opened) } else { opened == 6 }, "{opened}");
+    }
+}
+
+#[test]
 fn tls_agrees_on_the_version() {
     let authority = Authority::new();
     let trusted = authority.trusted();
@@ -71,16 +100,46 @@ fn tls_agrees_on_the_version() {
         })
         .await
     });
-    for (port, connections) in [(over_http2, 1), (over_http1, 4)] {
+    for (port, version) in [(over_http2, 2), (over_http1, 1)] {
         let url = format!("https://localhost:{port}/");
         let mut plan = plan(users_each(4, 10), vec![Step::Request(Box::new(get(url)))]);
         plan.threads = Some(1);
         plan.http = trusted.clone();
         let results = results(&plan);
         assert_eq!((results.total.requests, results.total.errors()), (40, 0), "{results:?}");
-        assert_eq!(results.connections.opened, connections);
-        assert_eq!(results.connections.tls_time.count(), connections);
+        assert_eq!(results.connections.opened, 4, "HTTP/{version}");
+        assert_eq!(results.connections.tls_time.count(), 4);
     }
+}
+
+#[test]
+fn each_connection_may_agree_on_another_version() {
+    let authority = Authority::new();
+    let (trusted, pair) = (authority.trusted(), authority.issue("localhost"));
+    let port = serve(async move || {
+        let (listener, port) = listener().await;
+        let [first, next] = [["http/1.1"], ["h2"]]
+            .map(|protocols| TlsAcceptor::from(Arc::new(pair.server(&protocols))));
+        net::spawn(async move {
+            // One request, and that is it.
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = first.accept(stream).await.unwrap();
+            let mut head = [0; 4096];
+            assert!(stream.read(&mut head).await.unwrap() > 0);
+            let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            serve_http2(next.accept(stream).await.unwrap()).await;
+        });
+        port
+    });
+    let url = format!("https://localhost:{port}/");
+    let mut plan = plan(users(1, 5), vec![Step::Request(Box::new(get(url)))]);
+    plan.http = trusted;
+    let results = results_at_last(plan);
+    assert_eq!((results.total.requests, results.total.errors()), (5, 0), "{results:?}");
+    assert_eq!(results.connections.opened, 2);
 }
 
 #[test]
