@@ -57,7 +57,7 @@ use ring::SendRing;
 const PART: &str = "net";
 
 /// Runs `main` and every task it spawns on the calling thread until `main` ends; tasks still
-/// running then are dropped.
+/// running then are dropped. What they write while that happens is sent if the socket takes it.
 ///
 /// # Errors
 /// When the kernel gives no event descriptor.

@@ -115,7 +115,13 @@ pub(super) struct Installed(Rc<Outbox>);
 impl Drop for Installed {
     fn drop(&mut self) {
         CURRENT.take();
-        self.0.queue.take();
+        // What tasks left when they were dropped: short words of farewell. Nobody is there any more
+        // to send what a socket does not take at once.
+        for source in self.0.queue.take() {
+            if let Some(bytes) = source.dequeue() {
+                let _ = send(source.socket(), &bytes);
+            }
+        }
     }
 }
 

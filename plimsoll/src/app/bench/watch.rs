@@ -27,6 +27,8 @@ pub(super) struct Stopper {
     stop: Arc<watch::Sender<bool>>,
     /// Set by the first request to stop.
     asked: Arc<AtomicBool>,
+    /// Whether it may write to the standard error what a second time does.
+    speaks: Arc<AtomicBool>,
 }
 
 impl Stopper {
@@ -35,7 +37,11 @@ impl Stopper {
     /// # Errors
     /// When the system refuses.
     pub(super) fn new() -> io::Result<Self> {
-        let stopper = Self { stop: Arc::new(watch::Sender::new(false)), asked: Arc::default() };
+        let stopper = Self {
+            stop: Arc::new(watch::Sender::new(false)),
+            asked: Arc::default(),
+            speaks: Arc::default(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let _entered = runtime.enter();
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -73,6 +79,11 @@ impl Stopper {
             std::process::exit(i32::from(INTERRUPTED));
         }
         self.stop.send_replace(true);
+        if self.speaks.load(Ordering::Relaxed) {
+            let text = "ending: what is under way is awaited for a few seconds; Ctrl-C again ends at \
+                        once, without results";
+            let _ = writeln!(io::stderr(), "{text}");
+        }
     }
 }
 
@@ -106,6 +117,8 @@ impl Watch {
                 }
             }
         };
+        // The view has a line of its own for it.
+        stopper.speaks.store(matches!(shown, Shown::Lines(_)), Ordering::Relaxed);
         Self { shown, quiet: arguments.quiet }
     }
 

@@ -431,7 +431,9 @@ pub(in crate::config) fn idle_pause(load: &Load, voice: Voice) -> Option<Refusal
     }
     let (think, remedy) = match voice {
         Voice::Options => ("--think", "remove it, or write --connections instead of the rate"),
-        Voice::File => ("`think`", "remove it, or give it to steps of a scenario, between requests"),
+        Voice::File => {
+            ("`think`", "remove it, or give it to steps of a scenario, between requests")
+        }
     };
     let message = format!("{think} is for a number of users; a rate begins requests by the clock");
     Some(Refusal::new(message).remedy(remedy))

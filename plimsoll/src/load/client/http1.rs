@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::message::Message;
 use super::transport::Transport;
-use super::{BODY_KEPT_MAX, Reply, Timings, Trouble, Wanted, tls};
+use super::{BODY_KEPT_MAX, Reply, Timings, Traffic, Trouble, Wanted, tls};
 use crate::load::tally::Failure;
 use crate::net::Deadline;
 
@@ -114,17 +114,23 @@ impl From<Answer> for Reply {
 #[derive(Debug)]
 pub struct Connection {
     transport: Transport,
+    lost: Traffic,
 }
 
 impl Connection {
     /// Over a connection that was just made.
     pub fn new(transport: Transport) -> Self {
-        Self { transport }
+        Self { transport, lost: Traffic::default() }
     }
 
     /// Whether nothing has come since the last answer, not even the end.
     pub fn is_quiet(&self) -> bool {
         self.transport.socket().is_quiet()
+    }
+
+    /// What was carried of an exchange that failed.
+    pub fn lost(&self) -> Traffic {
+        self.lost
     }
 
     /// Sends a request and reads its answer. After an error, and after an answer that is not
@@ -154,7 +160,11 @@ impl Connection {
             kept: None,
         };
         let transport = &mut self.transport;
-        poll_fn(|context| exchange.poll(context, transport, &mut terms)).await?;
+        let outcome = poll_fn(|context| exchange.poll(context, transport, &mut terms)).await;
+        if let Err(trouble) = outcome {
+            self.lost = Traffic { sent: exchange.written as u64, received: exchange.received };
+            return Err(trouble);
+        }
         let first_byte = exchange.first_byte.unwrap_or(terms.sent);
         let done = match exchange.stage {
             Stage::Done(at) => at,

@@ -7,8 +7,8 @@
 //!   connection. Messages that come unasked count as replies of the next exchange; beyond a bound
 //!   they stay where they are, and what comes after them, too.
 //! - A connection that is dropped says goodbye (close code 1000) if that does not have to wait.
-//! - Bytes that are reported add up to what the connection carried; those of opening it are told
-//!   with the first message.
+//! - Bytes that are reported, with answers and of failed exchanges, add up to what the connection
+//!   carried; those of opening it are told with the first message.
 //!
 //! Left out: extensions (compression is not offered), WebSockets over HTTP/2 (RFC 8441).
 
@@ -36,7 +36,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::ledger::{Ledger, Metered};
 use super::transport::Transport;
-use super::{BODY_KEPT_MAX, Origin, Reply, Timings, Trouble, fields};
+use super::{BODY_KEPT_MAX, Origin, Reply, Timings, Traffic, Trouble, fields};
 use crate::load::tally::Failure;
 
 /// Most bytes of a message that comes in, in one frame or several.
@@ -97,19 +97,20 @@ pub struct Connection {
 impl Connection {
     /// Opens a WebSocket at a target (path and query) over a connection that was made for messages.
     /// A field `Sec-WebSocket-Protocol` among the headers asks for a subprotocol, which the server
-    /// must then agree on. Must be called within `net::run`.
+    /// must then agree on. Must be called within `net::run`. `ledger` is the connection's; who
+    /// opens one in vain finds there what was carried.
     ///
     /// # Errors
     /// The server answered with another status, or not properly, or not at all.
     pub async fn open(
         transport: Transport,
+        ledger: Rc<Ledger>,
         origin: &Origin,
         target: &str,
         headers: &[(String, String)],
     ) -> Result<Self, Refusal> {
         let request = opening(origin, target, headers)
             .map_err(|trouble| Refusal { trouble, status: None })?;
-        let ledger = Rc::new(Ledger::default());
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
@@ -126,6 +127,12 @@ impl Connection {
             unasked: VecDeque::new(),
             ended: None,
         })
+    }
+
+    /// What was carried since the last answer, to be asked for once an exchange failed or was given
+    /// up.
+    pub fn lost(&self) -> Traffic {
+        self.ledger.overhead()
     }
 
     /// Sends a message, if there is one, and waits for `replies` messages; with `until`, for those
@@ -166,7 +173,7 @@ impl Connection {
             }
         }
         let done = Instant::now();
-        let (bytes_sent, bytes_received) = self.ledger.overhead();
+        let carried = self.ledger.overhead();
         Ok(Reply {
             status: SWITCHING_PROTOCOLS,
             reason: String::new(),
@@ -174,8 +181,8 @@ impl Connection {
             body: last[..last.len().min(BODY_KEPT_MAX)].to_vec(),
             body_length: last.len() as u64,
             timings: Timings { sent, first_byte: first_byte.unwrap_or(done), done },
-            bytes_sent,
-            bytes_received,
+            bytes_sent: carried.sent,
+            bytes_received: carried.received,
         })
     }
 

@@ -19,9 +19,10 @@ use super::worker::Worker;
 use crate::config::bench::model::{HttpVersion, Message as Exchange, ServedBy};
 use crate::load::client::dial::{Dialled, Purpose};
 use crate::load::client::http1::{Connection, Terms};
+use crate::load::client::ledger::Ledger;
 use crate::load::client::message::Message;
 use crate::load::client::websocket::{self, Payload};
-use crate::load::client::{Origin, Outgoing, Reply, Scheme, Trouble, Wanted};
+use crate::load::client::{Origin, Outgoing, Reply, Scheme, Traffic, Trouble, Wanted};
 use crate::load::script::OutgoingMessage;
 use crate::load::tally::Failure;
 use crate::net::Deadline;
@@ -58,15 +59,18 @@ pub(super) struct Failed {
     pub(super) ended: Instant,
     /// What the server answered instead of what was asked for.
     pub(super) status: Option<u16>,
+    /// What went over the connection all the same.
+    pub(super) carried: Traffic,
 }
 
 impl Failed {
-    fn unsent(trouble: Trouble) -> Self {
-        Self { trouble, sent: None, ended: Instant::now(), status: None }
+    pub(super) fn unsent(trouble: Trouble) -> Self {
+        let carried = Traffic::default();
+        Self { trouble, sent: None, ended: Instant::now(), status: None, carried }
     }
 
-    fn sent(trouble: Trouble, sent: Instant) -> Self {
-        Self { trouble, sent: Some(sent), ended: Instant::now(), status: None }
+    fn sent(trouble: Trouble, sent: Instant, carried: Traffic) -> Self {
+        Self { trouble, sent: Some(sent), ended: Instant::now(), status: None, carried }
     }
 }
 
@@ -156,10 +160,8 @@ impl Connections {
             scratch: &worker.scratch,
             sent,
         };
-        let answer = connection
-            .exchange(sending.message, terms)
-            .await
-            .map_err(|trouble| Failed::sent(trouble, sent))?;
+        let outcome = connection.exchange(sending.message, terms).await;
+        let answer = outcome.map_err(|trouble| Failed::sent(trouble, sent, connection.lost()))?;
         if answer.reusable {
             self.keep(&sending.outgoing.origin, connection);
         }
@@ -201,7 +203,7 @@ impl Connections {
         let exchange = connection.exchange(payload, message.replies, until);
         let reply = within(&self.deadline, exchange, "no reply came in time")
             .await
-            .map_err(|trouble| Failed::sent(trouble, sent))?;
+            .map_err(|trouble| Failed::sent(trouble, sent, connection.lost()))?;
         if self.websockets.len() == KEPT_MAX {
             self.websockets.remove(0);
         }
@@ -261,7 +263,7 @@ async fn over_http2(
             Err(trouble) if trouble.before_sending && !is_repeated && !connection.is_usable() => {
                 is_repeated = true;
             }
-            Err(trouble) => return Err(Failed::sent(trouble, sent)),
+            Err(trouble) => return Err(Failed::sent(trouble, sent, connection.lost())),
         }
     }
 }
@@ -278,7 +280,10 @@ async fn open_websocket(
     let sent = Instant::now();
     deadline.set(sent, timeout);
     let (origin, target, headers) = (&outgoing.origin, &outgoing.target, &outgoing.headers);
-    let mut opening = pin!(websocket::Connection::open(dialled.transport, origin, target, headers));
+    let ledger = Rc::new(Ledger::default());
+    let (transport, metered) = (dialled.transport, Rc::clone(&ledger));
+    let mut opening =
+        pin!(websocket::Connection::open(transport, metered, origin, target, headers));
     let opened = poll_fn(|context| match opening.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
         Poll::Pending => deadline.poll(context).map(|()| None),
@@ -286,9 +291,13 @@ async fn open_websocket(
     match opened.await {
         Some(Ok(connection)) => Ok(connection),
         Some(Err(refusal)) => {
-            Err(Failed { status: refusal.status, ..Failed::sent(refusal.trouble, sent) })
+            let failed = Failed::sent(refusal.trouble, sent, ledger.overhead());
+            Err(Failed { status: refusal.status, ..failed })
         }
-        None => Err(Failed::sent(late("the WebSocket was not opened in time"), sent)),
+        None => {
+            let trouble = late("the WebSocket was not opened in time");
+            Err(Failed::sent(trouble, sent, ledger.overhead()))
+        }
     }
 }
 

@@ -146,8 +146,13 @@ pub fn run(
     results.run.command.clone_from(&controls.command);
     results.run.started_at = started_at;
     let last_end = shares.iter().filter_map(|share| share.record.last_end).max();
-    results.run.elapsed =
-        last_end.map_or(start.elapsed(), |end| end.saturating_duration_since(start));
+    let lasted = start.elapsed();
+    let until_last = last_end.map_or(lasted, |end| end.saturating_duration_since(start));
+    // What was planned was also waited for: a rate is that of the whole time, whenever in it the
+    // last answer came. What ended earlier, by a count or by somebody, lasted to its last answer.
+    let planned = planned.filter(|planned| *planned <= lasted);
+    let planned = planned.filter(|_| results.run.ended == Ended::Finished);
+    results.run.elapsed = until_last.max(planned.unwrap_or_default());
     results.tester.processor_time =
         usage::processor_time(UsageWho::RUSAGE_SELF).saturating_sub(processor_time);
     Ok(results)
@@ -160,7 +165,10 @@ fn threads(plan: &Plan) -> usize {
         Load::Open(open) => open.in_flight_max,
         Load::Closed(closed) => Curve::new(&closed.stages).highest().ceil() as usize,
     });
-    plan.threads.unwrap_or_else(cores).min(users.max().unwrap_or(1).div_ceil(plan.http.streams)).max(1)
+    plan.threads
+        .unwrap_or_else(cores)
+        .min(users.max().unwrap_or(1).div_ceil(plan.http.streams))
+        .max(1)
 }
 
 /// How long the longest group lasts; `None` where only counts or people end it.

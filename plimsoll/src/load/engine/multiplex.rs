@@ -78,10 +78,8 @@ impl Multiplex {
                 if servers.len() >= SERVERS_MAX {
                     servers.retain(|server| server.has_users());
                 }
-                let server = Rc::new(Server {
-                    origin: Rc::clone(origin),
-                    carriers: RefCell::default(),
-                });
+                let server =
+                    Rc::new(Server { origin: Rc::clone(origin), carriers: RefCell::default() });
                 servers.push(Rc::clone(&server));
                 server
             }

@@ -310,3 +310,24 @@ fn a_plan_whose_url_is_none_is_refused() {
     let (_stop, controls) = controls();
     assert!(run(&plan, &controls, &mut |_| {}).is_err());
 }
+
+#[test]
+fn what_failed_requests_carried_is_counted() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc";
+    let server = peer(move |number, _| match number {
+        0 => Answer::Last(cut.into()),
+        1 => Answer::Bytes(cut.into()),
+        _ => Answer::Nothing,
+    });
+    let mut plan = plan_of(users(1, 3), &server);
+    plan.http.timeout = Duration::from_millis(200);
+    let results = results(&plan);
+    let failures = BTreeMap::from([(Failure::Closed, 1), (Failure::Timeout, 2)]);
+    assert_eq!(results.total.failures, failures, "{results:?}");
+    let head = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port);
+    assert_eq!(results.total.bytes_sent, 3 * head.len() as u64);
+    let received = 2 * cut.len() as u64;
+    assert_eq!(results.total.bytes_received, received);
+    let buckets = results.timeline.buckets.iter();
+    assert_eq!(buckets.map(|bucket| bucket.bytes_received).sum::<u64>(), received);
+}

@@ -417,17 +417,11 @@ impl User {
 
     /// Counts a request that could not even be made.
     async fn count_unrendered(&mut self, label: usize, why: String, course: &mut Course) {
-        let now = Instant::now();
-        let failed = Failed {
-            trouble: crate::load::client::Trouble {
-                failure: Failure::Plan,
-                detail: why,
-                before_sending: true,
-            },
-            sent: None,
-            ended: now,
-            status: None,
-        };
+        let failed = Failed::unsent(crate::load::client::Trouble {
+            failure: Failure::Plan,
+            detail: why,
+            before_sending: true,
+        });
         let intended = course.intended.take();
         self.fail(label, &failed, intended);
         course.now = self.pause_after(&failed, intended).await;
@@ -447,8 +441,8 @@ impl User {
             first_byte: None,
             status: failed.status,
             failure: Some(failed.trouble.failure),
-            bytes_sent: 0,
-            bytes_received: 0,
+            bytes_sent: failed.carried.sent,
+            bytes_received: failed.carried.received,
         };
         self.worker.record(ended, |recorder| {
             recorder.request(label, &sample, None, ended);

@@ -99,7 +99,7 @@ impl Paint {
 }
 
 fn draw_header(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
-    let keys = if screen.ending { " q: at once " } else { " q: end " };
+    let keys = if screen.ending { " q: at once, without results " } else { " q: end " };
     let title = Line::from(vec![
         Span::styled(" plimsoll bench ", paint.bold()),
         Span::raw(" "),

@@ -26,6 +26,7 @@ fn example(table: &str, key: &str, line: &str) -> String {
         "" => match key {
             "url" => format!("{line}\n"),
             "poisson" => format!("{line}\nurl = \"http://a\"\nrate = 5\n"),
+            "streams" => format!("{line}\nurl = \"http://a\"\nhttp = 2\n"),
             "speed" => format!("{line}\nurl = \"http://a\"\nreplay = \"access.log\"\n"),
             _ => format!("{line}\nurl = \"http://a\"\n"),
         },

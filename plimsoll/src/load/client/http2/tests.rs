@@ -209,8 +209,9 @@ fn large_bodies_pass_flow_control() {
             serve_each(stream, |(request, mut to)| async move {
                 assert!(read_body(request.into_body()).await == pattern(SENT));
                 let stream = to.send_response(Response::new(()), false).unwrap();
-                let ledger = State::nobody();
-                upload(&ledger, stream, pattern(RECEIVED)).await.unwrap();
+                // The other side counts nothing.
+                let ledger = Ledger::default();
+                upload(&Bodies::new(&ledger), stream, pattern(RECEIVED)).await.unwrap();
             })
         })
         .await;
@@ -226,19 +227,6 @@ fn large_bodies_pass_flow_control() {
         assert!(reply.bytes_sent < (SENT + (64 << 10)) as u64, "{}", reply.bytes_sent);
     })
     .unwrap();
-}
-
-impl State {
-    /// For the other side, which counts nothing.
-    fn nobody() -> Self {
-        Self {
-            authority: String::new(),
-            turns: Turns::new(1),
-            ended: RefCell::default(),
-            has_answered: Cell::new(false),
-            ledger: Rc::default(),
-        }
-    }
 }
 
 #[test]
@@ -412,16 +400,52 @@ fn bytes_of_all_exchanges_add_up() {
         let sent: u64 = [&a, &b, &c].iter().map(|reply| reply.bytes_sent).sum();
         let received: u64 = [&a, &b, &c].iter().map(|reply| reply.bytes_received).sum();
         // What is written after the last exchange has ended is not told any more.
-        let (sent_after, received_after) = connection.state.ledger.overhead();
+        let after = connection.lost();
         let (all_sent, all_received) = connection.state.ledger.carried();
-        assert_eq!(sent + sent_after, all_sent);
+        assert_eq!(sent + after.sent, all_sent);
         // A body that was on its way when the other exchange ended was told with that, too; what
         // comes after makes up for it.
-        let told = received + received_after;
+        let told = received + after.received;
         assert!((all_received..=all_received + 300).contains(&told), "{told} of {all_received}");
         assert!(sent > 3 * 5000 && received > 3 * 300);
         assert!(c.bytes_sent < 5000 + 200 && c.bytes_received < 300 + 200);
         assert_eq!(counted.load(std::sync::atomic::Ordering::Relaxed), 3 * 5000);
+    })
+    .unwrap();
+}
+
+#[test]
+fn bytes_of_an_exchange_that_was_given_up_are_told() {
+    net::run(async {
+        let (connection, outgoing) = against(10, |stream| {
+            serve_each(stream, |(request, mut to)| async move {
+                let _upload = request.into_body();
+                let mut body = to.send_response(Response::new(()), false).unwrap();
+                body.send_data(pattern(700), false).unwrap();
+                // Nothing more comes.
+                std::future::pending::<()>().await;
+            })
+        })
+        .await;
+        let outgoing = Outgoing { method: "PUT".into(), body: pattern(3000), ..outgoing };
+        let mut exchange = Box::pin(connection.exchange(&outgoing, NOTHING));
+        poll_fn(|context| match exchange.as_mut().poll(context) {
+            Poll::Ready(_) => panic!("it has no end"),
+            Poll::Pending => match connection.state.ledger.carried() {
+                (3000.., 700..) => Poll::Ready(()),
+                _ => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            },
+        })
+        .await;
+        drop(exchange);
+        let lost = connection.lost();
+        assert!((3000..3300).contains(&lost.sent), "{lost:?}");
+        assert!((700..1000).contains(&lost.received), "{lost:?}");
+        // Told once.
+        assert!(connection.lost().received == 0);
     })
     .unwrap();
 }

@@ -39,7 +39,7 @@ async fn open_against<F: Future<Output = ()> + 'static>(
         serve(stream).await;
     })
     .await;
-    Connection::open(transport, &origin, "/messages", &[]).await.unwrap()
+    Connection::open(transport, Rc::default(), &origin, "/messages", &[]).await.unwrap()
 }
 
 fn text(text: &str) -> Option<Payload> {
@@ -91,7 +91,9 @@ fn opening_request_is_as_rendered() {
             ("Content-Length", "3"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Connection::open(transport, &origin, "/messages?room=1", &headers).await.unwrap();
+        Connection::open(transport, Rc::default(), &origin, "/messages?room=1", &headers)
+            .await
+            .unwrap();
         let expected = [
             ("target", "/messages?room=1"),
             ("host", origin.authority.as_str()),
@@ -393,7 +395,9 @@ fn refusals_are_told() {
         ];
         for (said, status, failure, words) in cases {
             let (transport, origin) = against(move |stream| say(stream, said)).await;
-            let refusal = Connection::open(transport, &origin, "/messages", &[]).await.unwrap_err();
+            let refusal = Connection::open(transport, Rc::default(), &origin, "/messages", &[])
+                .await
+                .unwrap_err();
             assert_eq!(refusal.status, status);
             assert_eq!(refusal.trouble.failure, failure);
             assert_eq!(refusal.trouble.detail.replace(&origin.authority, "HOST"), words);
@@ -410,7 +414,8 @@ fn subprotocol_that_is_not_agreed_on_is_told() {
         })
         .await;
         let headers = [("Sec-WebSocket-Protocol".to_owned(), "graphql-ws".to_owned())];
-        let refusal = Connection::open(transport, &origin, "/", &headers).await.unwrap_err();
+        let refusal =
+            Connection::open(transport, Rc::default(), &origin, "/", &headers).await.unwrap_err();
         assert_eq!(refusal.trouble.failure, Failure::Protocol);
         let words = format!("no agreement with {} on a WebSocket subprotocol: ", origin.authority);
         assert!(refusal.trouble.detail.starts_with(&words), "{}", refusal.trouble.detail);
@@ -474,7 +479,8 @@ fn speaks_over_tls() {
         .await;
         let origin = origin(Scheme::Https, "localhost", port);
         let dialled = connect(&authority.trusted(), &origin, Purpose::Messages).await.unwrap();
-        let mut connection = Connection::open(dialled.transport, &origin, "/", &[]).await.unwrap();
+        let mut connection =
+            Connection::open(dialled.transport, Rc::default(), &origin, "/", &[]).await.unwrap();
         assert_eq!(connection.exchange(text("safe"), 1, None).await.unwrap().body, b"safe");
     })
     .unwrap();

@@ -210,14 +210,25 @@ fn nothing_begins_after_the_end() {
 }
 
 #[test]
-fn a_run_lasts_to_the_end_of_its_last_request() {
+fn a_run_lasts_as_long_as_planned_and_to_its_last_answer() {
     let server = peer(|_, _| ok("", ""));
     let Load::Open(mut open) = rate(100.0, Duration::from_millis(50), 4) else { unreachable!() };
     let Arrivals::Scheduled { stages, .. } = &mut open.arrivals else { unreachable!() };
-    stages.push(Stage { from: 0.0, to: 0.0, lasting: Duration::from_millis(1500) });
-    let results = results(&plan_of(Load::Open(open), &server));
-    assert_eq!((results.total.requests, results.tester.unsent), (5, 0));
-    assert!(results.run.elapsed < Duration::from_secs(1), "{:?}", results.run.elapsed);
+    stages.push(Stage { from: 0.0, to: 0.0, lasting: Duration::from_millis(450) });
+    let planned = results(&plan_of(Load::Open(open), &server));
+    assert_eq!((planned.total.requests, planned.tester.unsent), (5, 0));
+    assert_eq!(planned.run.elapsed, Duration::from_millis(500));
+    // Bounded by a count: what is left of its minute is not.
+    let counted = results(&plan_of(users(1, 5), &server));
+    assert_eq!(counted.total.requests, 5);
+    assert!(counted.run.elapsed < Duration::from_secs(30), "{:?}", counted.run.elapsed);
+    // The last answer comes after the planned end.
+    let slow = peer(|_, _| {
+        std::thread::sleep(Duration::from_millis(300));
+        ok("", "")
+    });
+    let late = results(&plan_of(rate(10.0, Duration::from_millis(100), 1), &slow));
+    assert!(late.run.elapsed >= Duration::from_millis(300), "{:?}", late.run.elapsed);
 }
 
 #[test]

@@ -13,7 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite;
 
-use super::peer::{get, plan, rate, results, results_at_last, serve, users, users_each};
+use super::peer::{
+    get, ok, peer, plan, rate, results, results_at_last, serve, staged, users, users_each,
+};
 use crate::config::bench::model::*;
 use crate::load::client::peers::{Authority, listener, serve_tls};
 use crate::load::tally::Failure;
@@ -274,6 +276,112 @@ fn a_message_has_its_own_timeout() {
     plan.http.timeout = Duration::from_secs(3600);
     let results = results_at_last(plan);
     assert_eq!(results.total.failures, BTreeMap::from([(Failure::Timeout, 1)]));
+    // What opened the WebSocket, and the message.
+    let (sent, received) = (results.total.bytes_sent, results.total.bytes_received);
+    assert!(sent > 150 && received > 100, "{sent} {received}");
+}
+
+#[test]
+fn a_refused_websocket_counts_its_bytes() {
+    let server = peer(|_, _| ok("", "no"));
+    let step = Step::Message(Box::new(Message {
+        label: 0,
+        url: Template::text(format!("ws://127.0.0.1:{}/", server.port)),
+        headers: Vec::new(),
+        send: Some(Template::text("a")),
+        binary: false,
+        replies: 1,
+        until: None,
+        timeout: None,
+        extract: Vec::new(),
+        checks: Vec::new(),
+    }));
+    let results = results_at_last(plan(users(1, 1), vec![step]));
+    assert_eq!(results.total.statuses, BTreeMap::from([(200, 1)]));
+    assert!(results.total.bytes_sent > 150, "{}", results.total.bytes_sent);
+    assert_eq!(results.total.bytes_received, 40);
+}
+
+#[test]
+fn over_http2_a_timeout_counts_its_bytes() {
+    let port = serve(async || {
+        let (listener, port) = listener().await;
+        net::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut kept = Vec::new();
+            while let Some(Ok((_, mut answer))) = connection.accept().await {
+                let mut body = answer.send_response(Response::new(()), false).unwrap();
+                body.send_data(vec![7; 600].into(), false).unwrap();
+                kept.push(body);
+            }
+        });
+        port
+    });
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut plan = plan(users(1, 1), vec![Step::Request(Box::new(get(url)))]);
+    plan.http.version = HttpVersion::Http2;
+    plan.http.timeout = Duration::from_millis(300);
+    let results = results_at_last(plan);
+    assert_eq!(results.total.failures, BTreeMap::from([(Failure::Timeout, 1)]));
+    let (sent, received) = (results.total.bytes_sent, results.total.bytes_received);
+    assert!(sent > 24 && received > 600, "{sent} {received}");
+}
+
+#[test]
+fn websockets_are_closed_at_the_end() {
+    // Users that wait: for their next iteration, or for the end of a pause.
+    let waiting = [
+        (rate(20.0, Duration::from_millis(100), 4), None),
+        (staged(&[(2.0, 2.0, 300)]), Some("3600000")),
+    ];
+    for (load, pause) in waiting {
+        let (tell, told) = mpsc::channel();
+        let port = serve(async move || {
+            let (listener, port) = listener().await;
+            net::spawn(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    let tell = tell.clone();
+                    net::spawn(async move {
+                        let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
+                        let mut last = None;
+                        while let Some(Ok(message)) = stream.next().await {
+                            if message.is_text() {
+                                stream.send(message.clone()).await.unwrap();
+                            }
+                            last = Some(message);
+                        }
+                        tell.send(last).unwrap();
+                    });
+                }
+            });
+            port
+        });
+        let message = Step::Message(Box::new(Message {
+            label: 0,
+            url: Template::text(format!("ws://127.0.0.1:{port}/")),
+            headers: Vec::new(),
+            send: Some(Template::text("a")),
+            binary: false,
+            replies: 1,
+            until: None,
+            timeout: None,
+            extract: Vec::new(),
+            checks: Vec::new(),
+        }));
+        let mut steps = vec![message];
+        steps.extend(pause.map(|pause| Step::Pause(Pause::Constant(Template::text(pause)))));
+        let mut plan = plan(load, steps);
+        plan.groups[0].fresh_users = false;
+        let results = results_at_last(plan);
+        assert_eq!(results.total.errors(), 0, "{results:?}");
+        for _ in 0..results.connections.opened {
+            let last = told.recv_timeout(Duration::from_secs(60)).unwrap();
+            let Some(tungstenite::Message::Close(Some(frame))) = last else { panic!("{last:?}") };
+            assert_eq!(u16::from(frame.code), 1000);
+        }
+    }
 }
 
 #[test]

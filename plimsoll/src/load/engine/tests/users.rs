@@ -136,6 +136,8 @@ fn who_waits_for_a_connection_shares_its_failure() {
     let url = format!("https://127.0.0.1:{}/", silent.port);
     let mut plan = plan(users(8, 8), vec![Step::Request(Box::new(get(url)))]);
     plan.threads = Some(1);
+    plan.http.version = HttpVersion::Http2;
+    plan.http.streams = 8;
     plan.http.connect_timeout = Duration::from_millis(200);
     plan.http.tls.insecure = true;
     let results = results(&plan);

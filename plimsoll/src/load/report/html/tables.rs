@@ -357,6 +357,9 @@ fn tester(results: &Results) -> Vec<Fact> {
         facts.push(("waited for room", text::count(tester.waited)));
         facts.push(("never begun", text::count(tester.unsent)));
     }
+    if tester.given_up > 0 {
+        facts.push(("given up under way", text::count(tester.given_up)));
+    }
     if tester.exhausted > 0 {
         facts.push(("lacked ports or descriptors", text::count(tester.exhausted)));
     }
