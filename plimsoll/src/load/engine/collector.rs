@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::recorder::{Second, Told, by_kind};
 use crate::config::bench::model::{Arrivals, Load, Plan};
 use crate::load::arrivals::Curve;
@@ -27,6 +29,8 @@ pub(super) struct Collector<'a> {
     /// By thread: the first second that it has not told; `u64::MAX` where it tells no more.
     next: Vec<u64>,
     planned: Option<Duration>,
+    /// Whether somebody asked for the end.
+    stop: watch::Receiver<bool>,
     /// Of the open model.
     curves: Vec<Curve>,
     parts: f64,
@@ -42,6 +46,7 @@ impl<'a> Collector<'a> {
         plan: &Plan,
         threads: usize,
         planned: Option<Duration>,
+        stop: watch::Receiver<bool>,
         observe: &'a mut dyn FnMut(&Progress),
     ) -> Self {
         let curve = |group: &crate::config::bench::model::Group| match &group.load {
@@ -55,6 +60,7 @@ impl<'a> Collector<'a> {
             observe,
             next: vec![0; threads],
             planned,
+            stop,
             curves: plan.groups.iter().filter_map(curve).collect(),
             parts: f64::from(plan.part.of.get()),
             timeline: Timeline::default(),
@@ -124,7 +130,7 @@ impl<'a> Collector<'a> {
             response_time: self.total.response_time.clone(),
             target_rate: (!self.curves.is_empty()).then_some(rate),
             lag: lag.quantile(LAG_QUANTILE),
-            stopping: self.planned.is_some_and(|planned| elapsed >= planned),
+            stopping: self.planned.is_some_and(|planned| elapsed >= planned) || *self.stop.borrow(),
         });
     }
 }
@@ -153,10 +159,12 @@ mod tests {
         let mut observe = |one: &Progress| {
             // That of this process, up to the very end.
             assert_eq!(one.target_rate, Some(9.0));
+            assert_eq!(one.stopping, one.elapsed > Duration::from_secs(2));
             let second = (one.elapsed.as_secs(), one.second.requests, one.second.users);
             told.borrow_mut().push((second, one.total_requests));
         };
-        let mut collector = Collector::new(&plan, 2, None, &mut observe);
+        let (stop, stopped) = watch::channel(false);
+        let mut collector = Collector::new(&plan, 2, None, stopped, &mut observe);
         let mut follow = |message| {
             collector.follow(message);
             told.take()
@@ -167,6 +175,7 @@ mod tests {
         assert_eq!(follow(second(1, 0)), [((1, 20, 2), 20)]);
         // The reader was too slow for the next, so that the thread left it out.
         assert_eq!(follow(second(1, 2)), [((2, 11, 1), 31)]);
+        stop.send_replace(true);
         // A thread that has ended is waited for no more.
         assert_eq!(follow(end(0)), [((3, 12, 1), 43)]);
         assert_eq!(follow(end(1)), []);

@@ -81,7 +81,7 @@ pub enum RunError {
 
 /// The load of a plan in words, a sentence for each group.
 pub fn description(plan: &Plan) -> String {
-    let groups = plan.groups.iter().map(description::of);
+    let groups = plan.groups.iter().map(|group| description::of(group, plan.http.streams));
     let sentence = |group: super::results::GroupModel| match plan.groups.len() {
         1 => group.load,
         _ => format!("{}: {}", group.name, group.load),
@@ -134,7 +134,8 @@ pub fn run(
         running.push(thread.spawn(move || worker::run(common, index, seconds, stop))?);
     }
     drop(seconds);
-    let timeline = Collector::new(&plan, threads, planned, observe).collect(&told);
+    let timeline =
+        Collector::new(&plan, threads, planned, controls.stop.clone(), observe).collect(&told);
     let mut shares = Vec::with_capacity(threads);
     for thread in running {
         let share = thread.join().map_err(|_| io::Error::other("a thread of the load panicked"))?;
@@ -260,7 +261,11 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
             name: plan.name.clone(),
             source: plan.source.clone(),
             command: String::new(),
-            groups: plan.groups.iter().map(description::of).collect(),
+            groups: plan
+                .groups
+                .iter()
+                .map(|group| description::of(group, plan.http.streams))
+                .collect(),
             started_at: Timestamp::UNIX_EPOCH,
             elapsed: Duration::ZERO,
             ended: ended.unwrap_or(Ended::Finished),
