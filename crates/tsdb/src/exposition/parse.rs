@@ -1,0 +1,269 @@
+//! A strict parser of both text formats: bytes in, samples and metadata out.
+//!
+//! A body is foreign and may be anything, so it is refused at its first mistake, with the place and
+//! the rule: half of a body would look like series that ended. It is read in place. What comes out
+//! are slices of the body, labels lie in memory of the parser that each sample uses again, and
+//! nothing is allocated for a sample.
+//!
+//! Invariants:
+//! - after a refusal nothing more comes out;
+//! - bounds hold before memory is taken: of bytes, of a line, of labels, of samples;
+//! - what is accepted here is accepted by Prometheus, and means the same there.
+//!
+//! Stricter than Prometheus, which lets pass: escapes that the text format does not know, a line
+//! feed inside a label's value, a missing comma between labels, a body that does not end in a line
+//! feed, a second HELP or TYPE of a family, buckets without `le` and quantiles without `quantile`;
+//! in OpenMetrics also families in pieces, metadata after samples, and names without the suffix of
+//! their type. More lenient than its scraper in what the document says: blanks before a line and
+//! before a type mean nothing.
+//!
+//! It leaves out what takes more than a line to see: duplicate series, the order of buckets and of
+//! timestamps, whether a bucket `+Inf` is there, and the ranges of values.
+
+mod cursor;
+mod event;
+mod family;
+mod line;
+mod number;
+mod refusal;
+
+use memchr::memchr;
+
+pub use event::{Escaped, Event, Exemplar, Label, Part, Sample};
+use family::Families;
+pub use line::EXEMPLAR_CHARACTERS_MAX;
+use line::{Found, Line};
+use refusal::{AFTER_EOF, CARRIAGE_RETURN, Fault, LINE_FEED, MISSING_EOF, Rule, UTF8};
+pub use refusal::{Bound, ParseError, Reason};
+
+use super::format::Format;
+
+/// How much of a body is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the body.
+    pub body_bytes: usize,
+    /// Bytes of one line, without its line feed.
+    pub line_bytes: usize,
+    /// Samples in all.
+    pub samples: usize,
+    /// Labels of one sample, the name not counted. Each is compared with those before it, so that a
+    /// line costs up to the square of this.
+    pub labels: usize,
+}
+
+impl Default for Limits {
+    /// Far above what exporters send: 64 MiB, lines of 64 KiB, a million samples, 128 labels.
+    fn default() -> Self {
+        Self { body_bytes: 64 << 20, line_bytes: 64 << 10, samples: 1_000_000, labels: 128 }
+    }
+}
+
+/// A body being read.
+///
+/// ```
+/// use tsdb::exposition::{Event, Format, Limits, Parser};
+///
+/// let body = b"# TYPE up gauge\nup{job=\"web\"} 1\n";
+/// let mut parser = Parser::new(body, Format::Text, Limits::default())?;
+/// while let Some(event) = parser.next_event()? {
+///     if let Event::Sample(sample) = event {
+///         assert_eq!((sample.series, sample.value), ("up{job=\"web\"}", 1.0));
+///     }
+/// }
+/// # Ok::<(), tsdb::exposition::ParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Parser<'a> {
+    body: &'a str,
+    format: Format,
+    limits: Limits,
+    /// Where the next line begins.
+    at: usize,
+    /// The number of the line before.
+    line: u64,
+    samples: usize,
+    labels: Vec<Label<'a>>,
+    exemplar_labels: Vec<Label<'a>>,
+    families: Families<'a>,
+    /// The end or a mistake was reached.
+    is_finished: bool,
+}
+
+impl<'a> Parser<'a> {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// When the body is too large or no UTF-8.
+    pub fn new(body: &'a [u8], format: Format, limits: Limits) -> Result<Self, ParseError> {
+        if body.len() > limits.body_bytes {
+            let reason = Reason::Bound { bound: Bound::BodyBytes, max: limits.body_bytes };
+            let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let first = &first[..first.len().min(limits.line_bytes)];
+            return Err(ParseError::new(1, &String::from_utf8_lossy(first), 0, reason));
+        }
+        let text = std::str::from_utf8(body)
+            .map_err(|error| not_utf8(body, error.valid_up_to(), format))?;
+        Ok(Self {
+            body: text,
+            format,
+            limits,
+            at: 0,
+            line: 0,
+            samples: 0,
+            labels: Vec::new(),
+            exemplar_labels: Vec::new(),
+            families: Families::new(format),
+            is_finished: false,
+        })
+    }
+
+    /// The next sample or line of metadata; `None` at the end.
+    ///
+    /// # Errors
+    /// At the first line that the format does not allow, or that goes over a bound. After it there
+    /// is nothing more.
+    pub fn next_event(&mut self) -> Result<Option<Event<'_, 'a>>, ParseError> {
+        let found = match self.advance() {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.is_finished = true;
+                return Ok(None);
+            }
+            Err(error) => {
+                self.is_finished = true;
+                return Err(error);
+            }
+        };
+        Ok(Some(match found {
+            Found::Type { family, kind } => Event::Type { family, kind },
+            Found::Help { family, text } => Event::Help { family, text },
+            Found::Unit { family, unit } => Event::Unit { family, unit },
+            Found::Sample { series, name, value, time, exemplar, membership } => {
+                let labels = &self.exemplar_labels;
+                Event::Sample(Sample {
+                    series,
+                    name,
+                    labels: &self.labels,
+                    value,
+                    time,
+                    exemplar: exemplar.map(|(value, time)| Exemplar { labels, value, time }),
+                    family: membership.family,
+                    kind: membership.kind,
+                    part: membership.part,
+                })
+            }
+        }))
+    }
+
+    /// Reads lines up to one that tells something.
+    fn advance(&mut self) -> Result<Option<Found<'a>>, ParseError> {
+        while !self.is_finished {
+            let rest = &self.body[self.at..];
+            if rest.is_empty() {
+                self.line += 1;
+                return match self.format {
+                    Format::Text => Ok(None),
+                    Format::OpenMetrics => Err(self.refusal("", 0, MISSING_EOF)),
+                };
+            }
+            self.line += 1;
+            let length = memchr(b'\n', rest.as_bytes());
+            let text = &rest[..length.unwrap_or(rest.len())];
+            if text.len() > self.limits.line_bytes {
+                return Err(self.over(text, self.limits.line_bytes, Bound::LineBytes));
+            }
+            if self.format == Format::OpenMetrics && text == "# EOF" {
+                return self.end(&rest[text.len()..]).map(|()| None);
+            }
+            if length.is_none() {
+                return Err(self.refusal(text, text.len(), LINE_FEED));
+            }
+            self.at += text.len() + 1;
+            if let Some(found) = self.read(text)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn read(&mut self, text: &'a str) -> Result<Option<Found<'a>>, ParseError> {
+        let line = Line {
+            format: self.format,
+            labels_max: self.limits.labels,
+            labels: &mut self.labels,
+            exemplar_labels: &mut self.exemplar_labels,
+            families: &mut self.families,
+        };
+        match line.read(text) {
+            Ok(found) => {
+                if let Some(Found::Sample { .. }) = found {
+                    self.samples += 1;
+                    if self.samples > self.limits.samples {
+                        return Err(self.over_at(text, 0, self.limits.samples, Bound::Samples));
+                    }
+                }
+                Ok(found)
+            }
+            Err(fault) => Err(self.error(text, fault)),
+        }
+    }
+
+    /// What follows `# EOF` is at most a line feed.
+    fn end(&mut self, rest: &str) -> Result<(), ParseError> {
+        match rest {
+            "" | "\n" => Ok(()),
+            _ => {
+                self.line += 1;
+                let next = rest[1..].split('\n').next().unwrap_or_default();
+                let next = next.get(..self.limits.line_bytes).unwrap_or(next);
+                Err(self.refusal(next, 0, AFTER_EOF))
+            }
+        }
+    }
+
+    #[cold]
+    fn error(&self, text: &str, fault: Fault) -> ParseError {
+        match fault {
+            // Whatever else is expected: lines that end in two characters are one mistake.
+            Fault::Rule(at, _) if text.ends_with('\r') && at + 1 >= text.len() => {
+                self.refusal(text, text.len() - 1, CARRIAGE_RETURN)
+            }
+            Fault::Rule(at, rule) => self.refusal(text, at, rule),
+            Fault::Labels(at) => self.over_at(text, at, self.limits.labels, Bound::Labels),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, text: &str, at: usize, rule: &'static Rule) -> ParseError {
+        ParseError::new(self.line, text, at, rule.broken(self.format, text, at))
+    }
+
+    #[cold]
+    fn over(&self, text: &str, max: usize, bound: Bound) -> ParseError {
+        self.over_at(text, text.floor_char_boundary(max), max, bound)
+    }
+
+    #[cold]
+    fn over_at(&self, text: &str, at: usize, max: usize, bound: Bound) -> ParseError {
+        ParseError::new(self.line, text, at, Reason::Bound { bound, max })
+    }
+}
+
+/// The refusal of bytes that are no characters, of which the first is at `at`.
+#[cold]
+fn not_utf8(body: &[u8], at: usize, format: Format) -> ParseError {
+    let before = &body[..at];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+    let text = String::from_utf8_lossy(&before[start..]);
+    let mut reason = UTF8.broken(format, &text, text.len());
+    if let Reason::Format { found, .. } = &mut reason {
+        *found = format!("the byte 0x{:02x}", body[at]);
+    }
+    ParseError::new(line, &text, text.len(), reason)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Which family a sample belongs to, and what each family has told about itself.
+//!
+//! A step costs one look into the table for each family, not for each sample: samples follow their
+//! family's metadata, and a name that was just there is compared only.
+
+use std::collections::HashMap;
+
+use super::super::format::Format;
+use super::super::metric_type::MetricType;
+use super::event::Part;
+use super::refusal::{
+    COUNTER_SUFFIX, GAUGE_HISTOGRAM_SUFFIX, HISTOGRAM_SUFFIX, INFO_SUFFIX, INTERLEAVED, Rule,
+    SECOND_LINE, TYPE_AFTER_SAMPLES,
+};
+
+/// The families of a body so far. Their number is bounded by its lines.
+#[derive(Debug)]
+pub(super) struct Families<'a> {
+    format: Format,
+    known: Vec<Known<'a>>,
+    /// Places in `known`.
+    places: HashMap<&'a str, usize>,
+    /// The family of the line before.
+    current: usize,
+    /// The sample of the line before, if it was one.
+    last: Option<(&'a str, Membership<'a>)>,
+}
+
+#[derive(Debug)]
+struct Known<'a> {
+    name: &'a str,
+    kind: Option<MetricType>,
+    has_help: bool,
+    has_unit: bool,
+    has_samples: bool,
+}
+
+/// A sample's place in its family.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Membership<'a> {
+    pub(super) family: &'a str,
+    pub(super) kind: MetricType,
+    pub(super) part: Part,
+}
+
+/// A line of metadata.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Metadata {
+    Type(MetricType),
+    Help,
+    Unit,
+}
+
+/// What may follow a family's name in those of its samples.
+const SUFFIXES: [&str; 8] =
+    ["_bucket", "_count", "_sum", "_total", "_created", "_info", "_gcount", "_gsum"];
+
+impl<'a> Families<'a> {
+    pub(super) fn new(format: Format) -> Self {
+        let (known, places) = (Vec::new(), HashMap::new());
+        Self { format, known, places, current: usize::MAX, last: None }
+    }
+
+    /// Takes note of a family's metadata.
+    pub(super) fn metadata(&mut self, name: &'a str, line: Metadata) -> Result<(), &'static Rule> {
+        self.last = None;
+        let openmetrics = self.format == Format::OpenMetrics;
+        let is_current = self.known.get(self.current).is_some_and(|family| family.name == name);
+        if !is_current {
+            match self.places.get(name) {
+                Some(_) if openmetrics => return Err(INTERLEAVED),
+                Some(place) => self.current = *place,
+                None => self.add(name),
+            }
+        }
+        let family = &mut self.known[self.current];
+        if family.has_samples && (openmetrics || matches!(line, Metadata::Type(_))) {
+            return Err(TYPE_AFTER_SAMPLES);
+        }
+        let is_second = match line {
+            Metadata::Type(kind) => family.kind.replace(kind).is_some(),
+            Metadata::Help => std::mem::replace(&mut family.has_help, true),
+            Metadata::Unit => std::mem::replace(&mut family.has_unit, true),
+        };
+        if is_second { Err(SECOND_LINE) } else { Ok(()) }
+    }
+
+    /// The place of a sample by its metric's name.
+    #[inline]
+    pub(super) fn sample(&mut self, name: &'a str) -> Result<Membership<'a>, &'static Rule> {
+        match self.last {
+            Some((last, membership)) if last == name => Ok(membership),
+            _ => self.other_sample(name),
+        }
+    }
+
+    fn other_sample(&mut self, name: &'a str) -> Result<Membership<'a>, &'static Rule> {
+        let mut membership = match self.known.get(self.current) {
+            Some(family) => family.member(name, self.format)?,
+            None => None,
+        };
+        if membership.is_none() {
+            match self.family_of(name)? {
+                Some(_) if self.format == Format::OpenMetrics => return Err(INTERLEAVED),
+                Some((place, found)) => (self.current, membership) = (place, Some(found)),
+                None => self.add(name),
+            }
+        }
+        self.known[self.current].has_samples = true;
+        let of_its_own = Membership { family: name, kind: MetricType::Unknown, part: Part::Value };
+        let membership = membership.unwrap_or(of_its_own);
+        self.last = Some((name, membership));
+        Ok(membership)
+    }
+
+    /// The known family of a name.
+    fn family_of(&self, name: &'a str) -> Result<Option<(usize, Membership<'a>)>, &'static Rule> {
+        let suffixes = SUFFIXES.iter().filter_map(|suffix| name.strip_suffix(suffix));
+        for candidate in std::iter::once(name).chain(suffixes) {
+            if let Some(place) = self.places.get(candidate)
+                && let Some(membership) = self.known[*place].member(name, self.format)?
+            {
+                return Ok(Some((*place, membership)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn add(&mut self, name: &'a str) {
+        self.current = self.known.len();
+        self.places.insert(name, self.current);
+        let (has_help, has_unit, has_samples) = (false, false, false);
+        self.known.push(Known { name, kind: None, has_help, has_unit, has_samples });
+    }
+}
+
+impl<'a> Known<'a> {
+    /// The place of a sample of this name here; `None` if it is another family's. Sources: text
+    /// format, "Histograms and summaries"; OpenMetrics 1.0, "Suffixes".
+    fn member(&self, name: &str, format: Format) -> Result<Option<Membership<'a>>, &'static Rule> {
+        let Some(suffix) = name.strip_prefix(self.name) else { return Ok(None) };
+        let openmetrics = format == Format::OpenMetrics;
+        let kind = self.kind.unwrap_or_default();
+        let part = match (kind, suffix) {
+            (MetricType::Counter, "") if !openmetrics => Part::Value,
+            (MetricType::Counter, "_total") if openmetrics => Part::Value,
+            (MetricType::Counter, "") => return Err(COUNTER_SUFFIX),
+            (MetricType::Histogram, "") => return Err(HISTOGRAM_SUFFIX),
+            (MetricType::GaugeHistogram, "") => return Err(GAUGE_HISTOGRAM_SUFFIX),
+            (MetricType::Info, "") => return Err(INFO_SUFFIX),
+            (_, "") | (MetricType::Info, "_info") => Part::Value,
+            (MetricType::Histogram | MetricType::GaugeHistogram, "_bucket") => Part::Bucket,
+            (MetricType::Histogram | MetricType::Summary, "_sum")
+            | (MetricType::GaugeHistogram, "_gsum") => Part::Sum,
+            (MetricType::Histogram | MetricType::Summary, "_count")
+            | (MetricType::GaugeHistogram, "_gcount") => Part::Count,
+            (MetricType::Counter | MetricType::Histogram | MetricType::Summary, "_created")
+                if openmetrics =>
+            {
+                Part::Created
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Membership { family: self.name, kind, part }))
+    }
+}
