@@ -30,9 +30,8 @@ mod refusal;
 use memchr::memchr;
 
 pub use event::{Escaped, Event, Exemplar, Label, Part, Sample};
-use family::Families;
 pub use line::EXEMPLAR_CHARACTERS_MAX;
-use line::{Found, Line};
+use line::{LineReader, MetadataLine, Told};
 use refusal::{AFTER_EOF, CARRIAGE_RETURN, Fault, LINE_FEED, MISSING_EOF, Rule, UTF8};
 pub use refusal::{Bound, ParseError, Reason};
 
@@ -83,9 +82,7 @@ pub struct Parser<'a> {
     /// The number of the line before.
     line: u64,
     samples: usize,
-    labels: Vec<Label<'a>>,
-    exemplar_labels: Vec<Label<'a>>,
-    families: Families<'a>,
+    reader: LineReader<'a>,
     /// The end or a mistake was reached.
     is_finished: bool,
 }
@@ -111,9 +108,7 @@ impl<'a> Parser<'a> {
             at: 0,
             line: 0,
             samples: 0,
-            labels: Vec::new(),
-            exemplar_labels: Vec::new(),
-            families: Families::new(format),
+            reader: LineReader::new(format, limits.labels, body.len()),
             is_finished: false,
         })
     }
@@ -124,103 +119,94 @@ impl<'a> Parser<'a> {
     /// At the first line that the format does not allow, or that goes over a bound. After it there
     /// is nothing more.
     pub fn next_event(&mut self) -> Result<Option<Event<'_, 'a>>, ParseError> {
-        let found = match self.advance() {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                self.is_finished = true;
-                return Ok(None);
-            }
+        let told = match self.advance() {
+            Ok(told) => told,
             Err(error) => {
                 self.is_finished = true;
-                return Err(error);
+                return Err(*error);
             }
         };
-        Ok(Some(match found {
-            Found::Type { family, kind } => Event::Type { family, kind },
-            Found::Help { family, text } => Event::Help { family, text },
-            Found::Unit { family, unit } => Event::Unit { family, unit },
-            Found::Sample { series, name, value, time, exemplar, membership } => {
-                let labels = &self.exemplar_labels;
-                Event::Sample(Sample {
-                    series,
-                    name,
-                    labels: &self.labels,
+        let reader = &self.reader;
+        Ok(match (told, &reader.sample, reader.metadata) {
+            (Told::Sample, Some(sample), _) => Some(Event::Sample(Sample {
+                series: sample.series,
+                name: sample.name,
+                labels: &reader.labels.labels,
+                value: sample.value,
+                time: sample.time,
+                exemplar: sample.exemplar.map(|(value, time)| Exemplar {
+                    labels: &reader.exemplar_labels.labels,
                     value,
                     time,
-                    exemplar: exemplar.map(|(value, time)| Exemplar { labels, value, time }),
-                    family: membership.family,
-                    kind: membership.kind,
-                    part: membership.part,
-                })
-            }
-        }))
+                }),
+                family: sample.membership.family,
+                kind: sample.membership.kind,
+                part: sample.membership.part,
+            })),
+            (Told::Metadata, _, Some(metadata)) => Some(match metadata {
+                MetadataLine::Type(family, kind) => Event::Type { family, kind },
+                MetadataLine::Help(family, text) => Event::Help { family, text },
+                MetadataLine::Unit(family, unit) => Event::Unit { family, unit },
+            }),
+            _ => None,
+        })
     }
 
-    /// Reads lines up to one that tells something.
-    fn advance(&mut self) -> Result<Option<Found<'a>>, ParseError> {
+    /// Reads lines up to one that tells something; [`Told::Nothing`] at the end. Errors are boxed to
+    /// be small where there is none.
+    fn advance(&mut self) -> Result<Told, Box<ParseError>> {
         while !self.is_finished {
-            let rest = &self.body[self.at..];
-            if rest.is_empty() {
-                self.line += 1;
-                return match self.format {
-                    Format::Text => Ok(None),
-                    Format::OpenMetrics => Err(self.refusal("", 0, MISSING_EOF)),
-                };
-            }
             self.line += 1;
-            let length = memchr(b'\n', rest.as_bytes());
-            let text = &rest[..length.unwrap_or(rest.len())];
+            let rest = &self.body[self.at..];
+            let Some(length) = memchr(b'\n', rest.as_bytes()) else {
+                self.is_finished = true;
+                return self.last_line(rest).map(|()| Told::Nothing).map_err(Box::new);
+            };
+            let text = &rest[..length];
             if text.len() > self.limits.line_bytes {
-                return Err(self.over(text, self.limits.line_bytes, Bound::LineBytes));
+                return Err(Box::new(self.too_long(text)));
             }
             if self.format == Format::OpenMetrics && text == "# EOF" {
-                return self.end(&rest[text.len()..]).map(|()| None);
-            }
-            if length.is_none() {
-                return Err(self.refusal(text, text.len(), LINE_FEED));
+                self.is_finished = true;
+                return self.end(&rest[text.len() + 1..]).map(|()| Told::Nothing).map_err(Box::new);
             }
             self.at += text.len() + 1;
-            if let Some(found) = self.read(text)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    #[inline]
-    fn read(&mut self, text: &'a str) -> Result<Option<Found<'a>>, ParseError> {
-        let line = Line {
-            format: self.format,
-            labels_max: self.limits.labels,
-            labels: &mut self.labels,
-            exemplar_labels: &mut self.exemplar_labels,
-            families: &mut self.families,
-        };
-        match line.read(text) {
-            Ok(found) => {
-                if let Some(Found::Sample { .. }) = found {
+            match self.reader.read(text) {
+                Ok(Told::Nothing) => {}
+                Ok(Told::Metadata) => return Ok(Told::Metadata),
+                Ok(Told::Sample) => {
                     self.samples += 1;
                     if self.samples > self.limits.samples {
-                        return Err(self.over_at(text, 0, self.limits.samples, Bound::Samples));
+                        let max = self.limits.samples;
+                        return Err(Box::new(self.over(text, 0, max, Bound::Samples)));
                     }
+                    return Ok(Told::Sample);
                 }
-                Ok(found)
+                Err(fault) => return Err(Box::new(self.error(text, fault))),
             }
-            Err(fault) => Err(self.error(text, fault)),
+        }
+        Ok(Told::Nothing)
+    }
+
+    /// What follows the last line feed.
+    fn last_line(&self, rest: &str) -> Result<(), ParseError> {
+        match self.format {
+            _ if rest.len() > self.limits.line_bytes => Err(self.too_long(rest)),
+            Format::Text if rest.is_empty() => Ok(()),
+            Format::OpenMetrics if rest == "# EOF" => Ok(()),
+            Format::OpenMetrics if rest.is_empty() => Err(self.refusal("", 0, MISSING_EOF)),
+            _ => Err(self.refusal(rest, rest.len(), LINE_FEED)),
         }
     }
 
-    /// What follows `# EOF` is at most a line feed.
+    /// Nothing follows `# EOF` and its line feed.
     fn end(&mut self, rest: &str) -> Result<(), ParseError> {
-        match rest {
-            "" | "\n" => Ok(()),
-            _ => {
-                self.line += 1;
-                let next = rest[1..].split('\n').next().unwrap_or_default();
-                let next = next.get(..self.limits.line_bytes).unwrap_or(next);
-                Err(self.refusal(next, 0, AFTER_EOF))
-            }
+        if rest.is_empty() {
+            return Ok(());
         }
+        self.line += 1;
+        let next = rest.split('\n').next().unwrap_or_default();
+        Err(self.refusal(next, 0, AFTER_EOF))
     }
 
     #[cold]
@@ -231,7 +217,7 @@ impl<'a> Parser<'a> {
                 self.refusal(text, text.len() - 1, CARRIAGE_RETURN)
             }
             Fault::Rule(at, rule) => self.refusal(text, at, rule),
-            Fault::Labels(at) => self.over_at(text, at, self.limits.labels, Bound::Labels),
+            Fault::Labels(at) => self.over(text, at, self.limits.labels, Bound::Labels),
         }
     }
 
@@ -241,12 +227,13 @@ impl<'a> Parser<'a> {
     }
 
     #[cold]
-    fn over(&self, text: &str, max: usize, bound: Bound) -> ParseError {
-        self.over_at(text, text.floor_char_boundary(max), max, bound)
+    fn too_long(&self, text: &str) -> ParseError {
+        let max = self.limits.line_bytes;
+        self.over(text, text.floor_char_boundary(max), max, Bound::LineBytes)
     }
 
     #[cold]
-    fn over_at(&self, text: &str, at: usize, max: usize, bound: Bound) -> ParseError {
+    fn over(&self, text: &str, at: usize, max: usize, bound: Bound) -> ParseError {
         ParseError::new(self.line, text, at, Reason::Bound { bound, max })
     }
 }

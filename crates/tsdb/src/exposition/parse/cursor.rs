@@ -1,7 +1,5 @@
 //! A place in a line, and the tokens that formats have in common.
 
-use memchr::memchr2;
-
 use super::super::format::Format;
 use super::event::{Escaped, Label};
 use super::refusal::{
@@ -9,6 +7,15 @@ use super::refusal::{
     METRIC_NAME, OPENING_QUOTE, RESERVED_LABEL, Rule, TWO_NAMES,
 };
 use crate::labels::NAME;
+
+/// The labels of the sample before, and then of this one. Samples of one family mostly have the same
+/// names in the same order, which are then compared and not read again.
+#[derive(Debug, Default)]
+pub(super) struct LabelBuffer<'a> {
+    pub(super) labels: Vec<Label<'a>>,
+    /// Whether a name stands in quotes.
+    has_quotes: bool,
+}
 
 /// A line without its line feed, and the byte that comes next.
 #[derive(Debug, Clone)]
@@ -115,21 +122,37 @@ impl<'a> Cursor<'a> {
     /// A name of these classes; empty if none comes next.
     #[inline]
     fn name(&mut self, first: u8, then: u8) -> &'a str {
-        let start = self.at;
-        let bytes = self.line.as_bytes();
-        if bytes.get(start).is_some_and(|byte| CLASSES[usize::from(*byte)] & first != 0) {
-            self.at += 1;
-            while bytes.get(self.at).is_some_and(|byte| CLASSES[usize::from(*byte)] & then != 0) {
-                self.at += 1;
+        let rest = &self.line.as_bytes()[self.at..];
+        let class = |byte: &u8| CLASSES[usize::from(*byte)];
+        let length = match rest.first() {
+            Some(byte) if class(byte) & first != 0 => {
+                rest.iter().position(|byte| class(byte) & then == 0).unwrap_or(rest.len())
             }
-        }
-        &self.line[start..self.at]
+            _ => 0,
+        };
+        self.at += length;
+        &self.line[self.at - length..self.at]
     }
 
-    /// A metric's name without quotes.
+    /// Steps over a metric's name if exactly this one comes next.
     #[inline]
-    pub(super) fn metric_name(&mut self) -> Result<Escaped<'a>, Fault> {
-        let name = self.name(LETTER | COLON, LETTER | COLON | DIGIT);
+    pub(super) fn take_metric_name(&mut self, name: &str) -> Option<&'a str> {
+        let rest = &self.line.as_bytes()[self.at..];
+        let ends = |byte: &u8| CLASSES[usize::from(*byte)] == 0;
+        if rest.starts_with(name.as_bytes()) && rest.get(name.len()).is_none_or(ends) {
+            self.at += name.len();
+            return Some(&self.line[self.at - name.len()..self.at]);
+        }
+        None
+    }
+
+    /// A metric's name without quotes, which may be this one.
+    #[inline]
+    pub(super) fn metric_name_like(&mut self, like: Option<&str>) -> Result<Escaped<'a>, Fault> {
+        let name = match like.and_then(|like| self.take_metric_name(like)) {
+            Some(name) => name,
+            None => self.name(LETTER | COLON, LETTER | COLON | DIGIT),
+        };
         if name.is_empty() { self.refuse(METRIC_NAME) } else { Ok(Escaped::plain(name)) }
     }
 
@@ -152,7 +175,7 @@ impl<'a> Cursor<'a> {
         let first = self.at;
         let mut is_escaped = false;
         loop {
-            let Some(found) = memchr2(b'"', b'\\', &bytes[self.at..]) else {
+            let Some(found) = quote_or_backslash(&bytes[self.at..]) else {
                 return Err(Fault::Rule(start, CLOSING_QUOTE));
             };
             self.at += found;
@@ -174,16 +197,62 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn labels(
         &mut self,
-        labels: &mut Vec<Label<'a>>,
+        buffer: &mut LabelBuffer<'a>,
         labels_max: usize,
     ) -> Result<(), Fault> {
+        let mut count = 0;
+        // The labels before `count` are new; their names are those of the sample before.
+        if !buffer.has_quotes {
+            while let Some(label) = buffer.labels.get_mut(count) {
+                let Some(value) = self.value_after(label.name.raw)? else { break };
+                label.value = value;
+                count += 1;
+                if self.take(b'}') {
+                    buffer.labels.truncate(count);
+                    return Ok(());
+                }
+                if !self.take(b',') {
+                    self.blanks();
+                    // Other than the rare blank before it, the end of a label is seen to below.
+                    if self.take(b'}') {
+                        buffer.labels.truncate(count);
+                        return Ok(());
+                    }
+                    if !self.take(b',') {
+                        return self.refuse(LABEL_END);
+                    }
+                }
+            }
+        }
+        buffer.labels.truncate(count);
+        self.new_labels(buffer, labels_max)
+    }
+
+    /// `name="value"`, if this name comes next and nothing but this.
+    #[inline]
+    fn value_after(&mut self, name: &str) -> Result<Option<Escaped<'a>>, Fault> {
+        let rest = &self.line.as_bytes()[self.at..];
+        let end = name.len();
+        if !rest.starts_with(name.as_bytes()) || rest.get(end..end + 2) != Some(b"=\"") {
+            return Ok(None);
+        }
+        self.at += end + 2;
+        self.quoted(self.at - 1, self.format).map(Some)
+    }
+
+    /// The labels after those in the buffer, which end in a comma if there are any.
+    fn new_labels(&mut self, buffer: &mut LabelBuffer<'a>, labels_max: usize) -> Result<(), Fault> {
+        let labels = &mut buffer.labels;
+        buffer.has_quotes = false;
         self.blanks();
-        if self.take(b'}') {
+        // The text format allows a comma after the last label.
+        if (labels.is_empty() || self.format == Format::Text) && self.take(b'}') {
             return Ok(());
         }
         loop {
             let start = self.at;
             let name = self.label_name()?;
+            buffer.has_quotes |= self.line.as_bytes()[start] == b'"';
             if name.raw == NAME {
                 return Err(Fault::Rule(start, RESERVED_LABEL));
             }
@@ -196,9 +265,9 @@ impl<'a> Cursor<'a> {
             }
             self.blanks();
             if !self.take(b'=') {
-                let is_quoted = self.line.as_bytes()[start] == b'"';
                 let is_alone = matches!(self.peek(), Some(b',' | b'}'));
-                return self.refuse(if is_quoted && is_alone { TWO_NAMES } else { EQUAL });
+                let is_name = is_alone && self.line.as_bytes()[start] == b'"';
+                return self.refuse(if is_name { TWO_NAMES } else { EQUAL });
             }
             self.blanks();
             let quote = self.at;
@@ -217,7 +286,6 @@ impl<'a> Cursor<'a> {
                 _ => return self.refuse(LABEL_END),
             }
             self.blanks();
-            // The text format allows a comma after the last label.
             if self.format == Format::Text && self.take(b'}') {
                 return Ok(());
             }
@@ -232,4 +300,25 @@ impl<'a> Cursor<'a> {
         let name = self.name(LETTER, LETTER | DIGIT);
         if name.is_empty() { self.refuse(LABEL_NAME) } else { Ok(Escaped::plain(name)) }
     }
+}
+
+/// The place of the first quote or backslash. Most values are shorter than it takes to call a
+/// vectorised search, so eight bytes at once are looked at in a word.
+#[inline]
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // The lowest high bit that is set marks the first byte that is zero (Mycroft 1987).
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(place * 8 + (found.trailing_zeros() / 8) as usize);
+        }
+    }
+    let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some(words.len() * 8 + found)
 }

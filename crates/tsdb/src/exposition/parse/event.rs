@@ -142,6 +142,13 @@ fn unescape(raw: &str) -> String {
 impl Sample<'_, '_> {
     /// The identity of the series, name included.
     pub fn to_labels(&self) -> Labels {
+        let first = self.labels.first().is_none_or(|label| NAME < label.name.raw);
+        let is_sorted = self.labels.is_sorted_by_key(|label| label.name.raw);
+        let is_escaped = |label: &Label<'_>| label.name.is_escaped || label.value.is_escaped;
+        if first && is_sorted && !self.name.is_escaped && !self.labels.iter().any(is_escaped) {
+            let others = self.labels.iter().map(|label| (label.name.raw, label.value.raw));
+            return Labels::from_sorted(std::iter::once((NAME, self.name.raw)).chain(others));
+        }
         let name = (Cow::Borrowed(NAME), self.name.text());
         let others = self.labels.iter().map(|label| (label.name.text(), label.value.text()));
         Labels::from_pairs(std::iter::once(name).chain(others))

@@ -22,13 +22,15 @@ pub(super) struct Families<'a> {
     places: HashMap<&'a str, usize>,
     /// The family of the line before.
     current: usize,
-    /// The sample of the line before, if it was one.
+    /// The sample of the line before, if it was one, and its name not in quotes.
     last: Option<(&'a str, Membership<'a>)>,
 }
 
 #[derive(Debug)]
 struct Known<'a> {
     name: &'a str,
+    /// Whether its name stood in quotes.
+    is_quoted: bool,
     kind: Option<MetricType>,
     has_help: bool,
     has_unit: bool,
@@ -51,18 +53,30 @@ pub(super) enum Metadata {
     Unit,
 }
 
+/// Bytes that a family takes in a body of average exporters, to size tables once.
+const FAMILY_BYTES: usize = 256;
+
+/// The most families that tables are sized for before they are there.
+const EXPECTED_MAX: usize = 4096;
+
 /// What may follow a family's name in those of its samples.
 const SUFFIXES: [&str; 8] =
     ["_bucket", "_count", "_sum", "_total", "_created", "_info", "_gcount", "_gsum"];
 
 impl<'a> Families<'a> {
-    pub(super) fn new(format: Format) -> Self {
-        let (known, places) = (Vec::new(), HashMap::new());
+    /// For a body of so many bytes.
+    pub(super) fn new(format: Format, body_bytes: usize) -> Self {
+        let expected = (body_bytes / FAMILY_BYTES).min(EXPECTED_MAX);
+        let (known, places) = (Vec::with_capacity(expected), HashMap::with_capacity(expected));
         Self { format, known, places, current: usize::MAX, last: None }
     }
 
     /// Takes note of a family's metadata.
-    pub(super) fn metadata(&mut self, name: &'a str, line: Metadata) -> Result<(), &'static Rule> {
+    pub(super) fn metadata(
+        &mut self,
+        (name, is_quoted): (&'a str, bool),
+        line: Metadata,
+    ) -> Result<(), &'static Rule> {
         self.last = None;
         let openmetrics = self.format == Format::OpenMetrics;
         let is_current = self.known.get(self.current).is_some_and(|family| family.name == name);
@@ -70,7 +84,7 @@ impl<'a> Families<'a> {
             match self.places.get(name) {
                 Some(_) if openmetrics => return Err(INTERLEAVED),
                 Some(place) => self.current = *place,
-                None => self.add(name),
+                None => self.add(name, is_quoted),
             }
         }
         let family = &mut self.known[self.current];
@@ -85,16 +99,24 @@ impl<'a> Families<'a> {
         if is_second { Err(SECOND_LINE) } else { Ok(()) }
     }
 
-    /// The place of a sample by its metric's name.
+    /// The metric's name of the sample before and its place, if the line before was a sample whose
+    /// name is not in quotes.
     #[inline]
-    pub(super) fn sample(&mut self, name: &'a str) -> Result<Membership<'a>, &'static Rule> {
-        match self.last {
-            Some((last, membership)) if last == name => Ok(membership),
-            _ => self.other_sample(name),
-        }
+    pub(super) fn last(&self) -> Option<(&'a str, Membership<'a>)> {
+        self.last
     }
 
-    fn other_sample(&mut self, name: &'a str) -> Result<Membership<'a>, &'static Rule> {
+    /// The name of the family of the line before, if there is one and it was not in quotes.
+    pub(super) fn current(&self) -> Option<&'a str> {
+        self.known.get(self.current).filter(|family| !family.is_quoted).map(|family| family.name)
+    }
+
+    /// The place of a sample by its metric's name.
+    pub(super) fn sample(
+        &mut self,
+        name: &'a str,
+        is_quoted: bool,
+    ) -> Result<Membership<'a>, &'static Rule> {
         let mut membership = match self.known.get(self.current) {
             Some(family) => family.member(name, self.format)?,
             None => None,
@@ -103,13 +125,13 @@ impl<'a> Families<'a> {
             match self.family_of(name)? {
                 Some(_) if self.format == Format::OpenMetrics => return Err(INTERLEAVED),
                 Some((place, found)) => (self.current, membership) = (place, Some(found)),
-                None => self.add(name),
+                None => self.add(name, is_quoted),
             }
         }
         self.known[self.current].has_samples = true;
         let of_its_own = Membership { family: name, kind: MetricType::Unknown, part: Part::Value };
         let membership = membership.unwrap_or(of_its_own);
-        self.last = Some((name, membership));
+        self.last = (!is_quoted).then_some((name, membership));
         Ok(membership)
     }
 
@@ -126,11 +148,11 @@ impl<'a> Families<'a> {
         Ok(None)
     }
 
-    fn add(&mut self, name: &'a str) {
+    fn add(&mut self, name: &'a str, is_quoted: bool) {
         self.current = self.known.len();
         self.places.insert(name, self.current);
         let (has_help, has_unit, has_samples) = (false, false, false);
-        self.known.push(Known { name, kind: None, has_help, has_unit, has_samples });
+        self.known.push(Known { name, is_quoted, kind: None, has_help, has_unit, has_samples });
     }
 }
 

@@ -1,9 +1,11 @@
 //! One line: a sample, metadata, a comment or nothing.
 
+use memchr::{memchr, memchr2};
+
 use super::super::format::Format;
 use super::super::metric_type::MetricType;
-use super::cursor::Cursor;
-use super::event::{Escaped, Label, Part};
+use super::cursor::{Cursor, LabelBuffer};
+use super::event::{Escaped, Part};
 use super::family::{Families, Membership, Metadata};
 use super::number::{milliseconds, seconds, value};
 use super::refusal::{
@@ -17,71 +19,87 @@ use super::refusal::{
 /// "Exemplars").
 pub const EXEMPLAR_CHARACTERS_MAX: usize = 128;
 
-/// What a line tells; labels are in the memory that was handed in.
+/// What a line told. The rest is in the reader: events are too large to be handed from function to
+/// function for each line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing: it is a comment or empty.
+    Nothing,
+    /// A sample: [`LineReader::sample`], with the labels of [`LineReader::labels`].
+    Sample,
+    /// Metadata: [`LineReader::metadata`].
+    Metadata,
+}
+
+/// A sample without its labels.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Found<'a> {
-    Type {
-        family: Escaped<'a>,
-        kind: MetricType,
-    },
-    Help {
-        family: Escaped<'a>,
-        text: Escaped<'a>,
-    },
-    Unit {
-        family: Escaped<'a>,
-        unit: &'a str,
-    },
-    Sample {
-        series: &'a str,
-        name: Escaped<'a>,
-        value: f64,
-        time: Option<i64>,
-        exemplar: Option<(f64, Option<i64>)>,
-        membership: Membership<'a>,
-    },
+pub(super) struct SampleLine<'a> {
+    pub(super) series: &'a str,
+    pub(super) name: Escaped<'a>,
+    pub(super) value: f64,
+    pub(super) time: Option<i64>,
+    /// Its value and time; its labels are [`LineReader::exemplar_labels`].
+    pub(super) exemplar: Option<(f64, Option<i64>)>,
+    pub(super) membership: Membership<'a>,
 }
 
-/// What a line is read with.
-pub(super) struct Line<'p, 'a> {
-    pub(super) format: Format,
-    pub(super) labels_max: usize,
-    pub(super) labels: &'p mut Vec<Label<'a>>,
-    pub(super) exemplar_labels: &'p mut Vec<Label<'a>>,
-    pub(super) families: &'p mut Families<'a>,
+/// Reads line after line.
+#[derive(Debug)]
+pub(super) struct LineReader<'a> {
+    format: Format,
+    labels_max: usize,
+    pub(super) sample: Option<SampleLine<'a>>,
+    pub(super) labels: LabelBuffer<'a>,
+    pub(super) exemplar_labels: LabelBuffer<'a>,
+    pub(super) metadata: Option<MetadataLine<'a>>,
+    families: Families<'a>,
 }
 
-impl<'a> Line<'_, 'a> {
-    /// Reads a line without its line feed. `None` if it tells nothing.
+/// A line of metadata.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum MetadataLine<'a> {
+    Type(Escaped<'a>, MetricType),
+    Help(Escaped<'a>, Escaped<'a>),
+    Unit(Escaped<'a>, &'a str),
+}
+
+impl<'a> LineReader<'a> {
+    /// For a body of so many bytes.
+    pub(super) fn new(format: Format, labels_max: usize, body_bytes: usize) -> Self {
+        Self {
+            format,
+            labels_max,
+            sample: None,
+            labels: LabelBuffer::default(),
+            exemplar_labels: LabelBuffer::default(),
+            metadata: None,
+            families: Families::new(format, body_bytes),
+        }
+    }
+
+    /// Reads a line without its line feed.
     #[inline]
-    pub(super) fn read(mut self, text: &'a str) -> Result<Option<Found<'a>>, Fault> {
+    pub(super) fn read(&mut self, text: &'a str) -> Result<Told, Fault> {
         let mut cursor = Cursor::new(text, self.format);
         cursor.blanks();
         match (cursor.peek(), self.format) {
             (Some(b'#'), Format::Text) => self.text_comment(cursor),
             (Some(b'#'), Format::OpenMetrics) => self.openmetrics_comment(cursor),
-            (None, Format::Text) => Ok(None),
+            (None, Format::Text) => Ok(Told::Nothing),
             (None, Format::OpenMetrics) => cursor.refuse(EMPTY_LINE),
-            _ => self.sample(cursor).map(Some),
+            _ => self.sample(cursor),
         }
     }
 
     #[inline]
-    fn sample(&mut self, mut cursor: Cursor<'a>) -> Result<Found<'a>, Fault> {
-        self.labels.clear();
+    fn sample(&mut self, mut cursor: Cursor<'a>) -> Result<Told, Fault> {
         let start = cursor.at;
-        let name = if cursor.take(b'{') {
-            self.braces_with_name(&mut cursor)?
-        } else {
-            let name = cursor.metric_name()?;
-            let end = cursor.at;
-            cursor.blanks();
-            if cursor.take(b'{') {
-                cursor.labels(self.labels, self.labels_max)?;
-            } else {
-                cursor.at = end;
+        let (name, membership) = match self.families.last() {
+            Some((last, membership)) if let Some(name) = cursor.take_metric_name(last) => {
+                self.labels_after_name(&mut cursor)?;
+                (Escaped::plain(name), membership)
             }
-            name
+            _ => self.other_name(&mut cursor)?,
         };
         let series = &cursor.line[start..cursor.at];
         // A brace ends the series itself.
@@ -90,14 +108,52 @@ impl<'a> Line<'_, 'a> {
         } else {
             cursor.separator()?;
         }
-        let membership = self.families.sample(name.raw).map_err(|rule| Fault::Rule(start, rule))?;
         self.check_labels(start, membership)?;
-        let value = number(&mut cursor)?;
-        let (time, exemplar) = match self.format {
-            Format::Text => (text_end(&mut cursor)?, None),
-            Format::OpenMetrics => self.openmetrics_end(&mut cursor, name.raw, membership)?,
+        let (value, time, exemplar) = match self.format {
+            Format::Text => {
+                let (value, time) = text_end(&mut cursor)?;
+                (value, time, None)
+            }
+            Format::OpenMetrics => {
+                let value = number(&mut cursor)?;
+                let (time, exemplar) = self.openmetrics_end(&mut cursor, name.raw, membership)?;
+                (value, time, exemplar)
+            }
         };
-        Ok(Found::Sample { series, name, value, time, exemplar, membership })
+        self.sample = Some(SampleLine { series, name, value, time, exemplar, membership });
+        Ok(Told::Sample)
+    }
+
+    /// Name and labels of a sample that is not of the same name as the one before.
+    fn other_name(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+    ) -> Result<(Escaped<'a>, Membership<'a>), Fault> {
+        let start = cursor.at;
+        let is_quoted = cursor.take(b'{');
+        let name = if is_quoted {
+            self.braces_with_name(cursor)?
+        } else {
+            let name = cursor.metric_name_like(self.families.current())?;
+            self.labels_after_name(cursor)?;
+            name
+        };
+        let membership =
+            self.families.sample(name.raw, is_quoted).map_err(|rule| Fault::Rule(start, rule))?;
+        Ok((name, membership))
+    }
+
+    /// Labels, if there are any.
+    #[inline]
+    fn labels_after_name(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Fault> {
+        let end = cursor.at;
+        cursor.blanks();
+        if cursor.take(b'{') {
+            return cursor.labels(&mut self.labels, self.labels_max);
+        }
+        cursor.at = end;
+        self.labels.labels.clear();
+        Ok(())
     }
 
     /// `{"name",label="value"}` after its brace.
@@ -115,9 +171,12 @@ impl<'a> Line<'_, 'a> {
                 if self.format == Format::OpenMetrics && cursor.peek() == Some(b'}') {
                     return cursor.refuse(super::refusal::LABEL_NAME);
                 }
-                cursor.labels(self.labels, self.labels_max)?;
+                cursor.labels(&mut self.labels, self.labels_max)?;
             }
-            Some(b'}') => cursor.at += 1,
+            Some(b'}') => {
+                cursor.at += 1;
+                self.labels.labels.clear();
+            }
             Some(b'=') => return Err(Fault::Rule(start, NAME_IN_BRACES)),
             _ => return cursor.refuse(LABEL_END),
         }
@@ -133,7 +192,7 @@ impl<'a> Line<'_, 'a> {
             (MetricType::StateSet, Part::Value) => (membership.family, STATE_LABEL),
             _ => return Ok(()),
         };
-        let found = self.labels.iter().find(|label| label.name.raw == name);
+        let found = self.labels.labels.iter().find(|label| label.name.raw == name);
         let fits = found.is_some_and(|label| {
             membership.kind == MetricType::StateSet
                 || value(label.value.raw).is_some_and(|bound| !bound.is_nan())
@@ -174,9 +233,8 @@ impl<'a> Line<'_, 'a> {
         if !has_place {
             return Err(Fault::Rule(start, EXEMPLAR_PLACE));
         }
-        self.exemplar_labels.clear();
-        cursor.labels(self.exemplar_labels, self.labels_max)?;
-        let texts = self.exemplar_labels.iter().flat_map(|label| [label.name, label.value]);
+        cursor.labels(&mut self.exemplar_labels, self.labels_max)?;
+        let texts = self.exemplar_labels.labels.iter().flat_map(|label| [label.name, label.value]);
         if texts.map(|text| text.text().chars().count()).sum::<usize>() > EXEMPLAR_CHARACTERS_MAX {
             return Err(Fault::Rule(start, EXEMPLAR_LENGTH));
         }
@@ -192,46 +250,50 @@ impl<'a> Line<'_, 'a> {
     }
 
     /// A `#` in the text format: metadata if HELP or TYPE follow after blanks, else a comment.
-    fn text_comment(&mut self, mut cursor: Cursor<'a>) -> Result<Option<Found<'a>>, Fault> {
+    fn text_comment(&mut self, mut cursor: Cursor<'a>) -> Result<Told, Fault> {
         cursor.at += 1;
         let after = cursor.at;
         cursor.blanks();
         if cursor.at == after {
-            return Ok(None);
+            return Ok(Told::Nothing);
         }
         let is_help = match cursor.word() {
             "HELP" => true,
             "TYPE" => false,
-            _ => return Ok(None),
+            _ => return Ok(Told::Nothing),
         };
         if cursor.peek().is_none() {
-            return Ok(None);
+            return Ok(Told::Nothing);
         }
         cursor.blanks();
-        let (start, family) = (cursor.at, family_name(&mut cursor)?);
+        let (start, is_quoted) = (cursor.at, cursor.peek() == Some(b'"'));
+        let family = self.family_name(&mut cursor)?;
         if cursor.peek().is_some() {
             cursor.separator()?;
         }
         let text_start = cursor.at;
         let text = cursor.rest();
         if is_help {
-            self.note(start, family, Metadata::Help)?;
+            self.note(start, (family, is_quoted), Metadata::Help)?;
             let text = help(text, text_start, Format::Text)?;
-            return Ok(Some(Found::Help { family, text }));
+            self.metadata = Some(MetadataLine::Help(family, text));
+            return Ok(Told::Metadata);
         }
         let Some(kind) = MetricType::of_text(text) else {
             return Err(type_fault(text, text_start, TEXT_TYPE));
         };
-        self.note(start, family, Metadata::Type(kind))?;
-        Ok(Some(Found::Type { family, kind }))
+        self.note(start, (family, is_quoted), Metadata::Type(kind))?;
+        self.metadata = Some(MetadataLine::Type(family, kind));
+        Ok(Told::Metadata)
     }
 
     /// A `#` in OpenMetrics: metadata, or a mistake. `# EOF` was seen to before.
-    fn openmetrics_comment(&mut self, mut cursor: Cursor<'a>) -> Result<Option<Found<'a>>, Fault> {
+    fn openmetrics_comment(&mut self, mut cursor: Cursor<'a>) -> Result<Told, Fault> {
         let line =
             ["# TYPE ", "# HELP ", "# UNIT "].into_iter().find(|line| cursor.take_text(line));
         let Some(line) = line else { return cursor.refuse(COMMENT) };
-        let (start, family) = (cursor.at, family_name(&mut cursor)?);
+        let (start, is_quoted) = (cursor.at, cursor.peek() == Some(b'"'));
+        let family = self.family_name(&mut cursor)?;
         if !cursor.take(b' ') {
             return cursor.refuse(BLANK);
         }
@@ -239,31 +301,44 @@ impl<'a> Line<'_, 'a> {
         if let Some(before) = text.strip_suffix('\r') {
             return Err(Fault::Rule(text_start + before.len(), CARRIAGE_RETURN));
         }
-        let found = match line {
+        self.metadata = Some(match line {
             "# TYPE " => {
                 let kind = MetricType::of_openmetrics(text)
                     .ok_or_else(|| type_fault(text, text_start, OPENMETRICS_TYPE))?;
-                self.note(start, family, Metadata::Type(kind))?;
-                Found::Type { family, kind }
+                self.note(start, (family, is_quoted), Metadata::Type(kind))?;
+                MetadataLine::Type(family, kind)
             }
             "# HELP " => {
-                self.note(start, family, Metadata::Help)?;
-                Found::Help { family, text: help(text, text_start, Format::OpenMetrics)? }
+                self.note(start, (family, is_quoted), Metadata::Help)?;
+                MetadataLine::Help(family, help(text, text_start, Format::OpenMetrics)?)
             }
             _ => {
                 let before = family.raw.strip_suffix(text);
                 if !text.is_empty() && !before.is_some_and(|before| before.ends_with('_')) {
                     return Err(Fault::Rule(text_start, UNIT));
                 }
-                self.note(start, family, Metadata::Unit)?;
-                Found::Unit { family, unit: text }
+                self.note(start, (family, is_quoted), Metadata::Unit)?;
+                MetadataLine::Unit(family, text)
             }
-        };
-        Ok(Some(found))
+        });
+        Ok(Told::Metadata)
     }
 
-    fn note(&mut self, at: usize, family: Escaped<'a>, line: Metadata) -> Result<(), Fault> {
-        self.families.metadata(family.raw, line).map_err(|rule| Fault::Rule(at, rule))
+    fn family_name(&self, cursor: &mut Cursor<'a>) -> Result<Escaped<'a>, Fault> {
+        match cursor.peek() {
+            Some(b'"') => cursor.quoted_name(),
+            Some(_) => cursor.metric_name_like(self.families.current()),
+            None => cursor.refuse(METRIC_NAME),
+        }
+    }
+
+    fn note(
+        &mut self,
+        at: usize,
+        (family, is_quoted): (Escaped<'a>, bool),
+        line: Metadata,
+    ) -> Result<(), Fault> {
+        self.families.metadata((family.raw, is_quoted), line).map_err(|rule| Fault::Rule(at, rule))
     }
 }
 
@@ -273,14 +348,6 @@ fn type_fault(text: &str, start: usize, rule: &'static Rule) -> Fault {
     let is_known = MetricType::of_text(word).or(MetricType::of_openmetrics(word)).is_some();
     let at = if is_known && word.len() < text.len() { word.len() } else { 0 };
     Fault::Rule(start + at, rule)
-}
-
-fn family_name<'a>(cursor: &mut Cursor<'a>) -> Result<Escaped<'a>, Fault> {
-    match cursor.peek() {
-        Some(b'"') => cursor.quoted_name(),
-        Some(_) => cursor.metric_name(),
-        None => cursor.refuse(METRIC_NAME),
-    }
 }
 
 #[inline]
@@ -295,19 +362,24 @@ fn timestamp(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     time.map_err(|fault| line_end(cursor, fault))
 }
 
-/// The end of a line of the text format after its value.
+/// Value and timestamp of a line of the text format.
 #[inline]
-fn text_end(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Fault> {
+fn text_end(cursor: &mut Cursor<'_>) -> Result<(f64, Option<i64>), Fault> {
+    // Mostly nothing follows.
+    if let Some(value) = value(cursor.rest()) {
+        return Ok((value, None));
+    }
+    let value = number(cursor)?;
     cursor.blanks();
     if cursor.peek().is_none() {
-        return Ok(None);
+        return Ok((value, None));
     }
     let start = cursor.at;
     let time = milliseconds(cursor.word()).ok_or(Fault::Rule(start, TEXT_TIME));
     let time = time.map_err(|fault| line_end(cursor, fault))?;
     cursor.blanks();
     end(cursor)?;
-    Ok(Some(time))
+    Ok((value, Some(time)))
 }
 
 fn end(cursor: &Cursor<'_>) -> Result<(), Fault> {
@@ -325,16 +397,17 @@ fn line_end(cursor: &Cursor<'_>, fault: Fault) -> Fault {
 fn help(raw: &str, start: usize, format: Format) -> Result<Escaped<'_>, Fault> {
     let bytes = raw.as_bytes();
     let (mut at, mut is_escaped) = (0, false);
-    while at < bytes.len() {
+    while let Some(found) = match format {
+        Format::Text => memchr(b'\\', &bytes[at..]),
+        Format::OpenMetrics => memchr2(b'\\', b'"', &bytes[at..]),
+    } {
+        at += found;
         match (bytes[at], bytes.get(at + 1), format) {
-            (b'"', _, Format::OpenMetrics) => return Err(Fault::Rule(start + at, HELP_QUOTE)),
-            (b'\\', Some(b'n' | b'\\'), _) | (b'\\', Some(_), Format::OpenMetrics) => {
-                is_escaped = true;
-                at += 2;
-            }
-            (b'\\', ..) => return Err(Fault::Rule(start + at, HELP_ESCAPE)),
-            _ => at += 1,
+            (b'"', ..) => return Err(Fault::Rule(start + at, HELP_QUOTE)),
+            (_, Some(b'n' | b'\\'), _) | (_, Some(_), Format::OpenMetrics) => at += 2,
+            _ => return Err(Fault::Rule(start + at, HELP_ESCAPE)),
         }
+        is_escaped = true;
     }
     Ok(Escaped { raw, is_escaped })
 }

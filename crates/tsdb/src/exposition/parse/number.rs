@@ -34,27 +34,49 @@ pub(super) fn value(token: &str) -> Option<f64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
-/// Digits with at most one point, few enough to be exact.
+/// Digits with at most one point and an exponent, few enough to be exact.
 #[inline]
 fn short_decimal(bytes: &[u8]) -> Option<f64> {
-    let (mut mantissa, mut point) = (0_u64, None);
-    if bytes.len() > DIGITS_MAX {
-        return None;
-    }
+    let (mut mantissa, mut point, mut digits) = (0_u64, None, 0);
+    let mut exponent = 0;
     for (place, byte) in bytes.iter().enumerate() {
         match byte {
-            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
-            b'.' if point.is_none() => point = Some(place),
+            b'0'..=b'9' => {
+                // May wrap for more digits than are taken below.
+                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+                digits += 1;
+            }
+            b'.' if point.is_none() => point = Some(digits),
+            b'e' | b'E' => {
+                exponent = short_exponent(&bytes[place + 1..])?;
+                break;
+            }
             _ => return None,
         }
     }
-    let digits = bytes.len() - usize::from(point.is_some());
-    if digits == 0 || mantissa > EXACT_MAX {
+    if digits == 0 || digits > DIGITS_MAX || mantissa > EXACT_MAX {
         return None;
     }
-    let fraction = point.map_or(0, |point| bytes.len() - point - 1);
-    // At most 19 digits, so the power exists.
-    Some(if fraction == 0 { mantissa as f64 } else { mantissa as f64 / POWERS[fraction] })
+    let mantissa = mantissa as f64;
+    let power = exponent - point.map_or(0, |point| (digits - point) as i32);
+    let scale = *POWERS.get(power.unsigned_abs() as usize)?;
+    Some(if power < 0 { mantissa / scale } else { mantissa * scale })
+}
+
+/// One or two digits with a sign.
+fn short_exponent(bytes: &[u8]) -> Option<i32> {
+    let (negative, digits) = match bytes.first()? {
+        b'-' => (true, &bytes[1..]),
+        b'+' => (false, &bytes[1..]),
+        _ => (false, bytes),
+    };
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| i32::from(byte - b'0'));
+    let exponent = match digits {
+        [one] => digit(one)?,
+        [ten, one] => digit(ten)? * 10 + digit(one)?,
+        _ => return None,
+    };
+    Some(if negative { -exponent } else { exponent })
 }
 
 #[cold]

@@ -15,6 +15,14 @@ const BEGINNING_CHARACTERS_MAX: usize = 80;
 /// Characters of what was found that an error repeats.
 const FOUND_CHARACTERS_MAX: usize = 30;
 
+/// Characters that show nothing, or turn what others show around.
+const INVISIBLE: [std::ops::RangeInclusive<char>; 4] = [
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2066}'..='\u{2069}',
+    '\u{feff}'..='\u{feff}',
+];
+
 /// A body that is not what its format says, or too much.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}, column {column}: {reason}; the line begins `{beginning}`")]
@@ -122,9 +130,14 @@ impl Rule {
             Some(' ') => "a blank".to_owned(),
             Some('\t') => "a tab".to_owned(),
             Some(first) => {
-                let is_word = |c: char| c.is_alphanumeric() || "_:.+-".contains(c);
-                let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-                let end = end.max(first.len_utf8());
+                let is_word = |(at, c): (usize, char)| {
+                    let after = rest.as_bytes().get(at + 1);
+                    // `1,5` is one thing, `web,zone` are two.
+                    let in_number = c == ',' && after.is_some_and(u8::is_ascii_digit);
+                    c.is_alphanumeric() || "_:.+-".contains(c) || (at > 0 && in_number)
+                };
+                let end = rest.char_indices().find(|character| !is_word(*character));
+                let end = end.map_or(rest.len(), |(at, _)| at).max(first.len_utf8());
                 format!("`{}`", shown(&rest[..end], FOUND_CHARACTERS_MAX))
             }
         };
@@ -144,7 +157,7 @@ fn shown(text: &str, characters_max: usize) -> String {
             shown.push('…');
             break;
         }
-        if character.is_control() {
+        if character.is_control() || INVISIBLE.iter().any(|range| range.contains(&character)) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
@@ -208,15 +221,15 @@ rules! {
         "ABNF labels";
     BLANK: "a blank",
         "tokens `must be separated by at least one` blank or tab",
-        "exactly one blank stands between name, value and timestamp (ABNF sample)";
+        "ABNF: exactly one blank stands between two tokens";
     VALUE: "a number, `+Inf`, `-Inf` or `NaN`",
         "value is `a float represented as required by Go's ParseFloat()`, and one that fits",
         "ABNF number, and one that fits a float";
     TEXT_TIME: "a timestamp in milliseconds since 1970 (digits alone), or the end of the line",
-        "timestamp is `an int64 (milliseconds since epoch)`; Prometheus takes none below zero",
+        "timestamp is `an int64 (milliseconds since epoch, …)`; Prometheus takes none below zero",
         "ABNF timestamp";
     SECONDS_TIME: "a timestamp in seconds since 1970",
-        "timestamp is `an int64 (milliseconds since epoch)`",
+        "timestamp is `an int64 (milliseconds since epoch, …)`",
         "ABNF timestamp, and one that 64 bits of milliseconds hold";
     END: "the end of the line",
         "a line is metric_name [labels] value [timestamp]",
@@ -251,23 +264,24 @@ rules! {
         "ABNF escaped-string";
     UNIT: "the unit in which the family's name ends, after a `_`",
         "no units",
-        "the unit `MUST be the suffix of the MetricFamily name`";
-    SECOND_LINE: "one such line for a family",
+        "the unit `MUST be a suffix of the MetricFamily name separated by an underscore`";
+    SECOND_LINE: "at most one such line for a family",
         "`only one` HELP and one TYPE line `may exist for any given metric name`",
         "`there MUST NOT be more than one of each type of metadata line`";
-    TYPE_AFTER_SAMPLES: "TYPE before the family's samples",
+    TYPE_AFTER_SAMPLES: "metadata before the samples of its family",
         "`the TYPE line for a metric name must appear before the first sample`",
         "metadata stands before the samples";
     INTERLEAVED: "each family in one piece: this one has been before",
         "families may be in pieces",
-        "`MetricFamilies MUST NOT be interleaved`";
+        "ABNF metricset: the lines of a family follow each other";
     AFTER_EOF: "nothing after `# EOF`",
         "no EOF",
         "ABNF exposition";
     MISSING_EOF: "`# EOF`: the body may be cut short",
         "no EOF",
-        "`the exposition MUST end with EOF`";
-    COUNTER_SUFFIX: "the family's name with `_total` or `_created`, because it is a counter",
+        "`expositions MUST end with EOF`";
+    COUNTER_SUFFIX: "the family's name with `_total` or `_created`, because it is a counter (TYPE \
+        names it without)",
         "a counter has its own name",
         "a counter's total `MUST have the suffix _total`";
     HISTOGRAM_SUFFIX: "the family's name with `_bucket`, `_sum` or `_count`, because it is a histogram",
@@ -281,10 +295,10 @@ rules! {
         "an info `MUST have the suffix _info`";
     STATE_LABEL: "a label of the family's name, because its type is stateset",
         "see there",
-        "a stateset has `a label with a label name identical to the MetricFamily name`";
+        "each state is the value of a label with the family's name";
     BUCKET_BOUND: "a label `le` with a number, because this is a bucket",
         "each bucket has `a label {le=\"y\"}`",
-        "`the le label … MUST be` a float";
+        "a bucket's bound is the label `le`, a float";
     QUANTILE: "a label `quantile` with a number, because this is a summary",
         "each quantile has `a label {quantile=\"y\"}`",
         "a quantile's sample has the label `quantile`, a float";
