@@ -17,5 +17,6 @@
 pub mod exposition;
 pub mod labels;
 pub mod relabel;
+pub mod remote_write;
 pub mod sample;
 pub mod source;

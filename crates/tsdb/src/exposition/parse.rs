@@ -134,10 +134,10 @@ impl<'a> Parser<'a> {
                 labels: &reader.labels.labels,
                 value: sample.value,
                 time: sample.time,
-                exemplar: sample.exemplar.map(|(value, time)| Exemplar {
+                exemplar: sample.exemplar.map(|exemplar| Exemplar {
                     labels: &reader.exemplar_labels.labels,
-                    value,
-                    time,
+                    value: exemplar.value,
+                    time: exemplar.time,
                 }),
                 family: sample.membership.family,
                 kind: sample.membership.kind,

@@ -38,9 +38,15 @@ pub(super) struct SampleLine<'a> {
     pub(super) name: Escaped<'a>,
     pub(super) value: f64,
     pub(super) time: Option<i64>,
-    /// Its value and time; its labels are [`LineReader::exemplar_labels`].
-    pub(super) exemplar: Option<(f64, Option<i64>)>,
+    pub(super) exemplar: Option<ExemplarLine>,
     pub(super) membership: Membership<'a>,
+}
+
+/// An exemplar without its labels, which are [`LineReader::exemplar_labels`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExemplarLine {
+    pub(super) value: f64,
+    pub(super) time: Option<i64>,
 }
 
 /// Reads line after line.
@@ -200,13 +206,13 @@ impl<'a> LineReader<'a> {
         if fits { Ok(()) } else { Err(Fault::Rule(at, rule)) }
     }
 
-    /// `[SP timestamp] [SP "#" SP "{" labels "}" SP number [SP timestamp]]`
+    /// `[SP timestamp] [exemplar]`
     fn openmetrics_end(
         &mut self,
         cursor: &mut Cursor<'a>,
         name: &str,
         membership: Membership<'a>,
-    ) -> Result<(Option<i64>, Option<(f64, Option<i64>)>), Fault> {
+    ) -> Result<(Option<i64>, Option<ExemplarLine>), Fault> {
         if cursor.peek().is_none() {
             return Ok((None, None));
         }
@@ -223,30 +229,29 @@ impl<'a> LineReader<'a> {
         if !cursor.take_text("# {") {
             return cursor.refuse(if time.is_some() { END } else { EXEMPLAR_LABELS });
         }
-        let has_place = match membership.kind {
-            MetricType::Counter => membership.part == Part::Value,
-            MetricType::Histogram | MetricType::GaugeHistogram => membership.part == Part::Bucket,
-            // Of a family without a type, names tell: as in Prometheus.
-            MetricType::Unknown => name.ends_with("_total") || name.ends_with("_bucket"),
-            _ => false,
-        };
-        if !has_place {
+        if !has_exemplars(name, membership) {
             return Err(Fault::Rule(start, EXEMPLAR_PLACE));
         }
+        Ok((time, Some(self.exemplar(cursor, start)?)))
+    }
+
+    /// `labels "}" SP number [SP timestamp]` up to the end of the line.
+    fn exemplar(&mut self, cursor: &mut Cursor<'a>, start: usize) -> Result<ExemplarLine, Fault> {
         cursor.labels(&mut self.exemplar_labels, self.labels_max)?;
-        let texts = self.exemplar_labels.labels.iter().flat_map(|label| [label.name, label.value]);
+        let labels = &self.exemplar_labels.labels;
+        let texts = labels.iter().flat_map(|label| [label.name, label.value]);
         if texts.map(|text| text.text().chars().count()).sum::<usize>() > EXEMPLAR_CHARACTERS_MAX {
             return Err(Fault::Rule(start, EXEMPLAR_LENGTH));
         }
         cursor.separator()?;
         let value = number(cursor)?;
-        let mut exemplar_time = None;
+        let mut time = None;
         if cursor.peek().is_some() {
             cursor.separator()?;
-            exemplar_time = Some(timestamp(cursor)?);
+            time = Some(timestamp(cursor)?);
         }
         end(cursor)?;
-        Ok((time, Some((value, exemplar_time))))
+        Ok(ExemplarLine { value, time })
     }
 
     /// A `#` in the text format: metadata if HELP or TYPE follow after blanks, else a comment.
@@ -339,6 +344,16 @@ impl<'a> LineReader<'a> {
         line: Metadata,
     ) -> Result<(), Fault> {
         self.families.metadata((family.raw, is_quoted), line).map_err(|rule| Fault::Rule(at, rule))
+    }
+}
+
+/// Whether a sample may have an exemplar. Of a family without a type, names tell, as in Prometheus.
+fn has_exemplars(name: &str, membership: Membership<'_>) -> bool {
+    match (membership.kind, membership.part) {
+        (MetricType::Counter, part) => part == Part::Value,
+        (MetricType::Histogram | MetricType::GaugeHistogram, part) => part == Part::Bucket,
+        (MetricType::Unknown, _) => name.ends_with("_total") || name.ends_with("_bucket"),
+        _ => false,
     }
 }
 
