@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use super::*;
 use crate::exposition::{Exposition, Kind, MetricType};
 
+mod promtool;
 mod properties;
 
 /// A case of a file: its line, the format, the body, the lines expected.
