@@ -22,12 +22,12 @@ fn check_labels(labels: &[Label<'_>]) {
     }
 }
 
-fn read(sample: &Sample<'_, '_>) -> Read {
-    check_labels(sample.labels);
-    if let Some(exemplar) = sample.exemplar {
+fn read(sample: &Sample<'_>) -> Read {
+    check_labels(sample.labels());
+    if let Some(exemplar) = sample.exemplar() {
         check_labels(exemplar.labels);
     }
-    assert!(sample.name.raw.starts_with(sample.family));
+    assert!(sample.name.raw.starts_with(sample.family()));
     assert!(!tsdb::sample::is_stale(sample.value));
     (sample.to_labels(), sample.value.to_bits(), sample.time)
 }
@@ -38,7 +38,7 @@ fn all(body: &[u8], format: Format) -> Result<Vec<Read>, ParseError> {
     loop {
         match parser.next_event() {
             Ok(Some(Event::Sample(sample))) => {
-                samples.push(read(&sample));
+                samples.push(read(sample));
                 let alone = format!("{} 1\n# EOF\n", sample.series);
                 let mut again = Parser::new(alone.as_bytes(), format, LIMITS).unwrap();
                 let Ok(Some(Event::Sample(same))) = again.next_event() else { panic!("{alone}") };

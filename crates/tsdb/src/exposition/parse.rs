@@ -32,7 +32,7 @@ use memchr::memchr;
 pub use event::{Escaped, Event, Exemplar, Label, Part, Sample};
 pub use line::EXEMPLAR_CHARACTERS_MAX;
 use line::{LineReader, MetadataLine, Told};
-use refusal::{AFTER_EOF, CARRIAGE_RETURN, Fault, LINE_FEED, MISSING_EOF, Rule, UTF8};
+use refusal::{AFTER_EOF, CARRIAGE_RETURN, Fault, LABELS, LINE_FEED, MISSING_EOF, Rule, UTF8};
 pub use refusal::{Bound, ParseError, Reason};
 
 use super::format::Format;
@@ -126,29 +126,18 @@ impl<'a> Parser<'a> {
                 return Err(*error);
             }
         };
-        let reader = &self.reader;
-        Ok(match (told, &reader.sample, reader.metadata) {
-            (Told::Sample, Some(sample), _) => Some(Event::Sample(Sample {
-                series: sample.series,
-                name: sample.name,
-                labels: &reader.labels.labels,
-                value: sample.value,
-                time: sample.time,
-                exemplar: sample.exemplar.map(|exemplar| Exemplar {
-                    labels: &reader.exemplar_labels.labels,
-                    value: exemplar.value,
-                    time: exemplar.time,
-                }),
-                family: sample.membership.family,
-                kind: sample.membership.kind,
-                part: sample.membership.part,
-            })),
-            (Told::Metadata, _, Some(metadata)) => Some(match metadata {
-                MetadataLine::Type(family, kind) => Event::Type { family, kind },
-                MetadataLine::Help(family, text) => Event::Help { family, text },
-                MetadataLine::Unit(family, unit) => Event::Unit { family, unit },
-            }),
-            _ => None,
+        Ok(match (told, self.reader.metadata) {
+            (Told::Sample, _) => Some(Event::Sample(&self.reader.sample)),
+            (Told::Metadata, Some(MetadataLine::Type(family, kind))) => {
+                Some(Event::Type { family, kind })
+            }
+            (Told::Metadata, Some(MetadataLine::Help(family, text))) => {
+                Some(Event::Help { family, text })
+            }
+            (Told::Metadata, Some(MetadataLine::Unit(family, unit))) => {
+                Some(Event::Unit { family, unit })
+            }
+            (Told::Nothing, _) | (Told::Metadata, None) => None,
         })
     }
 
@@ -211,14 +200,15 @@ impl<'a> Parser<'a> {
 
     #[cold]
     fn error(&self, text: &str, fault: Fault) -> ParseError {
-        match fault {
-            // Whatever else is expected: lines that end in two characters are one mistake.
-            Fault::Rule(at, _) if text.ends_with('\r') && at + 1 >= text.len() => {
-                self.refusal(text, text.len() - 1, CARRIAGE_RETURN)
-            }
-            Fault::Rule(at, rule) => self.refusal(text, at, rule),
-            Fault::Labels(at) => self.over(text, at, self.limits.labels, Bound::Labels),
+        let Fault { at, rule } = fault;
+        if std::ptr::eq(rule, &LABELS) {
+            return self.over(text, at, self.limits.labels, Bound::Labels);
         }
+        // Whatever else is expected: lines that end in two characters are one mistake.
+        if text.ends_with('\r') && at + 1 >= text.len() {
+            return self.refusal(text, text.len() - 1, CARRIAGE_RETURN);
+        }
+        self.refusal(text, at, rule)
     }
 
     #[cold]

@@ -4,7 +4,7 @@ use super::super::format::Format;
 use super::event::{Escaped, Label};
 use super::refusal::{
     BLANK, CLOSING_QUOTE, DUPLICATE_LABEL, EMPTY_NAME, EQUAL, ESCAPE, Fault, LABEL_END, LABEL_NAME,
-    METRIC_NAME, OPENING_QUOTE, RESERVED_LABEL, Rule, TWO_NAMES,
+    LABELS, METRIC_NAME, OPENING_QUOTE, RESERVED_LABEL, Rule, TWO_NAMES,
 };
 use crate::labels::NAME;
 
@@ -116,7 +116,7 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     pub(super) fn refuse<T>(&self, rule: &'static Rule) -> Result<T, Fault> {
-        Err(Fault::Rule(self.at, rule))
+        Err(Fault { at: self.at, rule })
     }
 
     /// A name of these classes; empty if none comes next.
@@ -136,23 +136,22 @@ impl<'a> Cursor<'a> {
 
     /// Steps over a metric's name if exactly this one comes next.
     #[inline]
-    pub(super) fn take_metric_name(&mut self, name: &str) -> Option<&'a str> {
+    pub(super) fn take_metric_name(&mut self, name: &str) -> bool {
         let rest = &self.line.as_bytes()[self.at..];
         let ends = |byte: &u8| CLASSES[usize::from(*byte)] == 0;
-        if rest.starts_with(name.as_bytes()) && rest.get(name.len()).is_none_or(ends) {
-            self.at += name.len();
-            return Some(&self.line[self.at - name.len()..self.at]);
-        }
-        None
+        let is_next = rest.starts_with(name.as_bytes()) && rest.get(name.len()).is_none_or(ends);
+        self.at += if is_next { name.len() } else { 0 };
+        is_next
     }
 
     /// A metric's name without quotes, which may be this one.
     #[inline]
     pub(super) fn metric_name_like(&mut self, like: Option<&str>) -> Result<Escaped<'a>, Fault> {
-        let name = match like.and_then(|like| self.take_metric_name(like)) {
-            Some(name) => name,
-            None => self.name(LETTER | COLON, LETTER | COLON | DIGIT),
-        };
+        let start = self.at;
+        if like.is_some_and(|like| self.take_metric_name(like)) {
+            return Ok(Escaped::plain(&self.line[start..self.at]));
+        }
+        let name = self.name(LETTER | COLON, LETTER | COLON | DIGIT);
         if name.is_empty() { self.refuse(METRIC_NAME) } else { Ok(Escaped::plain(name)) }
     }
 
@@ -162,7 +161,7 @@ impl<'a> Cursor<'a> {
         self.at += 1;
         let name = self.quoted(start, Format::Text)?;
         if name.raw.is_empty() {
-            return Err(Fault::Rule(start, EMPTY_NAME));
+            return Err(Fault { at: start, rule: EMPTY_NAME });
         }
         Ok(name)
     }
@@ -171,25 +170,33 @@ impl<'a> Cursor<'a> {
     /// over too. `start` is the place of the opening one.
     #[inline]
     fn quoted(&mut self, start: usize, escapes: Format) -> Result<Escaped<'a>, Fault> {
+        let rest = &self.line[self.at..];
+        match quote_or_backslash(rest.as_bytes()) {
+            Some(found) if rest.as_bytes()[found] == b'"' => {
+                self.at += found + 1;
+                Ok(Escaped::plain(&rest[..found]))
+            }
+            _ => self.quoted_with_escapes(start, escapes),
+        }
+    }
+
+    #[cold]
+    fn quoted_with_escapes(&mut self, start: usize, escapes: Format) -> Result<Escaped<'a>, Fault> {
         let bytes = self.line.as_bytes();
         let first = self.at;
-        let mut is_escaped = false;
-        loop {
-            let Some(found) = quote_or_backslash(&bytes[self.at..]) else {
-                return Err(Fault::Rule(start, CLOSING_QUOTE));
-            };
+        while let Some(found) = quote_or_backslash(&bytes[self.at..]) {
             self.at += found;
             if bytes[self.at] == b'"' {
                 self.at += 1;
-                return Ok(Escaped { raw: &self.line[first..self.at - 1], is_escaped });
+                return Ok(Escaped { raw: &self.line[first..self.at - 1], is_escaped: true });
             }
-            is_escaped = true;
             match (bytes.get(self.at + 1), escapes) {
-                (None, _) => return Err(Fault::Rule(start, CLOSING_QUOTE)),
+                (None, _) => break,
                 (Some(b'n' | b'"' | b'\\'), _) | (_, Format::OpenMetrics) => self.at += 2,
                 (_, Format::Text) => return self.refuse(ESCAPE),
             }
         }
+        Err(Fault { at: start, rule: CLOSING_QUOTE })
     }
 
     /// Labels up to the closing brace, stepped over too. The opening one, and in braces that hold
@@ -204,16 +211,14 @@ impl<'a> Cursor<'a> {
         // The labels before `count` are new; their names are those of the sample before.
         if !buffer.has_quotes {
             while let Some(label) = buffer.labels.get_mut(count) {
-                let Some(value) = self.value_after(label.name.raw)? else { break };
-                label.value = value;
-                count += 1;
-                if self.take(b'}') {
-                    buffer.labels.truncate(count);
-                    return Ok(());
+                if !self.take_label_name(label.name.raw) {
+                    break;
                 }
+                label.value = self.quoted(self.at - 1, self.format)?;
+                count += 1;
                 if !self.take(b',') {
+                    // Before these there may be blanks.
                     self.blanks();
-                    // Other than the rare blank before it, the end of a label is seen to below.
                     if self.take(b'}') {
                         buffer.labels.truncate(count);
                         return Ok(());
@@ -228,16 +233,14 @@ impl<'a> Cursor<'a> {
         self.new_labels(buffer, labels_max)
     }
 
-    /// `name="value"`, if this name comes next and nothing but this.
+    /// Steps over a label's name with its `="` if exactly this comes next.
     #[inline]
-    fn value_after(&mut self, name: &str) -> Result<Option<Escaped<'a>>, Fault> {
+    fn take_label_name(&mut self, name: &str) -> bool {
         let rest = &self.line.as_bytes()[self.at..];
         let end = name.len();
-        if !rest.starts_with(name.as_bytes()) || rest.get(end..end + 2) != Some(b"=\"") {
-            return Ok(None);
-        }
-        self.at += end + 2;
-        self.quoted(self.at - 1, self.format).map(Some)
+        let is_next = rest.starts_with(name.as_bytes()) && rest.get(end..end + 2) == Some(b"=\"");
+        self.at += if is_next { end + 2 } else { 0 };
+        is_next
     }
 
     /// The labels after those in the buffer, which end in a comma if there are any.
@@ -254,14 +257,14 @@ impl<'a> Cursor<'a> {
             let name = self.label_name()?;
             buffer.has_quotes |= self.line.as_bytes()[start] == b'"';
             if name.raw == NAME {
-                return Err(Fault::Rule(start, RESERVED_LABEL));
+                return Err(Fault { at: start, rule: RESERVED_LABEL });
             }
             // Escapes are canonical in names, so that equal names are written equally.
             if labels.iter().any(|label| label.name.raw == name.raw) {
-                return Err(Fault::Rule(start, DUPLICATE_LABEL));
+                return Err(Fault { at: start, rule: DUPLICATE_LABEL });
             }
             if labels.len() == labels_max {
-                return Err(Fault::Labels(start));
+                return Err(Fault { at: start, rule: &LABELS });
             }
             self.blanks();
             if !self.take(b'=') {

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use super::super::metric_type::MetricType;
+use super::cursor::LabelBuffer;
+use super::family::Membership;
 use crate::labels::{Labels, NAME};
 
-/// One line of a body. `'a` is the body, `'p` the parser, whose memory holds the labels until its
-/// next step.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// One line of a body. `'a` is the body, `'p` the parser, whose memory holds a sample until its next
+/// step: it is used again for each, because copying it took as long as reading it.
+#[derive(Debug, Clone, Copy)]
 pub enum Event<'p, 'a> {
     /// `# TYPE`
     Type {
@@ -31,32 +33,33 @@ pub enum Event<'p, 'a> {
         unit: &'a str,
     },
     /// A sample.
-    Sample(Sample<'p, 'a>),
+    Sample(&'p Sample<'a>),
 }
 
 /// A value of a series.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sample<'p, 'a> {
+#[derive(Debug)]
+pub struct Sample<'a> {
     /// Name and labels exactly as written. Equal text is the same series, so that who keeps the
     /// series of the last body by this text needs not look at the labels; other text may be the
     /// same series too (blanks, order, escapes).
     pub series: &'a str,
     /// The metric's name.
     pub name: Escaped<'a>,
-    /// The other labels in the order in which they are written, each name once. Values may be empty.
-    pub labels: &'p [Label<'a>],
     /// The figure. A NaN is never [`crate::sample::STALE`].
     pub value: f64,
     /// Milliseconds since 1970; `None` means the time of the scrape.
     pub time: Option<i64>,
-    /// An example of what was counted.
-    pub exemplar: Option<Exemplar<'p, 'a>>,
-    /// The family that it belongs to: the name without the suffix of its part. Backslashes stay.
-    pub family: &'a str,
-    /// The type of the family, as far as the body has told.
-    pub kind: MetricType,
-    /// What it is in its family.
-    pub part: Part,
+    pub(super) membership: Membership<'a>,
+    pub(super) labels: LabelBuffer<'a>,
+    pub(super) exemplar: Option<ExemplarFigure>,
+    pub(super) exemplar_labels: LabelBuffer<'a>,
+}
+
+/// An exemplar without its labels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExemplarFigure {
+    pub(super) value: f64,
+    pub(super) time: Option<i64>,
 }
 
 /// What a sample is in its family.
@@ -139,18 +142,65 @@ fn unescape(raw: &str) -> String {
     text
 }
 
-impl Sample<'_, '_> {
+impl<'a> Sample<'a> {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        let membership = Membership { family: "", kind: MetricType::Unknown, part: Part::Value };
+        Self {
+            series: "",
+            name: Escaped::plain(""),
+            value: 0.0,
+            time: None,
+            membership,
+            labels: LabelBuffer::default(),
+            exemplar: None,
+            exemplar_labels: LabelBuffer::default(),
+        }
+    }
+
+    /// The labels but the name, in the order in which they are written, each name once. Values may be
+    /// empty.
+    #[inline]
+    pub fn labels(&self) -> &[Label<'a>] {
+        &self.labels.labels
+    }
+
+    /// An example of what was counted.
+    #[inline]
+    pub fn exemplar(&self) -> Option<Exemplar<'_, 'a>> {
+        let labels = &self.exemplar_labels.labels;
+        self.exemplar.map(|figure| Exemplar { labels, value: figure.value, time: figure.time })
+    }
+
+    /// The family that it belongs to: the name without the suffix of its part. Backslashes stay.
+    #[inline]
+    pub fn family(&self) -> &'a str {
+        self.membership.family
+    }
+
+    /// The type of the family, as far as the body has told.
+    #[inline]
+    pub fn kind(&self) -> MetricType {
+        self.membership.kind
+    }
+
+    /// What it is in its family.
+    #[inline]
+    pub fn part(&self) -> Part {
+        self.membership.part
+    }
+
     /// The identity of the series, name included.
     pub fn to_labels(&self) -> Labels {
-        let first = self.labels.first().is_none_or(|label| NAME < label.name.raw);
-        let is_sorted = self.labels.is_sorted_by_key(|label| label.name.raw);
+        let first = self.labels().first().is_none_or(|label| NAME < label.name.raw);
+        let is_sorted = self.labels().is_sorted_by_key(|label| label.name.raw);
         let is_escaped = |label: &Label<'_>| label.name.is_escaped || label.value.is_escaped;
-        if first && is_sorted && !self.name.is_escaped && !self.labels.iter().any(is_escaped) {
-            let others = self.labels.iter().map(|label| (label.name.raw, label.value.raw));
+        if first && is_sorted && !self.name.is_escaped && !self.labels().iter().any(is_escaped) {
+            let others = self.labels().iter().map(|label| (label.name.raw, label.value.raw));
             return Labels::from_sorted(std::iter::once((NAME, self.name.raw)).chain(others));
         }
         let name = (Cow::Borrowed(NAME), self.name.text());
-        let others = self.labels.iter().map(|label| (label.name.text(), label.value.text()));
+        let others = self.labels().iter().map(|label| (label.name.text(), label.value.text()));
         Labels::from_pairs(std::iter::once(name).chain(others))
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Families<'a> {
     /// The family of the line before.
     current: usize,
     /// The sample of the line before, if it was one, and its name not in quotes.
-    last: Option<(&'a str, Membership<'a>)>,
+    last: Option<&'a str>,
 }
 
 #[derive(Debug)]
@@ -99,10 +99,10 @@ impl<'a> Families<'a> {
         if is_second { Err(SECOND_LINE) } else { Ok(()) }
     }
 
-    /// The metric's name of the sample before and its place, if the line before was a sample whose
-    /// name is not in quotes.
+    /// The metric's name of the sample before, if the line before was a sample whose name is not in
+    /// quotes. Its membership is that of every sample of the name that follows.
     #[inline]
-    pub(super) fn last(&self) -> Option<(&'a str, Membership<'a>)> {
+    pub(super) fn last(&self) -> Option<&'a str> {
         self.last
     }
 
@@ -131,7 +131,7 @@ impl<'a> Families<'a> {
         self.known[self.current].has_samples = true;
         let of_its_own = Membership { family: name, kind: MetricType::Unknown, part: Part::Value };
         let membership = membership.unwrap_or(of_its_own);
-        self.last = (!is_quoted).then_some((name, membership));
+        self.last = (!is_quoted).then_some(name);
         Ok(membership)
     }
 

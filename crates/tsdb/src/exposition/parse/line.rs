@@ -4,9 +4,9 @@ use memchr::{memchr, memchr2};
 
 use super::super::format::Format;
 use super::super::metric_type::MetricType;
-use super::cursor::{Cursor, LabelBuffer};
-use super::event::{Escaped, Part};
-use super::family::{Families, Membership, Metadata};
+use super::cursor::Cursor;
+use super::event::{Escaped, ExemplarFigure, Part, Sample};
+use super::family::{Families, Metadata};
 use super::number::{milliseconds, seconds, value};
 use super::refusal::{
     BLANK, BUCKET_BOUND, CARRIAGE_RETURN, COMMENT, EMPTY_LINE, END, EXEMPLAR_LABELS,
@@ -25,28 +25,10 @@ pub const EXEMPLAR_CHARACTERS_MAX: usize = 128;
 pub(super) enum Told {
     /// Nothing: it is a comment or empty.
     Nothing,
-    /// A sample: [`LineReader::sample`], with the labels of [`LineReader::labels`].
+    /// A sample: [`LineReader::sample`].
     Sample,
     /// Metadata: [`LineReader::metadata`].
     Metadata,
-}
-
-/// A sample without its labels.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SampleLine<'a> {
-    pub(super) series: &'a str,
-    pub(super) name: Escaped<'a>,
-    pub(super) value: f64,
-    pub(super) time: Option<i64>,
-    pub(super) exemplar: Option<ExemplarLine>,
-    pub(super) membership: Membership<'a>,
-}
-
-/// An exemplar without its labels, which are [`LineReader::exemplar_labels`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ExemplarLine {
-    pub(super) value: f64,
-    pub(super) time: Option<i64>,
 }
 
 /// Reads line after line.
@@ -54,9 +36,7 @@ pub(super) struct ExemplarLine {
 pub(super) struct LineReader<'a> {
     format: Format,
     labels_max: usize,
-    pub(super) sample: Option<SampleLine<'a>>,
-    pub(super) labels: LabelBuffer<'a>,
-    pub(super) exemplar_labels: LabelBuffer<'a>,
+    pub(super) sample: Sample<'a>,
     pub(super) metadata: Option<MetadataLine<'a>>,
     families: Families<'a>,
 }
@@ -75,9 +55,7 @@ impl<'a> LineReader<'a> {
         Self {
             format,
             labels_max,
-            sample: None,
-            labels: LabelBuffer::default(),
-            exemplar_labels: LabelBuffer::default(),
+            sample: Sample::new(),
             metadata: None,
             families: Families::new(format, body_bytes),
         }
@@ -100,41 +78,36 @@ impl<'a> LineReader<'a> {
     #[inline]
     fn sample(&mut self, mut cursor: Cursor<'a>) -> Result<Told, Fault> {
         let start = cursor.at;
-        let (name, membership) = match self.families.last() {
-            Some((last, membership)) if let Some(name) = cursor.take_metric_name(last) => {
-                self.labels_after_name(&mut cursor)?;
-                (Escaped::plain(name), membership)
-            }
-            _ => self.other_name(&mut cursor)?,
-        };
+        let is_like_last = self.families.last().is_some_and(|last| cursor.take_metric_name(last));
+        if is_like_last {
+            // Name and membership stay those of the sample before.
+            self.labels_after_name(&mut cursor)?;
+        } else {
+            self.other_name(&mut cursor)?;
+        }
         let series = &cursor.line[start..cursor.at];
+        self.sample.series = series;
         // A brace ends the series itself.
         if self.format == Format::Text && series.ends_with('}') {
             cursor.blanks();
         } else {
             cursor.separator()?;
         }
-        self.check_labels(start, membership)?;
-        let (value, time, exemplar) = match self.format {
-            Format::Text => {
-                let (value, time) = text_end(&mut cursor)?;
-                (value, time, None)
-            }
+        self.check_labels(start)?;
+        self.sample.time = None;
+        self.sample.exemplar = None;
+        match self.format {
+            Format::Text => self.text_end(&mut cursor)?,
             Format::OpenMetrics => {
-                let value = number(&mut cursor)?;
-                let (time, exemplar) = self.openmetrics_end(&mut cursor, name.raw, membership)?;
-                (value, time, exemplar)
+                self.sample.value = number(&mut cursor)?;
+                self.openmetrics_end(&mut cursor)?;
             }
-        };
-        self.sample = Some(SampleLine { series, name, value, time, exemplar, membership });
+        }
         Ok(Told::Sample)
     }
 
     /// Name and labels of a sample that is not of the same name as the one before.
-    fn other_name(
-        &mut self,
-        cursor: &mut Cursor<'a>,
-    ) -> Result<(Escaped<'a>, Membership<'a>), Fault> {
+    fn other_name(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Fault> {
         let start = cursor.at;
         let is_quoted = cursor.take(b'{');
         let name = if is_quoted {
@@ -144,9 +117,10 @@ impl<'a> LineReader<'a> {
             self.labels_after_name(cursor)?;
             name
         };
-        let membership =
-            self.families.sample(name.raw, is_quoted).map_err(|rule| Fault::Rule(start, rule))?;
-        Ok((name, membership))
+        let membership = self.families.sample(name.raw, is_quoted);
+        self.sample.membership = membership.map_err(|rule| Fault { at: start, rule })?;
+        self.sample.name = name;
+        Ok(())
     }
 
     /// Labels, if there are any.
@@ -155,10 +129,10 @@ impl<'a> LineReader<'a> {
         let end = cursor.at;
         cursor.blanks();
         if cursor.take(b'{') {
-            return cursor.labels(&mut self.labels, self.labels_max);
+            return cursor.labels(&mut self.sample.labels, self.labels_max);
         }
         cursor.at = end;
-        self.labels.labels.clear();
+        self.sample.labels.labels.clear();
         Ok(())
     }
 
@@ -177,13 +151,13 @@ impl<'a> LineReader<'a> {
                 if self.format == Format::OpenMetrics && cursor.peek() == Some(b'}') {
                     return cursor.refuse(super::refusal::LABEL_NAME);
                 }
-                cursor.labels(&mut self.labels, self.labels_max)?;
+                cursor.labels(&mut self.sample.labels, self.labels_max)?;
             }
             Some(b'}') => {
                 cursor.at += 1;
-                self.labels.labels.clear();
+                self.sample.labels.labels.clear();
             }
-            Some(b'=') => return Err(Fault::Rule(start, NAME_IN_BRACES)),
+            Some(b'=') => return Err(Fault { at: start, rule: NAME_IN_BRACES }),
             _ => return cursor.refuse(LABEL_END),
         }
         Ok(name)
@@ -191,57 +165,73 @@ impl<'a> LineReader<'a> {
 
     /// The labels without which a sample of its kind means nothing.
     #[inline]
-    fn check_labels(&self, at: usize, membership: Membership<'a>) -> Result<(), Fault> {
+    fn check_labels(&self, at: usize) -> Result<(), Fault> {
+        let membership = &self.sample.membership;
         let (name, rule) = match (membership.kind, membership.part) {
             (_, Part::Bucket) => ("le", BUCKET_BOUND),
             (MetricType::Summary, Part::Value) => ("quantile", QUANTILE),
             (MetricType::StateSet, Part::Value) => (membership.family, STATE_LABEL),
             _ => return Ok(()),
         };
-        let found = self.labels.labels.iter().find(|label| label.name.raw == name);
+        let found = self.sample.labels().iter().find(|label| label.name.raw == name);
         let fits = found.is_some_and(|label| {
             membership.kind == MetricType::StateSet
                 || value(label.value.raw).is_some_and(|bound| !bound.is_nan())
         });
-        if fits { Ok(()) } else { Err(Fault::Rule(at, rule)) }
+        if fits { Ok(()) } else { Err(Fault { at: at, rule }) }
+    }
+
+    /// `value [timestamp]` of the text format.
+    #[inline]
+    fn text_end(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Fault> {
+        // Mostly nothing follows the value.
+        if let Some(value) = value(cursor.rest()) {
+            self.sample.value = value;
+            return Ok(());
+        }
+        self.sample.value = number(cursor)?;
+        cursor.blanks();
+        if cursor.peek().is_none() {
+            return Ok(());
+        }
+        let start = cursor.at;
+        let time = milliseconds(cursor.word()).ok_or(Fault { at: start, rule: TEXT_TIME });
+        self.sample.time = Some(time.map_err(|fault| line_end(cursor, fault))?);
+        cursor.blanks();
+        end(cursor)
     }
 
     /// `[SP timestamp] [exemplar]`
-    fn openmetrics_end(
-        &mut self,
-        cursor: &mut Cursor<'a>,
-        name: &str,
-        membership: Membership<'a>,
-    ) -> Result<(Option<i64>, Option<ExemplarLine>), Fault> {
+    fn openmetrics_end(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Fault> {
         if cursor.peek().is_none() {
-            return Ok((None, None));
+            return Ok(());
         }
         cursor.separator()?;
-        let mut time = None;
         if cursor.peek() != Some(b'#') {
-            time = Some(timestamp(cursor)?);
+            self.sample.time = Some(timestamp(cursor)?);
             if cursor.peek().is_none() {
-                return Ok((time, None));
+                return Ok(());
             }
             cursor.separator()?;
         }
         let start = cursor.at;
         if !cursor.take_text("# {") {
-            return cursor.refuse(if time.is_some() { END } else { EXEMPLAR_LABELS });
+            let has_time = self.sample.time.is_some();
+            return cursor.refuse(if has_time { END } else { EXEMPLAR_LABELS });
         }
-        if !has_exemplars(name, membership) {
-            return Err(Fault::Rule(start, EXEMPLAR_PLACE));
+        if !has_exemplars(&self.sample) {
+            return Err(Fault { at: start, rule: EXEMPLAR_PLACE });
         }
-        Ok((time, Some(self.exemplar(cursor, start)?)))
+        self.exemplar(cursor, start)
     }
 
     /// `labels "}" SP number [SP timestamp]` up to the end of the line.
-    fn exemplar(&mut self, cursor: &mut Cursor<'a>, start: usize) -> Result<ExemplarLine, Fault> {
-        cursor.labels(&mut self.exemplar_labels, self.labels_max)?;
-        let labels = &self.exemplar_labels.labels;
+    fn exemplar(&mut self, cursor: &mut Cursor<'a>, start: usize) -> Result<(), Fault> {
+        cursor.labels(&mut self.sample.exemplar_labels, self.labels_max)?;
+        let labels = &self.sample.exemplar_labels.labels;
         let texts = labels.iter().flat_map(|label| [label.name, label.value]);
         if texts.map(|text| text.text().chars().count()).sum::<usize>() > EXEMPLAR_CHARACTERS_MAX {
-            return Err(Fault::Rule(start, EXEMPLAR_LENGTH));
+            return Err(Fault { at: start, rule: EXEMPLAR_LENGTH });
         }
         cursor.separator()?;
         let value = number(cursor)?;
@@ -251,7 +241,8 @@ impl<'a> LineReader<'a> {
             time = Some(timestamp(cursor)?);
         }
         end(cursor)?;
-        Ok(ExemplarLine { value, time })
+        self.sample.exemplar = Some(ExemplarFigure { value, time });
+        Ok(())
     }
 
     /// A `#` in the text format: metadata if HELP or TYPE follow after blanks, else a comment.
@@ -304,7 +295,7 @@ impl<'a> LineReader<'a> {
         }
         let (text_start, text) = (cursor.at, cursor.rest());
         if let Some(before) = text.strip_suffix('\r') {
-            return Err(Fault::Rule(text_start + before.len(), CARRIAGE_RETURN));
+            return Err(Fault { at: text_start + before.len(), rule: CARRIAGE_RETURN });
         }
         self.metadata = Some(match line {
             "# TYPE " => {
@@ -320,7 +311,7 @@ impl<'a> LineReader<'a> {
             _ => {
                 let before = family.raw.strip_suffix(text);
                 if !text.is_empty() && !before.is_some_and(|before| before.ends_with('_')) {
-                    return Err(Fault::Rule(text_start, UNIT));
+                    return Err(Fault { at: text_start, rule: UNIT });
                 }
                 self.note(start, (family, is_quoted), Metadata::Unit)?;
                 MetadataLine::Unit(family, text)
@@ -343,13 +334,14 @@ impl<'a> LineReader<'a> {
         (family, is_quoted): (Escaped<'a>, bool),
         line: Metadata,
     ) -> Result<(), Fault> {
-        self.families.metadata((family.raw, is_quoted), line).map_err(|rule| Fault::Rule(at, rule))
+        self.families.metadata((family.raw, is_quoted), line).map_err(|rule| Fault { at: at, rule })
     }
 }
 
 /// Whether a sample may have an exemplar. Of a family without a type, names tell, as in Prometheus.
-fn has_exemplars(name: &str, membership: Membership<'_>) -> bool {
-    match (membership.kind, membership.part) {
+fn has_exemplars(sample: &Sample<'_>) -> bool {
+    let name = sample.name.raw;
+    match (sample.kind(), sample.part()) {
         (MetricType::Counter, part) => part == Part::Value,
         (MetricType::Histogram | MetricType::GaugeHistogram, part) => part == Part::Bucket,
         (MetricType::Unknown, _) => name.ends_with("_total") || name.ends_with("_bucket"),
@@ -362,39 +354,21 @@ fn type_fault(text: &str, start: usize, rule: &'static Rule) -> Fault {
     let word = text.trim_end_matches([' ', '\t', '\r']);
     let is_known = MetricType::of_text(word).or(MetricType::of_openmetrics(word)).is_some();
     let at = if is_known && word.len() < text.len() { word.len() } else { 0 };
-    Fault::Rule(start + at, rule)
+    Fault { at: start + at, rule }
 }
 
 #[inline]
 fn number(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
     let start = cursor.at;
-    value(cursor.word()).ok_or(Fault::Rule(start, VALUE)).map_err(|fault| line_end(cursor, fault))
+    value(cursor.word())
+        .ok_or(Fault { at: start, rule: VALUE })
+        .map_err(|fault| line_end(cursor, fault))
 }
 
 fn timestamp(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     let start = cursor.at;
-    let time = seconds(cursor.word()).ok_or(Fault::Rule(start, SECONDS_TIME));
+    let time = seconds(cursor.word()).ok_or(Fault { at: start, rule: SECONDS_TIME });
     time.map_err(|fault| line_end(cursor, fault))
-}
-
-/// Value and timestamp of a line of the text format.
-#[inline]
-fn text_end(cursor: &mut Cursor<'_>) -> Result<(f64, Option<i64>), Fault> {
-    // Mostly nothing follows.
-    if let Some(value) = value(cursor.rest()) {
-        return Ok((value, None));
-    }
-    let value = number(cursor)?;
-    cursor.blanks();
-    if cursor.peek().is_none() {
-        return Ok((value, None));
-    }
-    let start = cursor.at;
-    let time = milliseconds(cursor.word()).ok_or(Fault::Rule(start, TEXT_TIME));
-    let time = time.map_err(|fault| line_end(cursor, fault))?;
-    cursor.blanks();
-    end(cursor)?;
-    Ok((value, Some(time)))
 }
 
 fn end(cursor: &Cursor<'_>) -> Result<(), Fault> {
@@ -405,7 +379,7 @@ fn end(cursor: &Cursor<'_>) -> Result<(), Fault> {
 #[cold]
 fn line_end(cursor: &Cursor<'_>, fault: Fault) -> Fault {
     let is_last = cursor.peek().is_none() && cursor.line.ends_with('\r');
-    if is_last { Fault::Rule(cursor.line.len() - 1, CARRIAGE_RETURN) } else { fault }
+    if is_last { Fault { at: cursor.line.len() - 1, rule: CARRIAGE_RETURN } } else { fault }
 }
 
 /// The text of a HELP line.
@@ -418,9 +392,9 @@ fn help(raw: &str, start: usize, format: Format) -> Result<Escaped<'_>, Fault> {
     } {
         at += found;
         match (bytes[at], bytes.get(at + 1), format) {
-            (b'"', ..) => return Err(Fault::Rule(start + at, HELP_QUOTE)),
+            (b'"', ..) => return Err(Fault { at: start + at, rule: HELP_QUOTE }),
             (_, Some(b'n' | b'\\'), _) | (_, Some(_), Format::OpenMetrics) => at += 2,
-            _ => return Err(Fault::Rule(start + at, HELP_ESCAPE)),
+            _ => return Err(Fault { at: start + at, rule: HELP_ESCAPE }),
         }
         is_escaped = true;
     }

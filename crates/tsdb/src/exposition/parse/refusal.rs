@@ -102,14 +102,16 @@ pub(super) struct Rule {
     openmetrics: &'static str,
 }
 
-/// A refusal on its way to the place that knows the line.
+/// A refusal on its way to the place that knows the line: the byte of the line, and what holds
+/// there. Small enough to be returned in registers.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fault {
-    /// At this byte of the line.
-    Rule(usize, &'static Rule),
-    /// Too many labels, at this byte.
-    Labels(usize),
+pub(super) struct Fault {
+    pub(super) at: usize,
+    pub(super) rule: &'static Rule,
 }
+
+/// Not of a format: there are more labels than the caller takes.
+pub(super) static LABELS: Rule = Rule { expected: "", text: "", openmetrics: "" };
 
 impl ParseError {
     /// At a byte of a line.

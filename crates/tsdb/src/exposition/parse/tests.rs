@@ -85,17 +85,17 @@ fn describe(out: &mut String, event: Event<'_, '_>) {
         Event::Unit { family, unit } => writeln!(out, "unit {} {unit:?}", family.text()),
         Event::Sample(sample) => {
             let time = sample.time.map(|time| format!(" at {time}")).unwrap_or_default();
-            let place = format!("{} {:?}", sample.kind.as_str(), sample.part).to_lowercase();
+            let place = format!("{} {:?}", sample.kind().as_str(), sample.part()).to_lowercase();
             write!(
                 out,
                 "`{}` {} {:?}{time} ({place} of {})",
                 sample.series,
                 sample.to_labels(),
                 sample.value,
-                sample.family
+                sample.family()
             )
             .unwrap();
-            if let Some(exemplar) = sample.exemplar {
+            if let Some(exemplar) = sample.exemplar() {
                 write!(out, " exemplar").unwrap();
                 for label in exemplar.labels {
                     write!(out, " {}={:?}", label.name.text(), label.value.text()).unwrap();
@@ -209,5 +209,5 @@ fn no_value_is_the_marker_of_staleness() {
     let mut parser = Parser::new(b"a NaN\n", Format::Text, Limits::default()).unwrap();
     let Ok(Some(Event::Sample(sample))) = parser.next_event() else { panic!("a sample") };
     assert!(sample.value.is_nan() && !crate::sample::is_stale(sample.value));
-    assert_eq!(sample.kind, MetricType::Unknown);
+    assert_eq!(sample.kind(), MetricType::Unknown);
 }

@@ -70,8 +70,8 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
         while let Ok(Some(event)) = parser.next_event() {
             let Event::Sample(sample) = event else { continue };
             count += 1;
-            prop_assert!(sample.labels.len() <= 3);
-            let names: Vec<_> = sample.labels.iter().map(|label| label.name.text()).collect();
+            prop_assert!(sample.labels().len() <= 3);
+            let names: Vec<_> = sample.labels().iter().map(|label| label.name.text()).collect();
             for (place, name) in names.iter().enumerate() {
                 prop_assert!(!name.is_empty() && !names[..place].contains(name));
             }
