@@ -8,14 +8,20 @@
 //! Invariants:
 //! - after a refusal nothing more comes out;
 //! - bounds hold before memory is taken: of bytes, of a line, of labels, of samples;
-//! - what is accepted here is accepted by Prometheus, and means the same there.
+//! - what is accepted here is accepted by Prometheus, and means the same there, but for the three
+//!   cases below.
 //!
 //! Stricter than Prometheus, which lets pass: escapes that the text format does not know, a line
 //! feed inside a label's value, a missing comma between labels, a body that does not end in a line
-//! feed, a second HELP or TYPE of a family, buckets without `le` and quantiles without `quantile`;
-//! in OpenMetrics also families in pieces, metadata after samples, and names without the suffix of
-//! their type. More lenient than its scraper in what the document says: blanks before a line and
-//! before a type mean nothing.
+//! feed, a second HELP or TYPE of a family, TYPE after samples, buckets without `le` and quantiles
+//! without `quantile`, and a metric's name in quotes that is not the first in its braces; in
+//! OpenMetrics also families in pieces, metadata after samples, quotes in help that are not escaped,
+//! names without the suffix of their type, exemplars where they do not belong or that are too long,
+//! and times beyond 64 bits.
+//!
+//! More lenient, because the document says so: blanks before a line are no part of a metric's name,
+//! several blanks may stand before a type, and the character NUL, at which Prometheus ends a body or
+//! stumbles, is one like any other in help, comments and label values.
 //!
 //! It leaves out what takes more than a line to see: duplicate series, the order of buckets and of
 //! timestamps, whether a bucket `+Inf` is there, and the ranges of values.
@@ -24,6 +30,7 @@ mod cursor;
 mod event;
 mod family;
 mod line;
+mod metadata;
 mod number;
 mod refusal;
 
@@ -31,7 +38,8 @@ use memchr::memchr;
 
 pub use event::{Escaped, Event, Exemplar, Label, Part, Sample};
 pub use line::EXEMPLAR_CHARACTERS_MAX;
-use line::{LineReader, MetadataLine, Told};
+use line::{LineReader, Told};
+use metadata::MetadataLine;
 use refusal::{AFTER_EOF, CARRIAGE_RETURN, Fault, LABELS, LINE_FEED, MISSING_EOF, Rule, UTF8};
 pub use refusal::{Bound, ParseError, Reason};
 

@@ -1,3 +1,5 @@
+//! What holds for every body.
+
 use proptest::prelude::*;
 
 use super::*;
