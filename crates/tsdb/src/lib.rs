@@ -16,6 +16,7 @@
 
 pub mod exposition;
 pub mod labels;
+pub mod pattern;
 pub mod relabel;
 pub mod remote_write;
 pub mod sample;

@@ -3,8 +3,7 @@
 //! They are those of Prometheus, because people bring theirs along: the same actions, defaults and
 //! refusals, and the same labels come out. Labels go in, and labels or nothing come out.
 //!
-//! Regular expressions are anchored at both ends and a dot matches line feeds too, as in
-//! Prometheus 3. They are Rust's: its `\d` and `\w` know more than ASCII's digits and letters.
+//! Regular expressions are those of [`crate::pattern`].
 //!
 //! Source: <https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config>.
 
@@ -19,6 +18,7 @@ use action::Fields;
 use template::Template;
 
 use crate::labels::Labels;
+use crate::pattern::{self, PatternError};
 
 /// What stands between the values of several source labels.
 pub const SEPARATOR_DEFAULT: &str = ";";
@@ -28,9 +28,6 @@ pub const REGEX_DEFAULT: &str = "(.*)";
 
 /// What the first group matched.
 pub const REPLACEMENT_DEFAULT: &str = "$1";
-
-/// Bytes that a compiled expression may take.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// A rule as a configuration writes it. `None` takes the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,14 +57,9 @@ pub enum RuleError {
          hashmod, labelmap, labeldrop, labelkeep, lowercase and uppercase"
     )]
     Action(String),
-    /// The expression cannot be compiled.
-    #[error("the regex `{regex}` cannot be used: {reason}")]
-    Regex {
-        /// As written.
-        regex: String,
-        /// Why not.
-        reason: String,
-    },
+    /// The expression cannot be used.
+    #[error(transparent)]
+    Regex(#[from] PatternError),
     /// A field that the action needs is not there.
     #[error("{} needs `{field}`", action.as_str())]
     Missing {
@@ -123,7 +115,7 @@ impl Rule {
         let fields = Fields { text, action };
         fields.check()?;
         let pattern = text.regex.as_deref().unwrap_or(REGEX_DEFAULT);
-        let regex = compiled(pattern)?;
+        let regex = pattern::anchored(pattern)?;
         let target = text.target_label.as_deref().unwrap_or_default();
         let replacement = text.replacement.as_deref().unwrap_or(REPLACEMENT_DEFAULT);
         Ok(Self {
@@ -140,25 +132,6 @@ impl Rule {
             regex,
         })
     }
-}
-
-/// Anchored at both ends.
-fn compiled(pattern: &str) -> Result<Regex, RuleError> {
-    let failed = |error: regex::Error| RuleError::Regex {
-        regex: pattern.to_owned(),
-        reason: match error {
-            regex::Error::CompiledTooBig(bytes) => {
-                format!("it would take more than {bytes} bytes; match less with it")
-            }
-            other => other.to_string(),
-        },
-    };
-    // Alone first: `a)(b` is refused, which it would not be between the anchors' parentheses.
-    regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build().map_err(failed)?;
-    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(failed)
 }
 
 /// The labels after all rules, by their order; `None` if one of them drops the series. What is left

@@ -83,12 +83,12 @@ fn without_a_change_labels_are_shared() {
 
 #[test]
 fn a_regex_that_takes_too_much_memory_is_refused() {
-    let regex = Some("(\\w{1000}){1000}".to_owned());
+    let regex = Some("(a{1000}){1000}".to_owned());
     let text = RuleText { regex, target_label: Some("a".to_owned()), ..RuleText::default() };
     let message = Rule::new(&text).unwrap_err().to_string();
     assert_eq!(
         message,
-        "the regex `(\\w{1000}){1000}` cannot be used: it would take more than 1048576 bytes; match \
+        "the regex `(a{1000}){1000}` cannot be used: it would take more than 1048576 bytes; match \
          less with it"
     );
 }
