@@ -7,7 +7,7 @@
 //!
 //! Invariants:
 //! - after a refusal nothing more comes out;
-//! - bounds hold before memory is taken: of bytes, of a line, of labels, of samples;
+//! - bounds hold before memory is taken: of bytes, of a line, of labels, of samples, of families;
 //! - what is accepted here is accepted by Prometheus, and means the same there, but for the three
 //!   cases below.
 //!
@@ -40,7 +40,9 @@ pub use event::{Escaped, Event, Exemplar, Label, Part, Sample};
 pub use line::EXEMPLAR_CHARACTERS_MAX;
 use line::{LineReader, Told};
 use metadata::MetadataLine;
-use refusal::{AFTER_EOF, CARRIAGE_RETURN, Fault, LABELS, LINE_FEED, MISSING_EOF, Rule, UTF8};
+use refusal::{
+    AFTER_EOF, CARRIAGE_RETURN, FAMILIES, Fault, LABELS, LINE_FEED, MISSING_EOF, Rule, UTF8,
+};
 pub use refusal::{Bound, ParseError, Reason};
 
 use super::format::Format;
@@ -57,12 +59,21 @@ pub struct Limits {
     /// Labels of one sample, the name not counted. Each is compared with those before it, so that a
     /// line costs up to the square of this.
     pub labels: usize,
+    /// Families, with and without samples. Each takes about a hundred bytes while the body is read.
+    pub families: usize,
 }
 
 impl Default for Limits {
-    /// Far above what exporters send: 64 MiB, lines of 64 KiB, a million samples, 128 labels.
+    /// Far above what exporters send: 64 MiB, lines of 64 KiB, a million samples, 128 labels, 100 000
+    /// families.
     fn default() -> Self {
-        Self { body_bytes: 64 << 20, line_bytes: 64 << 10, samples: 1_000_000, labels: 128 }
+        Self {
+            body_bytes: 64 << 20,
+            line_bytes: 64 << 10,
+            samples: 1_000_000,
+            labels: 128,
+            families: 100_000,
+        }
     }
 }
 
@@ -116,7 +127,7 @@ impl<'a> Parser<'a> {
             at: 0,
             line: 0,
             samples: 0,
-            reader: LineReader::new(format, limits.labels, body.len()),
+            reader: LineReader::new(format, &limits, body.len()),
             is_finished: false,
         })
     }
@@ -211,6 +222,9 @@ impl<'a> Parser<'a> {
         let Fault { at, rule } = fault;
         if std::ptr::eq(rule, &LABELS) {
             return self.over(text, at, self.limits.labels, Bound::Labels);
+        }
+        if std::ptr::eq(rule, &FAMILIES) {
+            return self.over(text, at, self.limits.families, Bound::Families);
         }
         // Whatever else is expected: lines that end in two characters are one mistake.
         if text.ends_with('\r') && at + 1 >= text.len() {

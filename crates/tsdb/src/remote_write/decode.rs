@@ -266,7 +266,11 @@ impl Request {
                     last_time = Some(time);
                     self.samples.push((time, value));
                 }
-                4 => self.histograms += 1,
+                // Exemplars and native histograms are not looked into.
+                3 | 4 => {
+                    value.bytes(field).map_err(|error| failed(error.into()))?;
+                    self.histograms += usize::from(field == 4);
+                }
                 _ => {}
             }
         }

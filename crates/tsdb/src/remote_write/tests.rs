@@ -21,10 +21,10 @@ mod witness {
         pub labels: Vec<Label>,
         #[prost(message, repeated, tag = "2")]
         pub samples: Vec<Sample>,
-        #[prost(message, repeated, tag = "3")]
-        pub exemplars: Vec<Sample>,
-        #[prost(message, repeated, tag = "4")]
-        pub histograms: Vec<Sample>,
+        #[prost(bytes = "vec", repeated, tag = "3")]
+        pub exemplars: Vec<Vec<u8>>,
+        #[prost(bytes = "vec", repeated, tag = "4")]
+        pub histograms: Vec<Vec<u8>>,
     }
 
     #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -91,9 +91,9 @@ fn request(timeseries: Vec<witness::TimeSeries>) -> WriteRequest {
 #[test]
 fn a_request_is_read() {
     let mut up = series(&[("__name__", "up"), ("job", "web")], &[(-5, 1.0), (0, 0.0), (0, 2.5)]);
-    up.exemplars = vec![witness::Sample { value: 1.0, timestamp: 1 }];
+    up.exemplars = vec![vec![0x10, 1]];
     let mut down = series(&[("__name__", "down"), ("zöne", "é\n")], &[]);
-    down.histograms = vec![witness::Sample::default(); 2];
+    down.histograms = vec![vec![0x08, 1]; 2];
     let mut message = request(vec![up, down]);
     let (family, help, unit) = ("up_seconds".to_owned(), "Up.".to_owned(), "seconds".to_owned());
     message.metadata = vec![

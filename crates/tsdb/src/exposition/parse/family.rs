@@ -9,14 +9,15 @@ use super::super::format::Format;
 use super::super::metric_type::MetricType;
 use super::event::Part;
 use super::refusal::{
-    COUNTER_SUFFIX, GAUGE_HISTOGRAM_SUFFIX, HISTOGRAM_SUFFIX, INFO_SUFFIX, INTERLEAVED, Rule,
-    SECOND_LINE, TYPE_AFTER_SAMPLES,
+    COUNTER_SUFFIX, FAMILIES, GAUGE_HISTOGRAM_SUFFIX, HISTOGRAM_SUFFIX, INFO_SUFFIX, INTERLEAVED,
+    Rule, SECOND_LINE, TYPE_AFTER_SAMPLES,
 };
 
-/// The families of a body so far. Their number is bounded by its lines.
+/// The families of a body so far.
 #[derive(Debug)]
 pub(super) struct Families<'a> {
     format: Format,
+    families_max: usize,
     known: Vec<Known<'a>>,
     /// Places in `known`.
     places: HashMap<&'a str, usize>,
@@ -65,10 +66,10 @@ const SUFFIXES: [&str; 8] =
 
 impl<'a> Families<'a> {
     /// For a body of so many bytes.
-    pub(super) fn new(format: Format, body_bytes: usize) -> Self {
-        let expected = (body_bytes / FAMILY_BYTES).min(EXPECTED_MAX);
+    pub(super) fn new(format: Format, families_max: usize, body_bytes: usize) -> Self {
+        let expected = (body_bytes / FAMILY_BYTES).min(EXPECTED_MAX).min(families_max);
         let (known, places) = (Vec::with_capacity(expected), HashMap::with_capacity(expected));
-        Self { format, known, places, current: usize::MAX, last: None }
+        Self { format, families_max, known, places, current: usize::MAX, last: None }
     }
 
     /// Takes note of a family's metadata.
@@ -84,7 +85,7 @@ impl<'a> Families<'a> {
             match self.places.get(name) {
                 Some(_) if openmetrics => return Err(INTERLEAVED),
                 Some(place) => self.current = *place,
-                None => self.add(name, is_quoted),
+                None => self.add(name, is_quoted)?,
             }
         }
         let family = &mut self.known[self.current];
@@ -125,7 +126,7 @@ impl<'a> Families<'a> {
             match self.family_of(name)? {
                 Some(_) if self.format == Format::OpenMetrics => return Err(INTERLEAVED),
                 Some((place, found)) => (self.current, membership) = (place, Some(found)),
-                None => self.add(name, is_quoted),
+                None => self.add(name, is_quoted)?,
             }
         }
         self.known[self.current].has_samples = true;
@@ -148,11 +149,15 @@ impl<'a> Families<'a> {
         Ok(None)
     }
 
-    fn add(&mut self, name: &'a str, is_quoted: bool) {
+    fn add(&mut self, name: &'a str, is_quoted: bool) -> Result<(), &'static Rule> {
+        if self.known.len() == self.families_max {
+            return Err(&FAMILIES);
+        }
         self.current = self.known.len();
         self.places.insert(name, self.current);
         let (has_help, has_unit, has_samples) = (false, false, false);
         self.known.push(Known { name, is_quoted, kind: None, has_help, has_unit, has_samples });
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::format::Format;
 use super::super::metric_type::MetricType;
+use super::Limits;
 use super::cursor::Cursor;
 use super::event::{Escaped, ExemplarFigure, Part, Sample};
 use super::family::Families;
@@ -41,13 +42,13 @@ pub(super) struct LineReader<'a> {
 
 impl<'a> LineReader<'a> {
     /// For a body of so many bytes.
-    pub(super) fn new(format: Format, labels_max: usize, body_bytes: usize) -> Self {
+    pub(super) fn new(format: Format, limits: &Limits, body_bytes: usize) -> Self {
         Self {
             format,
-            labels_max,
+            labels_max: limits.labels,
             sample: Sample::new(),
             metadata: None,
-            families: Families::new(format, body_bytes),
+            families: Families::new(format, limits.families, body_bytes),
         }
     }
 

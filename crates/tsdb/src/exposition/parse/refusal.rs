@@ -69,6 +69,8 @@ pub enum Bound {
     Samples,
     /// Labels of one sample, the name not counted.
     Labels,
+    /// Families of the body.
+    Families,
 }
 
 impl fmt::Display for Reason {
@@ -83,6 +85,7 @@ impl fmt::Display for Reason {
                     Bound::LineBytes => ("bytes in a line", "line length"),
                     Bound::Samples => ("samples", "samples"),
                     Bound::Labels => ("labels in a sample", "labels"),
+                    Bound::Families => ("families", "families"),
                 };
                 write!(
                     f,
@@ -110,8 +113,10 @@ pub(super) struct Fault {
     pub(super) rule: &'static Rule,
 }
 
-/// Not of a format: there are more labels than the caller takes.
-pub(super) static LABELS: Rule = Rule { expected: "", text: "", openmetrics: "" };
+/// Not rules of a format, but bounds: they are known by their place. (Their words differ so that
+/// they are never one.)
+pub(super) static LABELS: Rule = Rule { expected: "fewer labels", text: "", openmetrics: "" };
+pub(super) static FAMILIES: Rule = Rule { expected: "fewer families", text: "", openmetrics: "" };
 
 impl ParseError {
     /// At a byte of a line.

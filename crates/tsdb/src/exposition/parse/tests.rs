@@ -143,13 +143,15 @@ fn refused_bodies_say_where_and_why() {
 
 #[test]
 fn bounds_hold() {
-    let limits = Limits { body_bytes: 40, line_bytes: 20, samples: 2, labels: 1 };
+    let limits = Limits { body_bytes: 40, line_bytes: 20, samples: 2, labels: 1, families: 2 };
     let refusal = |body: &str| read(body.as_bytes(), Format::Text, limits).unwrap_err();
     for (body, bound, max, line) in [
         ("a 1\na 1\na 1\n", Bound::Samples, 2, 3),
         ("a{b=\"1\",c=\"1\"} 1\n", Bound::Labels, 1, 1),
         ("a{b=\"1\"} 1\na{b=\"1\",c=\"\"} 1\n", Bound::Labels, 1, 2),
         ("a 1\na{b=\"éééééééééééé\"} 1\n", Bound::LineBytes, 20, 2),
+        ("# HELP a\na 1\n# HELP b\n# HELP c\n", Bound::Families, 2, 4),
+        ("a 1\n# HELP b\nc 1\n", Bound::Families, 2, 3),
         ("# words words words words", Bound::LineBytes, 20, 1),
         ("# words\n# words\n# words\n# words\n# words\n\n", Bound::BodyBytes, 40, 1),
     ] {
