@@ -4,6 +4,7 @@
 //! family's metadata, and a name that was just there is compared only.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::super::format::Format;
 use super::super::metric_type::MetricType;
@@ -82,10 +83,17 @@ impl<'a> Families<'a> {
         let openmetrics = self.format == Format::OpenMetrics;
         let is_current = self.known.get(self.current).is_some_and(|family| family.name == name);
         if !is_current {
-            match self.places.get(name) {
-                Some(_) if openmetrics => return Err(INTERLEAVED),
-                Some(place) => self.current = *place,
-                None => self.add(name, is_quoted)?,
+            // One look for both, because every family comes through here.
+            match self.places.entry(name) {
+                Entry::Occupied(_) if openmetrics => return Err(INTERLEAVED),
+                Entry::Occupied(place) => self.current = *place.get(),
+                Entry::Vacant(_) if self.known.len() == self.families_max => {
+                    return Err(&FAMILIES);
+                }
+                Entry::Vacant(place) => {
+                    self.current = *place.insert(self.known.len());
+                    self.known.push(Known::new(name, is_quoted));
+                }
             }
         }
         let family = &mut self.known[self.current];
@@ -155,13 +163,17 @@ impl<'a> Families<'a> {
         }
         self.current = self.known.len();
         self.places.insert(name, self.current);
-        let (has_help, has_unit, has_samples) = (false, false, false);
-        self.known.push(Known { name, is_quoted, kind: None, has_help, has_unit, has_samples });
+        self.known.push(Known::new(name, is_quoted));
         Ok(())
     }
 }
 
 impl<'a> Known<'a> {
+    fn new(name: &'a str, is_quoted: bool) -> Self {
+        let (kind, has_help, has_unit, has_samples) = (None, false, false, false);
+        Self { name, is_quoted, kind, has_help, has_unit, has_samples }
+    }
+
     /// The place of a sample of this name here; `None` if it is another family's. Sources: text
     /// format, "Histograms and summaries"; OpenMetrics 1.0, "Suffixes".
     fn member(&self, name: &str, format: Format) -> Result<Option<Membership<'a>>, &'static Rule> {
