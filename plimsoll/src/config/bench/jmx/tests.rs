@@ -196,7 +196,7 @@ fn what_is_no_plan_is_refused_with_its_place() {
         ("<a/>", "this is XML, but no JMeter plan"),
         ("<a>", "the plan ends within <a>"),
         ("<a></b>", "the plan is not XML"),
-        ("no plan", "the plan is empty"),
+        ("no plan", "the plan is not XML: there is no tag in it"),
         ("<!DOCTYPE a [<!ENTITY b SYSTEM \"/etc/passwd\">]><a>&b;</a>", "document type"),
         ("<a>&b;</a>", "unknown entity, `&b;`"),
         ("<a b='&c;'/>", "the plan is not XML"),

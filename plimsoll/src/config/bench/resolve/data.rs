@@ -40,6 +40,10 @@ impl Resolver<'_, '_> {
                 for column in &named.value.columns.value {
                     self.builder.slot(&column.value);
                 }
+                let columns = &named.value.columns;
+                if columns.value.is_empty() || !columns.is_sound() {
+                    self.builder.admit_unknown_names();
+                }
             }
         }
     }
@@ -75,6 +79,7 @@ impl Resolver<'_, '_> {
                     false => refusal.remedy.unwrap_or_default(),
                 };
                 self.refuse(at, Refusal::new(refusal.message).remedy(remedy));
+                self.builder.admit_unknown_names();
                 continue;
             }
             let own = format!("[data.{}]", named.name);
