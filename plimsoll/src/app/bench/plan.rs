@@ -41,6 +41,7 @@ pub(super) fn load(arguments: &BenchArguments) -> Result<Loaded, ConfigErrors> {
                 properties: properties(&arguments.target.set),
             };
             let loaded = jmx::load(&path, &jmx)?;
+            loaded.verify_properties(&jmx)?;
             // What `--set` gives are its properties.
             let options = BenchOptions { variables: Vec::new(), plan: None, ..options };
             let Prepared { plan, warnings } = over(loaded.plan, &options)?;
@@ -287,11 +288,13 @@ mod tests {
 
     #[test]
     fn a_path_is_not_looked_up_as_a_host() {
-        for word in ["plans/nosuch.yaml", "nosuch.js", "./nosuch", "../a/b", "/nosuch", "~/a.json"] {
+        for word in ["plans/nosuch.yaml", "nosuch.js", "./nosuch", "../a/b", "/nosuch", "~/a.json"]
+        {
             let said = said(Some(word), None, false);
             assert!(said.contains(&format!("{word} does not exist")), "{word}: {said}");
         }
-        let hosts = ["localhost/a.json", "host:80/a.json", "a.b/c.xml", "web", "web/a", "[::1]/a.js"];
+        let hosts =
+            ["localhost/a.json", "host:80/a.json", "a.b/c.xml", "web", "web/a", "[::1]/a.js"];
         for word in hosts {
             assert_eq!(said(Some(word), None, false), "", "{word}");
         }

@@ -86,12 +86,8 @@ fn read_telling(
         _ => Refusal::new(format!("{name} cannot be read: {error}")).remedy("check the path"),
     };
     let mut lines = Lines::open(path, written, tell, silence).map_err(|error| failed(&error))?;
-    let mut recording = Recording {
-        name: name.clone(),
-        rows: Vec::new(),
-        unread: 0,
-        first_unread: String::new(),
-    };
+    let mut recording =
+        Recording { name: name.clone(), rows: Vec::new(), unread: 0, first_unread: String::new() };
     let mut names = Names::default();
     let mut format: Option<Format> = None;
     while let Some((number, line)) = lines.next().map_err(|error| failed(&error))? {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::convert::{Connections, Converter};
 use super::names::Names;
+use super::property;
 use super::report::{Report, subject};
 use super::scope::{Kind, Scope};
 use super::tree::Element;
@@ -159,7 +160,8 @@ impl Converter<'_> {
             part: Part::WHOLE,
             seed: None,
         };
-        Ok(Loaded { plan, warnings })
+        let asked = property::asked(&source.text);
+        Ok(Loaded { plan, warnings, asked })
     }
 
     /// What samplers say of connections, joined to one answer.

@@ -76,7 +76,8 @@ impl Format {
             .unwrap_or(b',');
         let fields = fields(line, delimiter);
         let place = |names: &[&str]| {
-            let is_one = |field: &Cow<'_, str>| names.contains(&field.trim().to_lowercase().as_str());
+            let is_one =
+                |field: &Cow<'_, str>| names.contains(&field.trim().to_lowercase().as_str());
             fields.iter().position(is_one)
         };
         if let Some(time) = place(&TIMES) {

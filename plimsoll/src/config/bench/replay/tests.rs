@@ -34,7 +34,11 @@ fn an_access_log_is_asked_for_again() {
     // The three of the second 13 are spread over it; the one with a body is left out.
     assert_eq!(milliseconds(&replay), [0, 1000, 1666, 3000]);
     let doubts: Vec<&str> = replay.doubts.iter().map(|doubt| doubt.message.as_str()).collect();
-    assert!(doubts[0].contains("2 lines of log cannot be read; the first is line 4, `server restarted`"), "{doubts:?}");
+    assert!(
+        doubts[0]
+            .contains("2 lines of log cannot be read; the first is line 4, `server restarted`"),
+        "{doubts:?}"
+    );
     assert!(doubts[1].contains("1 of 5 requests"), "{doubts:?}");
 }
 
@@ -123,7 +127,10 @@ fn what_is_no_recording_is_refused() {
     let cases = [
         ("", "is empty"),
         ("hello\nworld\n", "neither an access log nor CSV"),
-        ("time\n1700000000\nlater\n", "1 of 2 lines of log cannot be read, the first is line 3, `later`"),
+        (
+            "time\n1700000000\nlater\n",
+            "1 of 2 lines of log cannot be read, the first is line 3, `later`",
+        ),
         ("{\"a\": 1}\n", "1 of 1 line of log cannot be read"),
         ("0\n99999999\n", "more than 30 days"),
     ];

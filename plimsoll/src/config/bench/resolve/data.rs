@@ -79,7 +79,8 @@ impl Resolver<'_, '_> {
                     false => refusal.remedy.unwrap_or_default(),
                 };
                 self.refuse(at, Refusal::new(refusal.message).remedy(remedy));
-                self.builder.admit_unknown_names();
+                // Where it is used, nothing else is wrong.
+                self.builder.slot(column);
                 continue;
             }
             let own = format!("[data.{}]", named.name);

@@ -56,7 +56,8 @@ impl Resolver<'_, '_> {
                         self.list_of(named);
                     }
                     Err(refusal) => {
-                        are_known = false;
+                        // Where it is used, nothing else is wrong.
+                        self.builder.slot(&named.name);
                         self.refuse(&named.at, refusal);
                     }
                 }
@@ -89,7 +90,7 @@ impl Resolver<'_, '_> {
                     is_option: false,
                 }),
                 Err(refusal) => {
-                    self.builder.admit_unknown_names();
+                    self.builder.slot(name);
                     self.refuse(at, refusal);
                 }
             }
