@@ -148,7 +148,7 @@ pub struct LoadArguments {
     #[arg(short = 'n', long, value_name = "COUNT", allow_hyphen_values = true)]
     pub requests: Option<String>,
 
-    /// A pause after each answer (closed model, so not with a rate): `1s`, or from a range at random, `1s..3s`.
+    /// A pause after each answer (closed model): `1s`, or from a range at random, `1s..3s`.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub think: Option<String>,
 
