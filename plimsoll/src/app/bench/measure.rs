@@ -81,11 +81,13 @@ fn prepare(arguments: &BenchArguments) -> Result<Prepared, String> {
     plan::verify_target(arguments)?;
     let plan::Loaded { plan, warnings, probe } =
         plan::load(arguments).map_err(|errors| errors.to_string())?;
-    if !arguments.output.quiet {
+    if arguments.output.quiet {
+        watch::warn_of_left_out(&plan);
+    } else {
         crate::cli::prepare::warn(&warnings);
     }
     let outputs = Outputs::of(&arguments.output.files);
-    let receivers = push::receivers(&arguments.output)?;
+    let receivers = push::receivers(&arguments.output, plan.part)?;
     let now = Timestamp::now();
     let start_at = (arguments.load.start_at.as_ref())
         .map(|text| start::parse(text, now, &TimeZone::system()))

@@ -28,7 +28,10 @@ docs/bench-jmeter.md.";
 const COMPARE_EXAMPLES: &str = "\
 Examples:
   plimsoll bench compare before.json after.json
-  plimsoll bench compare before.json after.json --fail-if-worse && deploy";
+  plimsoll bench compare before.json after.json --fail-if-worse && deploy
+
+Exit codes: 0 done, 2 it was asked wrongly; with --fail-if-worse also 99 it is shown to be worse,
+and 1 too little was measured to tell.";
 
 const MERGE_EXAMPLES: &str = "\
 Each process of a spread run writes a result with --json; this joins them
@@ -318,7 +321,7 @@ pub struct OutputArguments {
     #[arg(long, value_name = "URL")]
     pub remote_write: Option<String>,
 
-    /// A label of the figures that are sent; `job=NAME` names the job.
+    /// A label of the figures that are sent; `job=NAME` names the job. With --part, `part` is one.
     #[arg(long, value_name = "NAME=VALUE")]
     pub push_label: Vec<String>,
 

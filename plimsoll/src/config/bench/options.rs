@@ -159,6 +159,7 @@ pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
         threads: None,
         part: Part::WHOLE,
         seed: None,
+        left_out: Vec::new(),
     };
     let lists = builder.finish();
     (plan.labels, plan.variables, plan.feeds) = (lists.labels, lists.variables, lists.feeds);

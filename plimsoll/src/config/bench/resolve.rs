@@ -110,6 +110,7 @@ pub(super) fn plan(
         threads: top.threads.value,
         part: Part::WHOLE,
         seed: top.seed.value,
+        left_out: Vec::new(),
     };
     (plan, resolver.refused)
 }

@@ -271,6 +271,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
             ended: ended.unwrap_or(Ended::Finished),
             parts: vec![Part { index: plan.part.index, of: plan.part.of.get() }],
             machines: vec![machine()],
+            left_out: plan.left_out.clone(),
         },
         total,
         labels: requests,

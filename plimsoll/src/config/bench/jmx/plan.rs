@@ -144,6 +144,7 @@ impl Converter<'_> {
         let name = name.constant().unwrap_or(&plan.name).trim();
         let name = if name.is_empty() { &self.file_name } else { name };
         let name = name.to_owned();
+        let left_out = self.report.left_out();
         let warnings = self.report.finish()?;
         let lists = self.builder.finish();
         let plan = Plan {
@@ -159,6 +160,7 @@ impl Converter<'_> {
             threads: None,
             part: Part::WHOLE,
             seed: None,
+            left_out,
         };
         let asked = property::asked(&source.text);
         Ok(Loaded { plan, warnings, asked })

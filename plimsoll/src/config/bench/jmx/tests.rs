@@ -29,6 +29,8 @@ fn options(skip_unsupported: bool) -> JmxOptions {
 fn shown(result: Result<Loaded, ConfigErrors>) -> String {
     let text = match result {
         Ok(Loaded { plan, warnings, .. }) => {
+            let told = |warning: &&_| format!("{warning}").contains("; this is left out");
+            assert_eq!(plan.left_out.len(), warnings.iter().filter(told).count());
             let warnings: String =
                 warnings.iter().map(|warning| format!("\n{warning}\n")).collect();
             outline::outline(&plan) + &warnings
