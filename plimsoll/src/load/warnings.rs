@@ -457,7 +457,7 @@ mod tests {
             }
             scheduling_lag(&results).unwrap().1
         };
-        assert!(text(26).contains("87 % of a core: give it more --threads"), "{}", text(26));
+        assert!(text(26).contains("86.7 % of a core: give it more --threads"), "{}", text(26));
         assert!(text(3).ends_with("use one with less other work."), "{}", text(3));
     }
 
