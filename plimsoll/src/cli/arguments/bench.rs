@@ -420,7 +420,7 @@ pub struct ResultArguments {
     #[arg(long, value_name = "FORMAT", default_value = "svg", requires = "plots")]
     pub plot_format: PlotArgument,
 
-    /// Write checks and thresholds as JUnit XML.
+    /// Write thresholds and checks as JUnit XML; what fails is a threshold that did not hold.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }
