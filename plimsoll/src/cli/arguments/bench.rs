@@ -30,8 +30,8 @@ Examples:
   plimsoll bench compare before.json after.json
   plimsoll bench compare before.json after.json --fail-if-worse && deploy
 
-Exit codes: 0 done, 2 it was asked wrongly; with --fail-if-worse also 99 it is shown to be worse,
-and 1 too little was measured to tell.";
+Exit codes: 0 done, 2 it was asked wrongly; with --fail-if-worse also 99 it is
+shown to be worse, and 1 too little was measured to tell.";
 
 const MERGE_EXAMPLES: &str = "\
 Each process of a spread run writes a result with --json; this joins them

@@ -187,14 +187,9 @@ fn load_lines(progress: &Progress, width: usize, paint: Paint) -> Vec<Line<'stat
     if let Some(target) = progress.target_rate {
         achieved.push_str(&format!("   {} due", rate(target)));
     }
-    let failed = progress.total_errors as f64 / progress.total_requests.max(1) as f64;
     // Beside figures of the last second, errors of the last second.
-    let errors = format!(
-        "{:>width$}   {} so far, {}",
-        rate(second.errors as f64),
-        count(progress.total_errors),
-        share(failed)
-    );
+    let errors =
+        format!("{:>width$}   {} so far", rate(second.errors as f64), count(progress.total_errors));
     let errors = if progress.total_errors > 0 {
         Line::from(vec![name("errors", paint), Span::styled(errors, paint.bad())])
     } else {
@@ -417,7 +412,7 @@ fn error_lines(progress: &Progress, rows: usize, paint: Paint) -> Vec<Line<'stat
     let line = |(kind, number): (&crate::load::tally::Failure, &u64)| {
         let part = share(*number as f64 / progress.total_requests.max(1) as f64);
         let kind = kind.words();
-        Line::styled(format!(" {kind:<24}{:>10}  {part:>8}", count(*number)), paint.bad())
+        Line::styled(format!(" {kind:<21}{:>8}  {part:>7}", count(*number)), paint.bad())
     };
     shortened(kinds.into_iter().map(line).collect(), rows, paint)
 }
