@@ -4,7 +4,7 @@
 //! come from data, from answers or from functions.
 
 use super::url;
-use crate::config::bench::model::{Piece, Plan, Step, Template};
+use crate::config::bench::model::{Feed, Piece, Plan, Slot, Step, Template};
 use crate::load::client::Origin;
 use crate::load::client::dial::Purpose;
 
@@ -66,7 +66,10 @@ fn beginning(url: &Template, plan: &Plan) -> Option<String> {
                 let initial = plan.variables.get(*slot).and_then(|one| one.initial.as_ref());
                 match initial.and_then(Template::constant) {
                     Some(value) => text.push_str(value),
-                    None => return Some(text).filter(|text| has_whole_origin(text)),
+                    None => {
+                        let is_whole = has_whole_origin(&text) || begins_a_path(*slot, plan);
+                        return is_whole.then_some(text);
+                    }
                 }
             }
             Piece::Call(_) => return Some(text).filter(|text| has_whole_origin(text)),
@@ -79,10 +82,21 @@ fn has_whole_origin(text: &str) -> bool {
     text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']))
 }
 
+/// Whether a variable is taken from data, of which every value is a path.
+fn begins_a_path(slot: Slot, plan: &Plan) -> bool {
+    let column = |feed: &Feed| feed.columns.iter().position(|column| *column == slot);
+    plan.feeds.iter().any(|feed| {
+        column(feed).is_some_and(|column| {
+            feed.rows.iter().all(|row| row.get(column).is_some_and(|value| value.starts_with('/')))
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sample::{get, plan, text, variable};
     use super::*;
+    use crate::config::bench::model::{FeedEnd, FeedOrder};
 
     #[test]
     fn origins_are_known_before_the_run() {
@@ -109,6 +123,19 @@ mod tests {
         assert_eq!(hosts(known.clone()), ["a", "b", "cd", "d:81"]);
         known.variables[1].initial = None;
         assert_eq!(hosts(known), ["a", "b"]);
+        // Data that can only be paths.
+        let mut data = plan(vec![step(around("http://c", ""))]);
+        let feed = |values: [&str; 2]| Feed {
+            columns: vec![1],
+            rows: values.map(|value| [value.into()].into()).into(),
+            order: FeedOrder::InTurn,
+            at_end: FeedEnd::Again,
+            per_user: false,
+        };
+        data.feeds = vec![feed(["/x", "/y"])];
+        assert_eq!(hosts(data.clone()), ["c"]);
+        data.feeds = vec![feed(["/x", ":81/"])];
+        assert!(hosts(data).is_empty());
         let wrong = plan(vec![step(text("http://a:x/"))]);
         assert!(origins(&wrong).unwrap_err().contains("its port must be"));
     }
