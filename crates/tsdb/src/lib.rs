@@ -16,5 +16,6 @@
 
 pub mod exposition;
 pub mod labels;
+pub mod promql;
 pub mod sample;
 pub mod source;
