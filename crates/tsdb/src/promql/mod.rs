@@ -22,6 +22,7 @@
 mod memory;
 mod outcome;
 mod query;
+pub mod script;
 
 pub use memory::Memory;
 pub use outcome::{Element, Grid, Limits, Outcome, QueryError, Row, Value};
