@@ -44,6 +44,7 @@ mod query;
 mod range_function;
 mod rank;
 mod screen;
+pub mod script;
 mod selector;
 mod set;
 mod statistics;
