@@ -19,11 +19,39 @@
 //! assert_eq!(elements[0].value, 2.0);
 //! ```
 
+mod absence;
+mod aggregate;
+mod annotation;
+mod binary;
+mod calendar;
+mod column;
+mod counter;
+mod evaluate;
+mod function;
+mod grouping;
+mod histogram;
+mod label;
+mod lower;
+mod matching;
+mod math;
 mod memory;
+pub mod number;
+mod order;
 mod outcome;
+mod over_time;
+mod plan;
 mod query;
+mod range_function;
+mod rank;
+mod screen;
 pub mod script;
+mod selector;
+mod set;
+mod statistics;
+mod trend;
+mod window;
 
 pub use memory::Memory;
 pub use outcome::{Element, Grid, Limits, Outcome, QueryError, Row, Value};
 pub use query::{Query, ValueType, instant, parse, range};
+pub use screen::{NESTING_MAX, TEXT_BYTES_MAX};

@@ -1,0 +1,156 @@
+//! What windows hold in all: sums, means, extremes, quantiles of samples over time.
+
+use super::column::ABSENT;
+use super::range_function::seconds;
+use super::statistics::{self, Mean, Sum};
+use super::window::Windows;
+use crate::sample::Samples;
+
+pub(super) fn sum(samples: &Samples, windows: &Windows) -> Vec<f64> {
+    windows.slide(samples, |window| {
+        window.values.iter().fold(Sum::default(), |sum, value| sum.plus(*value)).total()
+    })
+}
+
+pub(super) fn average(samples: &Samples, windows: &Windows) -> Vec<f64> {
+    windows.slide(samples, |window| {
+        let first = Mean::of(window.values[0]);
+        window.values[1..].iter().fold(first, |mean, value| mean.plus(*value)).mean()
+    })
+}
+
+pub(super) fn maximum(samples: &Samples, windows: &Windows) -> Vec<f64> {
+    extreme(samples, windows, |new, best| new > best)
+}
+
+pub(super) fn minimum(samples: &Samples, windows: &Windows) -> Vec<f64> {
+    extreme(samples, windows, |new, best| new < best)
+}
+
+/// NaN gives way to any number.
+///
+/// Candidates are kept in the order in which they become the extreme: each is worse than the one
+/// before, so that a sample enters and leaves once, whatever the window's length.
+fn extreme(samples: &Samples, windows: &Windows, better: impl Fn(f64, f64) -> bool) -> Vec<f64> {
+    let values = &samples.values;
+    let mut candidates: Vec<usize> = Vec::new();
+    let (mut first, mut seen) = (0, 0);
+    windows.slide(samples, |window| {
+        for place in seen.max(window.from)..window.to {
+            let gives_way = |worse: f64| worse.is_nan() || better(values[place], worse);
+            while candidates.len() > first
+                && candidates.last().is_some_and(|worse| gives_way(values[*worse]))
+            {
+                candidates.pop();
+            }
+            candidates.push(place);
+        }
+        seen = window.to;
+        while candidates[first] < window.from {
+            first += 1;
+        }
+        // NaN behind a number is kept, for when the number has left.
+        values[candidates[first]]
+    })
+}
+
+/// When the best value was sampled; the last of equals, by the comparison given.
+pub(super) fn time_of(
+    samples: &Samples,
+    windows: &Windows,
+    better: impl Fn(f64, f64) -> bool,
+) -> Vec<f64> {
+    windows.slide(samples, |window| {
+        let (mut best, mut time) = (window.values[0], window.times[0]);
+        for (new, at) in window.values.iter().zip(window.times) {
+            if better(*new, best) || best.is_nan() {
+                (best, time) = (*new, *at);
+            }
+        }
+        seconds(time)
+    })
+}
+
+/// The variance of each window's samples, and what is made of it.
+pub(super) fn deviation(
+    samples: &Samples,
+    windows: &Windows,
+    of_variance: impl Fn(f64) -> f64,
+) -> Vec<f64> {
+    windows.slide(samples, |window| of_variance(statistics::variance(window.values)))
+}
+
+pub(super) fn quantile(samples: &Samples, windows: &Windows, q: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut sorted = Vec::new();
+    windows.slide(samples, |window| {
+        sorted.clear();
+        sorted.extend_from_slice(window.values);
+        statistics::quantile(q(window.step), &mut sorted)
+    })
+}
+
+/// The median of distances to the median.
+pub(super) fn median_absolute_deviation(samples: &Samples, windows: &Windows) -> Vec<f64> {
+    const MIDDLE: f64 = 0.5;
+    let mut sorted = Vec::new();
+    windows.slide(samples, |window| {
+        sorted.clear();
+        sorted.extend_from_slice(window.values);
+        let median = statistics::quantile(MIDDLE, &mut sorted);
+        if sorted.is_empty() {
+            return ABSENT;
+        }
+        sorted.iter_mut().for_each(|value| *value = (*value - median).abs());
+        statistics::quantile(MIDDLE, &mut sorted)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::Grid;
+    use crate::promql::selector::Instants;
+
+    fn windows(range: i64, count: usize) -> Windows {
+        let ends = Instants { first: 0, step: 1, count };
+        Windows { ends, range, grid: Grid { start: 0, end: count as i64 - 1, step: 1 } }
+    }
+
+    fn samples(values: &[f64]) -> Samples {
+        Samples { times: (0..values.len() as i64).collect(), values: values.to_vec() }
+    }
+
+    #[test]
+    fn extremes_follow_the_window() {
+        let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0];
+        let maxima = maximum(&samples(&values), &windows(3, 8));
+        assert_eq!(maxima, [3.0, 3.0, 4.0, 4.0, 5.0, 9.0, 9.0, 9.0]);
+        let minima = minimum(&samples(&values), &windows(3, 8));
+        assert_eq!(minima, [3.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn extremes_of_numbers_leave_nan_out_unless_it_is_alone() {
+        let values = [f64::NAN, 2.0, f64::NAN, f64::NAN, 1.0];
+        let maxima = maximum(&samples(&values), &windows(2, 5));
+        assert!(maxima[0].is_nan() && maxima[3].is_nan());
+        assert_eq!((maxima[1], maxima[2], maxima[4]), (2.0, 2.0, 1.0));
+    }
+
+    #[test]
+    fn the_last_of_equal_extremes_tells_the_time() {
+        let times =
+            time_of(&samples(&[1.0, 5.0, 5.0, 2.0]), &windows(4, 4), |new, best| new >= best);
+        assert_eq!(times[3], 0.002);
+    }
+
+    #[test]
+    fn sums_and_means_are_of_the_window_alone() {
+        let samples = samples(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(sum(&samples, &windows(2, 4)), [1.0, 3.0, 5.0, 7.0]);
+        assert_eq!(average(&samples, &windows(2, 4)), [1.0, 1.5, 2.5, 3.5]);
+        assert_eq!(quantile(&samples, &windows(3, 4), |_| 0.5)[3], 3.0);
+        assert_eq!(median_absolute_deviation(&samples, &windows(4, 4))[3], 1.0);
+        assert_eq!(deviation(&samples, &windows(3, 4), |variance| variance)[3], 2.0 / 3.0);
+    }
+}
