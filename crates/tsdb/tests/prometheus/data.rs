@@ -49,6 +49,9 @@ impl Data {
     pub fn open_metrics(&self) -> String {
         let mut text = String::new();
         for (labels, samples) in &self.series {
+            let others = labels.iter().filter(|(name, _)| *name != NAME);
+            let others: Vec<_> = others.map(|(name, value)| format!("{name}={value:?}")).collect();
+            let series = format!("{}{{{}}}", labels.name(), others.join(","));
             for (time, value) in samples {
                 let value = match value {
                     value if value.is_nan() => "NaN".to_owned(),
@@ -57,7 +60,7 @@ impl Data {
                     value => format!("{value:?}"),
                 };
                 let (seconds, rest) = (time.div_euclid(1_000), time.rem_euclid(1_000));
-                writeln!(text, "{labels} {value} {seconds}.{rest:03}").expect("memory");
+                writeln!(text, "{series} {value} {seconds}.{rest:03}").expect("memory");
             }
         }
         text.push_str("# EOF\n");
@@ -114,11 +117,15 @@ impl Data {
     fn gauges(&mut self) {
         for (room, floor) in [("hall", "1"), ("attic", "3"), ("cellar", ""), ("bath", "2")] {
             let mut level = 20.0;
-            self.add("temperature_celsius", &[("room", room), ("floor", floor)], |random, place| {
-                level += random.fraction() - 0.5;
-                let gap = room == "bath" && (60..66).contains(&(place % 120));
-                (!gap).then_some(level)
-            });
+            self.add(
+                "temperature_celsius",
+                &[("room", room), ("floor", floor)],
+                |random, place| {
+                    level += random.fraction() - 0.5;
+                    let gap = room == "bath" && (60..66).contains(&(place % 120));
+                    (!gap).then_some(level)
+                },
+            );
         }
         for job in ["api", "web"] {
             for instance in ["a:1", "b:2", "c:3"] {
@@ -155,7 +162,9 @@ impl Data {
                     });
                 }
                 let labels = [("job", job), ("instance", instance)];
-                self.add("latency_seconds_count", &labels, |_, place| Some(steps[place as usize][4]));
+                self.add("latency_seconds_count", &labels, |_, place| {
+                    Some(steps[place as usize][4])
+                });
                 self.add("latency_seconds_sum", &labels, |_, place| {
                     Some(steps[place as usize][4] * 0.3)
                 });
@@ -165,9 +174,12 @@ impl Data {
 
     /// Series to be matched with others.
     fn joins(&mut self) {
-        for (job, instance, version) in
-            [("api", "a:1", "1.2"), ("api", "b:2", "1.3"), ("web", "a:1", "1.2"), ("web", "c:3", "9")]
-        {
+        for (job, instance, version) in [
+            ("api", "a:1", "1.2"),
+            ("api", "b:2", "1.3"),
+            ("web", "a:1", "1.2"),
+            ("web", "c:3", "9"),
+        ] {
             let labels = [("job", job), ("instance", instance), ("version", version)];
             self.add("build_info", &labels, |_, _| Some(1.0));
         }
