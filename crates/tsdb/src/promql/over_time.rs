@@ -7,16 +7,65 @@ use super::window::Windows;
 use crate::sample::Samples;
 
 pub(super) fn sum(samples: &Samples, windows: &Windows) -> Vec<f64> {
+    let mut sums = SlidingSum::default();
     windows.slide(samples, |window| {
+        let sum = sums.of(&samples.values, window.from, window.to);
+        if sum.sum.is_finite() {
+            return sum.total();
+        }
+        // Which of overflow, infinities and NaN it was depends on the order.
         window.values.iter().fold(Sum::default(), |sum, value| sum.plus(*value)).total()
     })
 }
 
 pub(super) fn average(samples: &Samples, windows: &Windows) -> Vec<f64> {
+    let mut sums = SlidingSum::default();
     windows.slide(samples, |window| {
+        let Sum { sum, error } = sums.of(&samples.values, window.from, window.to);
+        if sum.is_finite() {
+            let count = window.values.len() as f64;
+            return sum / count + error / count;
+        }
         let first = Mean::of(window.values[0]);
         window.values[1..].iter().fold(first, |mean, value| mean.plus(*value)).mean()
     })
+}
+
+/// Sums of windows that move on. Nothing is subtracted, which would lose digits: what is before a
+/// middle is summed backwards for every start at once, what is after it forwards, and a window's sum
+/// is one of each. Whenever the window has left the middle behind, its end becomes the next middle.
+#[derive(Default)]
+struct SlidingSum {
+    /// From where `before` begins.
+    start: usize,
+    middle: usize,
+    /// Sums of `start..middle`, `start + 1..middle`…
+    before: Vec<Sum>,
+    /// The sum of `middle..end`.
+    after: Sum,
+    end: usize,
+}
+
+impl SlidingSum {
+    fn of(&mut self, values: &[f64], from: usize, to: usize) -> Sum {
+        if from >= self.middle {
+            self.before.resize(to - from, Sum::default());
+            let mut sum = Sum::default();
+            for (before, value) in self.before.iter_mut().zip(&values[from..to]).rev() {
+                sum = sum.plus(*value);
+                *before = sum;
+            }
+            (self.start, self.middle, self.end) = (from, to, to);
+            self.after = Sum::default();
+        }
+        while self.end < to {
+            self.after = self.after.plus(values[self.end]);
+            self.end += 1;
+        }
+        let Some(before) = self.before.get(from - self.start) else { return self.after };
+        let sum = before.plus(self.after.sum);
+        Sum { sum: sum.sum, error: sum.error + self.after.error }
+    }
 }
 
 pub(super) fn maximum(samples: &Samples, windows: &Windows) -> Vec<f64> {
@@ -142,6 +191,26 @@ mod tests {
         let times =
             time_of(&samples(&[1.0, 5.0, 5.0, 2.0]), &windows(4, 4), |new, best| new >= best);
         assert_eq!(times[3], 0.002);
+    }
+
+    #[test]
+    fn sliding_sums_are_those_of_each_window() {
+        let values: Vec<f64> = (0..50).map(|k| f64::from(k * k % 17) * 1e10 + 0.1).collect();
+        for range in [1, 2, 7, 60] {
+            let sums = sum(&samples(&values), &windows(range, 50));
+            for (last, sum) in sums.iter().enumerate() {
+                let first = (last + 1).saturating_sub(range as usize);
+                let one = values[first..=last].iter().fold(Sum::default(), |sum, v| sum.plus(*v));
+                assert!((sum / one.total() - 1.0).abs() < 1e-15, "{first}..={last}");
+            }
+        }
+        let sums = sum(&samples(&[1e100, 1.0, -1e100, 1.0]), &windows(3, 4));
+        assert_eq!(sums[2], 1.0);
+        let infinite = [1.0, f64::INFINITY, 2.0, f64::NEG_INFINITY, 3.0, 4.0, 5.0];
+        let means = average(&samples(&infinite), &windows(3, 7));
+        assert_eq!(means[1..3], [f64::INFINITY; 2]);
+        assert!(means[3].is_nan());
+        assert_eq!(means[4..], [f64::NEG_INFINITY, f64::NEG_INFINITY, 4.0]);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! The parser's tree is walked and dropped by recursion, so that a text of a thousand brackets or a
 //! chain of ten thousand operators would overflow the stack; and it takes any number for a duration.
-//! One pass over the text bounds both. The same pass rewrites raw strings (`` `\d+` ``), in which
-//! the parser would take a backslash for the start of an escape sequence, as quoted ones.
+//! One pass over the text bounds both. The same pass rewrites what the parser reads otherwise than
+//! Prometheus: raw strings (`` `\d+` ``), in which it would take a backslash for the start of an
+//! escape sequence, and digits grouped as in `1_000`.
 //!
 //! Invariant: a text that passes yields a tree no deeper than [`NESTING_MAX`] and some.
 
@@ -193,7 +194,12 @@ impl Screen<'_> {
             }
         }
         let word = &self.text[position..end];
-        self.screened.push_str(word);
+        if first.is_ascii_digit() || first == '.' {
+            // Digits may be grouped by underscores, which the parser does not know.
+            self.screened.extend(word.chars().filter(|character| *character != '_'));
+        } else {
+            self.screened.push_str(word);
+        }
         if self.duration_next && !self.is_duration(word) {
             let message = format!("duration out of range: {word}");
             return Err(QueryError::Parse { message, position: Some(position) });
@@ -234,6 +240,11 @@ mod tests {
     fn raw_strings_become_quoted_ones() {
         let screened = screen(r#"a{b=~`\d"+`} or "\"`" # `"#).expect("passes");
         assert_eq!(screened, "a{b=~\"\\\\d\\\"+\"} or \"\\\"`\" \n");
+    }
+
+    #[test]
+    fn digits_may_be_grouped() {
+        assert_eq!(screen("1_000 + a_1{b_2='3_4'}").expect("passes"), "1000 + a_1{b_2='3_4'}");
     }
 
     #[test]

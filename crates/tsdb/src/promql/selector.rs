@@ -4,6 +4,7 @@ use super::column::{ABSENT, Column, Metric, is_absent};
 use super::evaluate::{Evaluator, Sink};
 use super::outcome::{Grid, QueryError};
 use super::plan::{At, Selector, Shift};
+use super::window::Cursor;
 use crate::labels::Labels;
 use crate::sample::Samples;
 
@@ -110,15 +111,11 @@ fn look_back(
     value: impl Fn(&Samples, usize) -> f64,
 ) -> Vec<f64> {
     let times = &samples.times;
-    // Samples that are not younger than the step.
-    let mut passed = 0;
+    let mut passed = Cursor::default();
     let mut values = Vec::with_capacity(instants.count);
     for step in 0..instants.count {
         let time = instants.at(step);
-        while passed < times.len() && times[passed] <= time {
-            passed += 1;
-        }
-        values.push(match passed.checked_sub(1) {
+        values.push(match passed.pass(times, time).checked_sub(1) {
             Some(youngest) if times[youngest] > time - lookback => value(samples, youngest),
             _ => ABSENT,
         });

@@ -42,16 +42,11 @@ impl Windows {
     pub fn slide(&self, samples: &Samples, mut function: impl FnMut(Window) -> f64) -> Vec<f64> {
         let Samples { times, values } = samples;
         let mut results = Vec::with_capacity(self.ends.count);
-        let (mut from, mut to) = (0, 0);
+        let (mut from, mut to) = (Cursor::default(), Cursor::default());
         for step in 0..self.ends.count {
             let end = self.ends.at(step);
-            while to < times.len() && times[to] <= end {
-                to += 1;
-            }
-            let start = end - self.range;
-            while from < to && times[from] <= start {
-                from += 1;
-            }
+            let to = to.pass(times, end);
+            let from = from.pass(times, end - self.range);
             results.push(if from == to {
                 ABSENT
             } else {
@@ -60,6 +55,33 @@ impl Windows {
             });
         }
         results
+    }
+}
+
+/// A place in a series that moves on with time.
+#[derive(Default)]
+pub(super) struct Cursor {
+    place: usize,
+    /// How far it moved last: samples are mostly regular, so that it moves as far again.
+    stride: usize,
+}
+
+impl Cursor {
+    /// Moves to the first sample later than a time, which must not be less than the one before.
+    #[inline]
+    pub fn pass(&mut self, times: &[i64], time: i64) -> usize {
+        let guess = self.place + self.stride;
+        let is_passed = |place: usize| times.get(place).is_some_and(|sample| *sample <= time);
+        if (self.stride == 0 || is_passed(guess - 1)) && !is_passed(guess) && guess <= times.len() {
+            self.place = guess;
+            return guess;
+        }
+        let before = self.place;
+        while is_passed(self.place) {
+            self.place += 1;
+        }
+        self.stride = self.place - before;
+        self.place
     }
 }
 
@@ -148,6 +170,16 @@ fn drop_absent(samples: &mut Samples) {
 mod tests {
     use super::*;
     use crate::sample::STALE;
+
+    #[test]
+    fn cursors_pass_what_is_not_later() {
+        let times = [0, 10, 20, 30, 31, 32, 33, 60, 70, 80, 90];
+        let mut cursor = Cursor::default();
+        for time in [-5, 0, 5, 10, 20, 25, 32, 33, 59, 60, 80, 85, 90, 90, 500, 600] {
+            let expected = times.partition_point(|sample| *sample <= time);
+            assert_eq!(cursor.pass(&times, time), expected, "{time}");
+        }
+    }
 
     #[test]
     fn windows_are_open_on_the_left() {
