@@ -151,7 +151,8 @@ fn for_each_of_subquery(
 
 /// Stale markers are no samples of a range.
 fn drop_absent(samples: &mut Samples) {
-    if !samples.values.iter().any(|value| is_absent(*value)) {
+    // Counting has no branches, and mostly finds none.
+    if samples.values.iter().map(|value| u32::from(is_absent(*value))).sum::<u32>() == 0 {
         return;
     }
     let Samples { times, values } = samples;
