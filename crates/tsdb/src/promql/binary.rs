@@ -1,6 +1,6 @@
 //! Operators: what they do with two values, and with a scalar and a vector.
 
-use super::column::{ABSENT, is_absent};
+use super::column::{ABSENT, Number, is_absent};
 use super::evaluate::{Evaluator, Sink};
 use super::outcome::{Grid, QueryError};
 use super::plan::{Arithmetic, Binary, Comparison, Operator};
@@ -71,21 +71,7 @@ pub(super) fn stream(
     let (vector, scalar) =
         if scalar_left { (&binary.right, &binary.left) } else { (&binary.left, &binary.right) };
     let scalar = evaluator.number(scalar, grid)?;
-    let each = |value: f64, scalar: f64| match binary.operator {
-        // A filter keeps the vector's value, whichever side it is on.
-        Operator::Comparison(comparison) if scalar_left && !binary.to_bool => {
-            if comparison.holds(scalar, value) { value } else { ABSENT }
-        }
-        operator if scalar_left => combine(operator, binary.to_bool, scalar, value),
-        operator => combine(operator, binary.to_bool, value, scalar),
-    };
-    let change = |values: &mut [f64]| {
-        for (step, value) in values.iter_mut().enumerate() {
-            if !is_absent(*value) {
-                *value = each(*value, scalar.at(step));
-            }
-        }
-    };
+    let change = |values: &mut [f64]| change(binary, scalar_left, &scalar, values);
     if drops_name(binary) {
         return evaluator.stream_unnamed(vector, grid, sink, |column| change(&mut column.values));
     }
@@ -93,6 +79,46 @@ pub(super) fn stream(
         change(&mut column.values);
         sink(column)
     })
+}
+
+/// Combines each value with the scalar of its step.
+fn change(binary: &Binary, scalar_left: bool, scalar: &Number, values: &mut [f64]) {
+    let to_bool = binary.to_bool;
+    match binary.operator {
+        // What dashboards are full of gets loops of its own.
+        Operator::Arithmetic(Arithmetic::Multiply) => each(scalar, values, |a, b| a * b),
+        Operator::Arithmetic(Arithmetic::Divide) if !scalar_left => {
+            each(scalar, values, |a, b| a / b);
+        }
+        Operator::Comparison(Comparison::Greater) if !scalar_left && !to_bool => {
+            each(scalar, values, |a, b| if a > b { a } else { ABSENT });
+        }
+        // A filter keeps the vector's value, whichever side it is on.
+        Operator::Comparison(comparison) if scalar_left && !to_bool => {
+            each(scalar, values, |a, b| if comparison.holds(b, a) { a } else { ABSENT });
+        }
+        operator if scalar_left => each(scalar, values, |a, b| combine(operator, to_bool, b, a)),
+        operator => each(scalar, values, |a, b| combine(operator, to_bool, a, b)),
+    }
+}
+
+#[inline]
+fn each(scalar: &Number, values: &mut [f64], combine: impl Fn(f64, f64) -> f64) {
+    let combine = |value: f64, scalar: f64| {
+        let result = combine(value, scalar);
+        if is_absent(value) { ABSENT } else { result }
+    };
+    match scalar {
+        Number::Constant(scalar) => {
+            values.iter_mut().for_each(|value| *value = combine(*value, *scalar))
+        }
+        Number::Each(scalars) => {
+            values
+                .iter_mut()
+                .zip(scalars)
+                .for_each(|(value, scalar)| *value = combine(*value, *scalar));
+        }
+    }
 }
 
 #[cfg(test)]

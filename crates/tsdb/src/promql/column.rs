@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::outcome::QueryError;
+use super::outcome::{Grid, QueryError};
 use crate::labels::{Labels, NAME};
-use crate::sample::{STALE, is_stale};
+use crate::sample::{STALE, Samples, is_stale};
 
 /// No value at this step. The pattern of staleness serves, so that a stale sample is absent by itself.
 pub(super) const ABSENT: f64 = STALE;
@@ -79,6 +79,23 @@ pub(super) struct Column {
 impl Column {
     pub fn is_empty(&self) -> bool {
         self.values.iter().all(|value| is_absent(*value))
+    }
+
+    /// The values that are there, with their times.
+    pub fn samples(self, grid: &Grid) -> Samples {
+        let steps = self.values.len();
+        if !self.values.iter().any(|value| is_absent(*value)) {
+            let times = (0..steps).map(|step| grid.time(step)).collect();
+            return Samples { times, values: self.values };
+        }
+        let mut samples =
+            Samples { times: Vec::with_capacity(steps), values: Vec::with_capacity(steps) };
+        for (step, value) in self.values.iter().enumerate() {
+            if !is_absent(*value) {
+                samples.push(grid.time(step), *value);
+            }
+        }
+        samples
     }
 }
 

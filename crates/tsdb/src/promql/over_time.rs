@@ -7,65 +7,24 @@ use super::window::Windows;
 use crate::sample::Samples;
 
 pub(super) fn sum(samples: &Samples, windows: &Windows) -> Vec<f64> {
-    let mut sums = SlidingSum::default();
-    windows.slide(samples, |window| {
-        let sum = sums.of(&samples.values, window.from, window.to);
+    slide(samples, windows, Sum::default(), Sum::of, Sum::and, |sum, values| {
         if sum.sum.is_finite() {
             return sum.total();
         }
         // Which of overflow, infinities and NaN it was depends on the order.
-        window.values.iter().fold(Sum::default(), |sum, value| sum.plus(*value)).total()
+        values.iter().fold(Sum::default(), |sum, value| sum.plus(*value)).total()
     })
 }
 
 pub(super) fn average(samples: &Samples, windows: &Windows) -> Vec<f64> {
-    let mut sums = SlidingSum::default();
-    windows.slide(samples, |window| {
-        let Sum { sum, error } = sums.of(&samples.values, window.from, window.to);
-        if sum.is_finite() {
-            let count = window.values.len() as f64;
-            return sum / count + error / count;
+    slide(samples, windows, Sum::default(), Sum::of, Sum::and, |sum, values| {
+        if sum.sum.is_finite() {
+            let count = values.len() as f64;
+            return sum.sum / count + sum.error / count;
         }
-        let first = Mean::of(window.values[0]);
-        window.values[1..].iter().fold(first, |mean, value| mean.plus(*value)).mean()
+        let first = Mean::of(values[0]);
+        values[1..].iter().fold(first, |mean, value| mean.plus(*value)).mean()
     })
-}
-
-/// Sums of windows that move on. Nothing is subtracted, which would lose digits: what is before a
-/// middle is summed backwards for every start at once, what is after it forwards, and a window's sum
-/// is one of each. Whenever the window has left the middle behind, its end becomes the next middle.
-#[derive(Default)]
-struct SlidingSum {
-    /// From where `before` begins.
-    start: usize,
-    middle: usize,
-    /// Sums of `start..middle`, `start + 1..middle`…
-    before: Vec<Sum>,
-    /// The sum of `middle..end`.
-    after: Sum,
-    end: usize,
-}
-
-impl SlidingSum {
-    fn of(&mut self, values: &[f64], from: usize, to: usize) -> Sum {
-        if from >= self.middle {
-            self.before.resize(to - from, Sum::default());
-            let mut sum = Sum::default();
-            for (before, value) in self.before.iter_mut().zip(&values[from..to]).rev() {
-                sum = sum.plus(*value);
-                *before = sum;
-            }
-            (self.start, self.middle, self.end) = (from, to, to);
-            self.after = Sum::default();
-        }
-        while self.end < to {
-            self.after = self.after.plus(values[self.end]);
-            self.end += 1;
-        }
-        let Some(before) = self.before.get(from - self.start) else { return self.after };
-        let sum = before.plus(self.after.sum);
-        Sum { sum: sum.sum, error: sum.error + self.after.error }
-    }
 }
 
 pub(super) fn maximum(samples: &Samples, windows: &Windows) -> Vec<f64> {
@@ -77,29 +36,47 @@ pub(super) fn minimum(samples: &Samples, windows: &Windows) -> Vec<f64> {
 }
 
 /// NaN gives way to any number.
-///
-/// Candidates are kept in the order in which they become the extreme: each is worse than the one
-/// before, so that a sample enters and leaves once, whatever the window's length.
 fn extreme(samples: &Samples, windows: &Windows, better: impl Fn(f64, f64) -> bool) -> Vec<f64> {
+    let best = |a: f64, b: f64| if better(b, a) || a.is_nan() { b } else { a };
+    slide(samples, windows, f64::NAN, |value| value, best, |best, _| best)
+}
+
+/// What windows that move on hold in all, each sample looked at twice, however long they are.
+///
+/// Nothing is taken away again, which for a sum would lose digits and for an extreme cannot be done:
+/// what is before a middle is totalled backwards for every start at once, what is after it forwards,
+/// and a window's total is one of each. When a window has left the middle behind, its end becomes
+/// the next middle.
+fn slide<T: Copy>(
+    samples: &Samples,
+    windows: &Windows,
+    nothing: T,
+    of: impl Fn(f64) -> T,
+    and: impl Fn(T, T) -> T,
+    result: impl Fn(T, &[f64]) -> f64,
+) -> Vec<f64> {
     let values = &samples.values;
-    let mut candidates: Vec<usize> = Vec::new();
-    let (mut first, mut seen) = (0, 0);
+    // Totals of `start..middle`, `start + 1..middle`…, and of `middle..end`.
+    let mut before: Vec<T> = Vec::new();
+    let (mut start, mut middle) = (0, 0);
+    let (mut after, mut end) = (nothing, 0);
     windows.slide(samples, |window| {
-        for place in seen.max(window.from)..window.to {
-            let gives_way = |worse: f64| worse.is_nan() || better(values[place], worse);
-            while candidates.len() > first
-                && candidates.last().is_some_and(|worse| gives_way(values[*worse]))
-            {
-                candidates.pop();
+        let (from, to) = (window.from, window.to);
+        if from >= middle {
+            before.resize(to - from, nothing);
+            let mut total = nothing;
+            for (before, value) in before.iter_mut().zip(&values[from..to]).rev() {
+                total = and(total, of(*value));
+                *before = total;
             }
-            candidates.push(place);
+            (start, middle, end) = (from, to, to);
+            after = nothing;
         }
-        seen = window.to;
-        while candidates[first] < window.from {
-            first += 1;
+        for value in &values[end..to] {
+            after = and(after, of(*value));
         }
-        // NaN behind a number is kept, for when the number has left.
-        values[candidates[first]]
+        end = to;
+        result(and(before[from - start], after), window.values)
     })
 }
 

@@ -175,14 +175,9 @@ pub fn range(
             let mut table = evaluator.collect(plan, &grid)?;
             let columns = std::mem::take(&mut table.columns).into_iter();
             columns
-                .map(|column| {
-                    let mut samples = Samples::default();
-                    for (step, value) in column.values.iter().enumerate() {
-                        if !super::column::is_absent(*value) {
-                            samples.push(grid.time(step), *value);
-                        }
-                    }
-                    Row { labels: column.metric.labels(), samples }
+                .map(|column| Row {
+                    labels: column.metric.labels(),
+                    samples: column.samples(&grid),
                 })
                 .collect()
         }

@@ -30,6 +30,14 @@ impl Sum {
         Self { sum, error }
     }
 
+    /// Of two sums.
+    #[inline]
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let Self { sum, error } = self.plus(other.sum);
+        Self { sum, error: error + other.error }
+    }
+
     #[inline]
     pub fn total(self) -> f64 {
         if self.sum.is_infinite() { self.sum } else { self.sum + self.error }
