@@ -55,9 +55,26 @@ pub fn parse(text: &str) -> Result<Query, QueryError> {
     // The parser is foreign and the text may be hostile: a fault there costs one query, not more.
     let parsed = catch_unwind(AssertUnwindSafe(|| promql_parser::parser::parse(&screened)))
         .unwrap_or_else(|_| Err("the parser failed at this query".to_owned()));
-    let expression = parsed.map_err(failed)?;
+    let expression = parsed.map_err(|message| failed(reworded(&message)))?;
     let plan = lower(&expression).map_err(failed)?;
     Ok(Query(Arc::new(Parsed { text: text.to_owned(), expression, plan })))
+}
+
+/// The parser's words as Prometheus has them: names in double quotes, types by their full names.
+fn reworded(message: &str) -> String {
+    const FULL_NAMES: [(&str, &str); 6] = [
+        ("type matrix", "type range vector"),
+        ("got matrix", "got range vector"),
+        ("type vector", "type instant vector"),
+        ("got vector", "got instant vector"),
+        ("allowed on vector", "allowed on instant vector"),
+        ("scalar or vector", "scalar or instant vector"),
+    ];
+    let mut message = message.replace('\'', "\"");
+    for (short, full) in FULL_NAMES {
+        message = message.replace(short, full);
+    }
+    message
 }
 
 /// The latest time a query may ask for, and the earliest before 1970, milliseconds: so far that sums
@@ -209,3 +226,6 @@ fn outcome(evaluator: &Evaluator, value: Value) -> Outcome {
         samples_read: evaluator.samples_read(),
     }
 }
+
+#[cfg(test)]
+mod tests;

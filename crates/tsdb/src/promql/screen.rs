@@ -195,8 +195,7 @@ impl Screen<'_> {
         }
         let word = &self.text[position..end];
         if first.is_ascii_digit() || first == '.' {
-            // Digits may be grouped by underscores, which the parser does not know.
-            self.screened.extend(word.chars().filter(|character| *character != '_'));
+            self.digits(word);
         } else {
             self.screened.push_str(word);
         }
@@ -212,6 +211,16 @@ impl Screen<'_> {
             self.operator();
         }
         Ok(())
+    }
+
+    /// Digits may be grouped by single underscores, which the parser does not know.
+    fn digits(&mut self, word: &str) {
+        let mut rest = word.chars().peekable();
+        while let Some(character) = rest.next() {
+            if character != '_' || !rest.peek().is_some_and(char::is_ascii_hexdigit) {
+                self.screened.push(character);
+            }
+        }
     }
 
     /// Whether every number in it is one the parser can make a duration of; `[5m:1e9]` is one word.
@@ -245,6 +254,7 @@ mod tests {
     #[test]
     fn digits_may_be_grouped() {
         assert_eq!(screen("1_000 + a_1{b_2='3_4'}").expect("passes"), "1000 + a_1{b_2='3_4'}");
+        assert_eq!(screen("1_ + 1__ + 0x_ff").expect("passes"), "1_ + 1__ + 0xff");
     }
 
     #[test]
