@@ -215,11 +215,22 @@ impl Screen<'_> {
 
     /// Digits may be grouped by single underscores, which the parser does not know.
     fn digits(&mut self, word: &str) {
+        let is_hexadecimal = word.starts_with("0x") || word.starts_with("0X");
+        let is_digit = |character: char| {
+            if is_hexadecimal { character.is_ascii_hexdigit() } else { character.is_ascii_digit() }
+        };
+        let mut before = None;
         let mut rest = word.chars().peekable();
         while let Some(character) = rest.next() {
-            if character != '_' || !rest.peek().is_some_and(char::is_ascii_hexdigit) {
+            let after_digit = before.is_some_and(|before| {
+                is_digit(before) || is_hexadecimal && matches!(before, 'x' | 'X')
+            });
+            let groups =
+                character == '_' && after_digit && rest.peek().copied().is_some_and(is_digit);
+            if !groups {
                 self.screened.push(character);
             }
+            before = Some(character);
         }
     }
 
@@ -254,7 +265,10 @@ mod tests {
     #[test]
     fn digits_may_be_grouped() {
         assert_eq!(screen("1_000 + a_1{b_2='3_4'}").expect("passes"), "1000 + a_1{b_2='3_4'}");
-        assert_eq!(screen("1_ + 1__ + 0x_ff").expect("passes"), "1_ + 1__ + 0xff");
+        for refused in ["1_", "1__0", "1e_3", "1_.5", "1_m"] {
+            assert_eq!(screen(refused).expect("for the parser to refuse"), refused);
+        }
+        assert_eq!(screen("0x_f_f").expect("passes"), "0xff");
     }
 
     #[test]
