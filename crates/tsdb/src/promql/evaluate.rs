@@ -181,11 +181,17 @@ impl<'a> Evaluator<'a> {
                  fewer with more matchers, or aggregate"
             )));
         }
-        table.charge += values as u64;
-        self.held.set(self.held.get() + values as u64);
-        if self.held.get() > self.limits.samples_max {
-            return Err(self.too_many("hold"));
+        self.charge_values(table, values)
+    }
+
+    /// Charges a table for values that are held with it.
+    pub fn charge_values(&self, table: &mut Table, values: usize) -> Result<(), QueryError> {
+        let charged = self.held.get().saturating_add(values as u64);
+        if charged > self.limits.samples_max {
+            return Err(self.too_many());
         }
+        table.charge += values as u64;
+        self.held.set(charged);
         Ok(())
     }
 
@@ -196,11 +202,18 @@ impl<'a> Evaluator<'a> {
         Ok(table)
     }
 
-    /// Counts samples read from the source.
+    /// Counts the samples of one series read from the source.
     pub fn count_read(&self, samples: usize) -> Result<(), QueryError> {
         self.read.set(self.read.get() + samples as u64);
-        if self.read.get() > self.limits.samples_max {
-            return Err(self.too_many("read"));
+        if self.read.get() > self.limits.read_max {
+            return Err(QueryError::Limit(format!(
+                "query reads too many samples: it may read {} (read_max); choose fewer series or a \
+                 shorter range",
+                self.limits.read_max
+            )));
+        }
+        if self.held.get() + samples as u64 > self.limits.samples_max {
+            return Err(self.too_many());
         }
         self.check_time()
     }
@@ -214,10 +227,10 @@ impl<'a> Evaluator<'a> {
         self.read.get()
     }
 
-    pub fn too_many(&self, verb: &str) -> QueryError {
+    pub fn too_many(&self) -> QueryError {
         QueryError::Limit(format!(
             "query processing would load too many samples into memory in query execution: it may \
-             {verb} {} (samples_max); choose fewer series, a shorter range or a longer step",
+             hold {} at once (samples_max); choose fewer series, a shorter range or a longer step",
             self.limits.samples_max
         ))
     }

@@ -48,6 +48,7 @@ pub mod script;
 mod selector;
 mod set;
 mod statistics;
+mod syntax;
 mod trend;
 mod window;
 

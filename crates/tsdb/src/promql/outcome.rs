@@ -8,9 +8,12 @@ use crate::labels::Labels;
 use crate::sample::Samples;
 use crate::source::ReadError;
 
-/// Samples one query may read or hold at once, if nothing else is said: the default of Prometheus
-/// (`--query.max-samples`).
+/// Values one query may hold at once, if nothing else is said: the default of Prometheus
+/// (`--query.max-samples`). Eight bytes each, or sixteen with its time.
 pub const SAMPLES_MAX: u64 = 50_000_000;
+/// Samples one query may read, one series after the other, if nothing else is said: some seconds of
+/// work.
+pub const READ_MAX: u64 = 1_000_000_000;
 /// Steps of a range query, if nothing else is said: what Prometheus allows a query over its API.
 pub const STEPS_MAX: u32 = 11_000;
 /// Series a query may hold in one intermediate result, if nothing else is said.
@@ -23,9 +26,11 @@ pub const INTERVAL: i64 = 60_000;
 /// Bounds and settings of one query.
 #[derive(Clone, Copy)]
 pub struct Limits<'a> {
-    /// Samples that may be read from the source, and values that may be held at once.
+    /// Values that may be held at once. Samples are read series by series: those of one count.
     pub samples_max: u64,
-    /// Steps of a range query; those of a subquery are counted among samples.
+    /// Samples that may be read from the source in all.
+    pub read_max: u64,
+    /// Steps of a range query; those of a subquery are counted among values held.
     pub steps_max: u32,
     /// Series of the result and of every intermediate one.
     pub series_max: u32,
@@ -41,6 +46,7 @@ impl Default for Limits<'_> {
     fn default() -> Self {
         Self {
             samples_max: SAMPLES_MAX,
+            read_max: READ_MAX,
             steps_max: STEPS_MAX,
             series_max: SERIES_MAX,
             lookback: LOOKBACK,
@@ -54,6 +60,7 @@ impl fmt::Debug for Limits<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limits")
             .field("samples_max", &self.samples_max)
+            .field("read_max", &self.read_max)
             .field("steps_max", &self.steps_max)
             .field("series_max", &self.series_max)
             .field("lookback", &self.lookback)

@@ -40,6 +40,13 @@ pub(super) struct Shift {
     pub offset: i64,
 }
 
+impl Shift {
+    /// Whether the time is that of the step.
+    pub fn is_none(&self) -> bool {
+        self.at.is_none() && self.offset == 0
+    }
+}
+
 /// A fixed time.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum At {

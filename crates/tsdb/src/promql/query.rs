@@ -12,8 +12,9 @@ use super::lower::{describe, lower};
 use super::outcome::{Element, Grid, Limits, Outcome, QueryError, Row, Value};
 use super::plan::Node;
 use super::screen::screen;
+use super::syntax::{self, Fault};
 use crate::sample::Samples;
-use crate::source::Source;
+use crate::source::{Matcher, Source};
 
 /// A parsed query. Cloning copies nothing.
 #[derive(Debug, Clone)]
@@ -37,6 +38,15 @@ impl Query {
         self.0.plan.value_type()
     }
 
+    /// What a query that is a plain selector chooses series by: `match[]` of the API.
+    /// `None` of any other query, and of a selector with `offset` or `@`.
+    pub fn matchers(&self) -> Option<&[Matcher]> {
+        match &self.0.plan {
+            Node::Selector(selector) if selector.shift.is_none() => Some(&selector.matchers),
+            _ => None,
+        }
+    }
+
     /// The text laid out anew, over several lines if it is long.
     pub fn pretty(&self) -> String {
         self.0.expression.prettify()
@@ -55,9 +65,20 @@ pub fn parse(text: &str) -> Result<Query, QueryError> {
     // The parser is foreign and the text may be hostile: a fault there costs one query, not more.
     let parsed = catch_unwind(AssertUnwindSafe(|| promql_parser::parser::parse(&screened)))
         .unwrap_or_else(|_| Err("the parser failed at this query".to_owned()));
-    let expression = parsed.map_err(|message| failed(reworded(&message)))?;
+    let expression = parsed.map_err(|message| refused(text, &message))?;
     let plan = lower(&expression).map_err(failed)?;
     Ok(Query(Arc::new(Parsed { text: text.to_owned(), expression, plan })))
+}
+
+/// Says where a text stops being a query, if the parser does not.
+fn refused(text: &str, message: &str) -> QueryError {
+    const SAYS_NOTHING: &str = "invalid promql query";
+    if message == SAYS_NOTHING
+        && let Some(Fault { message, position }) = syntax::find(text)
+    {
+        return QueryError::Parse { message, position: Some(position) };
+    }
+    QueryError::Parse { message: reworded(message), position: None }
 }
 
 /// The parser's words as Prometheus has them: names in double quotes, types by their full names.

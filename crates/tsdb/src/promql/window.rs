@@ -133,9 +133,9 @@ fn for_each_of_subquery(
     if steps == 0 {
         return Ok(());
     }
-    if steps as u64 > evaluator.limits.samples_max {
-        return Err(evaluator.too_many("hold"));
-    }
+    // A column and its samples at a time.
+    let mut held = evaluator.table();
+    evaluator.charge_values(&mut held, steps.saturating_mul(2))?;
     let mut samples = Samples::default();
     evaluator.stream(&subquery.node, &inner, &mut |column| {
         samples.clear();

@@ -34,21 +34,33 @@ fn refusal(text: &str, limits: &Limits) -> String {
 
 #[test]
 fn samples_read_are_bounded() {
-    let limits = Limits { samples_max: 100, ..Limits::default() };
-    assert_eq!(ask("a", &limits).expect("as many as allowed").samples_read, 100);
-    let limits = Limits { samples_max: 99, ..limits };
-    assert!(refusal("sum(a)", &limits).contains("may read 99 (samples_max)"));
+    let limits = Limits { read_max: 100, ..Limits::default() };
+    assert_eq!(ask("sum(a)", &limits).expect("as many as allowed").samples_read, 100);
+    let limits = Limits { read_max: 99, ..limits };
+    assert!(refusal("sum(a)", &limits).contains("may read 99 (read_max)"));
+    let limits = Limits { samples_max: 9, ..Limits::default() };
+    assert!(refusal("sum(a)", &limits).contains("may hold 9 at once"));
 }
 
 #[test]
 fn values_held_are_bounded_and_given_back() {
-    // Six seconds a step: a hundred values of a subquery for every series read.
     let limits = Limits { samples_max: 1000, ..Limits::default() };
+    // Six seconds a step: 180 values, twice, and as many of a column held inside.
     assert!(ask("sum(max_over_time(a[9m:6s]))", &limits).is_ok());
     assert!(refusal("max_over_time(topk(10, a)[9m:6s])", &limits).contains("may hold 1000"));
+    assert!(refusal("max_over_time(vector(1)[1000y:1ms])", &limits).contains("samples_max"));
     // One after the other is not at once.
-    let text = ["count(topk(10, a))"; 6].join(" + ");
+    let text = ["count(topk(10, a))"; 12].join(" + ");
     assert!(ask(&text, &limits).is_ok());
+}
+
+#[test]
+fn a_plain_selector_has_matchers() {
+    let of = |text| parse(text).expect("well-formed").matchers().map(<[_]>::len);
+    assert_eq!(of("a{b=\"c\"}"), Some(2));
+    for other in ["a offset 5m", "a @ 10", "sum(a)", "a[5m]", "-a", "1"] {
+        assert_eq!(of(other), None, "{other}");
+    }
 }
 
 #[test]
