@@ -202,6 +202,21 @@ impl Data {
                 Some(values[place as usize % values.len()])
             });
         }
+        // Values that come and go, and must leave no trace in windows that slide over them.
+        for (kind, odd) in [
+            ("nan", f64::NAN),
+            ("infinite", f64::INFINITY),
+            ("minus", f64::NEG_INFINITY),
+            ("huge", 1e120),
+            ("large", 1e18),
+            ("tiny", 1e-300),
+        ] {
+            let mut sum = 1_000.0;
+            self.add("spiky_total", &[("kind", kind)], |random, place| {
+                sum += random.fraction();
+                Some(if place % 37 == 20 || place % 37 == 22 { odd } else { sum })
+            });
+        }
         self.add("text", &[("line", "a\nb"), ("quote", "say \"hi\" \\ ä")], |_, _| Some(1.0));
     }
 

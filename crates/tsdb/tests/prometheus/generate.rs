@@ -99,6 +99,26 @@ pub fn queries(count: usize) -> Vec<String> {
     queries
 }
 
+/// Functions of ranges that are to be asked at many steps close to one another.
+pub fn sliding() -> Vec<String> {
+    let names = OVER_TIME.iter().chain(&OF_COUNTERS).chain(&OF_GAUGES);
+    let selectors = ["spiky_total", "temperature_celsius", "bytes_total", "requests_total"];
+    let (mut random, mut queries) = (Random(0x51de), Vec::new());
+    for name in names {
+        for selector in selectors {
+            for range in ["40s", "5m", "17m"] {
+                queries.push(match *name {
+                    "quantile_over_time" => format!("{name}(0.7, {selector}[{range}])"),
+                    "predict_linear" => format!("{name}({selector}[{range}], 600)"),
+                    _ => format!("{name}({selector}[{range}])"),
+                });
+            }
+        }
+        queries.push(of_range(&mut random, name, &["spiky_total"], "95s:10s"));
+    }
+    queries
+}
+
 /// Every function once or more.
 fn systematic(random: &mut Random) -> Vec<String> {
     let mut queries = Vec::new();

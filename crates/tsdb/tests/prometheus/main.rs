@@ -32,6 +32,9 @@ const TIMES: [When; 4] = [
     When::Range { start: START - 103, end: START + 8_047, step: 650 },
 ];
 
+/// Steps that are closer than the windows of functions are wide.
+const SLIDING: When = When::Range { start: START + 607, end: START + 6_607, step: 20 };
+
 struct Sides {
     server: Server,
     memory: Memory,
@@ -109,6 +112,9 @@ fn answers_are_those_of_prometheus() {
         for when in TIMES {
             sides.hold(query, when);
         }
+    }
+    for query in generate::sliding() {
+        sides.hold(&query, SLIDING);
     }
     for known in KNOWN {
         sides.hold_known(known);
