@@ -46,10 +46,14 @@ pub struct Line {
 static RECENT: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
 /// Whether standard error is a terminal that may be coloured.
-static FOR_PEOPLE: LazyLock<bool> = LazyLock::new(|| {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && std::io::stderr().is_terminal()
-});
+static FOR_PEOPLE: LazyLock<bool> =
+    LazyLock::new(|| may_colour() && std::io::stderr().is_terminal());
+
+/// Whether nobody has asked for no colours (<https://no-color.org>). Whether a terminal would show
+/// them is for the caller to see.
+pub fn may_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
 
 impl Level {
     /// Five columns wide.

@@ -111,14 +111,17 @@ fn refuse(errors: impl Display) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn warn(warnings: &[Warning]) {
+/// Tells what is likely not meant.
+pub fn warn(warnings: &[Warning]) {
     for warning in warnings {
         let _ = writeln!(io::stderr(), "{warning}\n");
     }
 }
 
 /// Writes to standard output; a reader that has seen enough (`| head`) is no failure.
-fn print(text: impl Display) -> ExitCode {
+///
+/// Returns the exit code that this deserves.
+pub fn print(text: impl Display) -> ExitCode {
     match write!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let _ = writeln!(io::stderr(), "error: cannot write the answer: {error}");

@@ -5,10 +5,11 @@
 mod environment;
 mod examples;
 mod files;
-mod fixtures;
+pub(in crate::config) mod fixtures;
 mod many;
 mod reload;
 mod values;
+pub(in crate::config) mod words;
 
 use std::path::{Path, PathBuf};
 

@@ -39,6 +39,16 @@ impl Share {
         }
     }
 
+    /// Those of the first `count` that are in it, where `together` that follow each other stay
+    /// together.
+    pub fn members(self, count: u64, together: u64) -> impl Iterator<Item = u64> {
+        let blocks = self.size(count.div_ceil(together));
+        (0..blocks).flat_map(move |ordinal| {
+            let first = (self.index + self.of * ordinal) * together;
+            first..(first + together).min(count)
+        })
+    }
+
     /// How many of the first `count` are in it.
     pub fn size(self, count: u64) -> u64 {
         count.saturating_sub(self.index).div_ceil(self.of)

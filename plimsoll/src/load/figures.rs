@@ -3,6 +3,7 @@
 //! Three significant digits: two runs that differ by a percent must look different. Counts that
 //! people add up are written out in full. What is unknown is [`NONE`], never a zero.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Rates are written out below this.
@@ -96,6 +97,15 @@ pub fn percentile_name(quantile: f64) -> String {
     // Four decimals of a percent: more than any histogram here tells apart.
     let percent = format!("{:.4}", quantile * 100.0);
     format!("p{}", percent.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Foreign words as a terminal may show them: no control character (ECMA-48 §5) reaches it, so that
+/// the name of a server cannot clear the screen, and none ends a line.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    if text.contains(char::is_control) {
+        return text.replace(char::is_control, "\u{fffd}").into();
+    }
+    text.into()
 }
 
 /// `1 request`, `12 345 requests`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::results::{CheckCount, Connections, Ended, GroupModel, Results, Run, Tester};
+use super::results::{CheckCount, Connections, Ended, GroupModel, Part, Results, Run, Tester};
 use super::tally::{Failure, Latencies, Sample, Tally};
 use super::timeline::{Bucket, Timeline};
 
@@ -56,7 +56,8 @@ pub fn run_of_shop(seed: u64) -> Results {
 pub fn refused() -> Results {
     let mut results = empty_shop();
     let load = "64 users, each as fast as answers come, for 10 s".to_owned();
-    results.run.groups = vec![GroupModel { name: "main".to_owned(), open: false, load }];
+    results.run.groups =
+        vec![GroupModel { name: "main".to_owned(), open: false, load, processes: 1 }];
     results.run.elapsed = Duration::from_secs(10);
     results.checks.clear();
     results.labels.truncate(1);
@@ -129,11 +130,11 @@ fn empty_shop() -> Results {
             name: "shop".to_owned(),
             source: "shop.toml".to_owned(),
             command: "plimsoll bench -c shop.toml".to_owned(),
-            groups: vec![GroupModel { name: "main".to_owned(), open: true, load }],
+            groups: vec![GroupModel { name: "main".to_owned(), open: true, load, processes: 1 }],
             started_at: "2026-03-01T12:00:00Z".parse().unwrap(),
             elapsed: Duration::from_nanos(30_004_123_457),
             ended: Ended::Finished,
-            parts: 1,
+            parts: vec![Part::WHOLE],
             machines: vec!["tester-1".to_owned()],
         },
         total: Tally::default(),

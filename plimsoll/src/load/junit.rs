@@ -131,9 +131,13 @@ fn output(writer: &mut Writer<Vec<u8>>, results: &Results, warnings: &[Warning])
     element.write_text_content(BytesText::from_escaped(escape(text.as_str()))).map(drop)
 }
 
-/// Without the control characters that XML 1.0 (§2.2) has no way to write.
+/// Without control characters and the two others that XML 1.0 (§2.2) has no way to write.
 fn valid(text: &str) -> String {
-    let is_valid = |char: &char| !char.is_control() || matches!(char, '\n' | '\t');
+    let is_valid = |char: &char| match char {
+        '\n' | '\t' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        char => !char.is_control(),
+    };
     text.chars().filter(is_valid).collect()
 }
 
@@ -149,7 +153,7 @@ mod tests {
     #[test]
     fn thresholds_and_checks_are_cases() {
         let mut results = fixtures::shop();
-        results.run.name = "shop <\"&\u{7}>".to_owned();
+        results.run.name = "shop <\"&\u{7}\u{fffe}\u{ffff}>".to_owned();
         let broken = Outcome {
             text: "p99<50ms".to_owned(),
             label: Some("GET /basket".to_owned()),

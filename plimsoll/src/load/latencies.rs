@@ -22,6 +22,9 @@ const OCTAVE_BITS: u32 = 10;
 /// Indexes are below this.
 pub const CELLS_MAX: u32 = index(LONGEST.as_nanos() as u64) + 1;
 
+/// What a quantile, as a share of two, may be off by through rounding, relative to itself.
+const RANK_TOLERANCE: f64 = 1e-12;
+
 /// Which cell counts a value of nanoseconds.
 #[inline]
 pub const fn index(nanos: u64) -> u32 {
@@ -146,7 +149,9 @@ impl Latencies {
 
     /// The smallest latency that this share of all (0 to 1) does not exceed; zero of none.
     pub fn quantile(&self, quantile: f64) -> Duration {
-        let rank = ((quantile.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).max(1);
+        let share = quantile.clamp(0.0, 1.0) * self.count as f64;
+        // 99.9 / 100 is a hair more than 0.999, and would be the next request otherwise.
+        let rank = ((share * (1.0 - RANK_TOLERANCE)).ceil() as u64).max(1);
         let mut seen = 0;
         for (latency, count) in self.sizes() {
             seen += count;
@@ -229,6 +234,20 @@ mod tests {
         assert_eq!(ab, ba);
         ab.absorb(&Latencies::default());
         assert_eq!(ab, ba);
+    }
+
+    #[test]
+    fn a_quantile_is_the_same_however_it_was_calculated() {
+        let mut latencies = Latencies::default();
+        for millis in 1..=1000 {
+            latencies.record(Duration::from_millis(millis));
+        }
+        for percent in [7.0, 14.0, 28.0, 55.0, 56.0, 57.0, 99.0, 99.9] {
+            let exact = (percent * 10.0_f64).round() as u64;
+            let found = latencies.quantile(percent / 100.0).as_secs_f64() * 1e3;
+            assert!((found / exact as f64 - 1.0).abs() < 0.000_999, "p{percent}: {found}");
+        }
+        assert_eq!(latencies.quantile(1.0), latencies.max());
     }
 
     #[test]

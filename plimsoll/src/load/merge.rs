@@ -2,18 +2,17 @@
 //!
 //! Everything is a sum: counts add up, histograms add up (a percentile of the whole, not a mean of
 //! percentiles), buckets of time add up where they cover the same time. Refused is what would give
-//! figures of nothing that happened: the same run twice, runs of different plans, runs one after the
-//! other; the latter two can be forced.
+//! figures of nothing that happened: the same run twice, runs of different plans or of the same part
+//! of one, runs one after the other; all but the first can be forced.
 //!
 //! Invariant: the order of the files changes nothing but the order of names.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::figures;
-use super::results::{Ended, INSTANCES_MAX, OTHER_INSTANCES, Results};
+use super::results::{Ended, GroupModel, Part, Results};
 use super::tally::Tally;
 use super::timeline::{BUCKETS_MAX, Bucket, Timeline};
 
@@ -74,6 +73,8 @@ pub fn merge(parts: &[(String, Results)], force: bool) -> Result<Results, MergeE
         absorb(&mut whole, results);
     }
     whole.run.name.clone_from(&first.run.name);
+    whole.run.parts.sort_unstable();
+    whole.bound_instances();
     Ok(whole)
 }
 
@@ -83,7 +84,10 @@ fn difference(first: &Results, second: &Results) -> Option<String> {
     if one.name != other.name {
         return Some(format!("one ran \"{}\", the other \"{}\"", one.name, other.name));
     }
-    if one.groups != other.groups {
+    let of_plan = |groups: &[GroupModel]| -> Vec<GroupModel> {
+        groups.iter().map(|group| GroupModel { processes: 0, ..group.clone() }).collect()
+    };
+    if of_plan(&one.groups) != of_plan(&other.groups) {
         let load = |results: &Results| -> String {
             let groups = &results.run.groups;
             groups.iter().map(|group| group.load.as_str()).collect::<Vec<_>>().join("; ")
@@ -94,12 +98,30 @@ fn difference(first: &Results, second: &Results) -> Option<String> {
             load(second)
         ));
     }
+    if let Some(difference) = difference_of_parts(&one.parts, &other.parts) {
+        return Some(difference);
+    }
     let gap =
         |earlier: &Results, later: &Results| since(earlier, later).checked_sub(earlier.run.elapsed);
     let (earlier, later) =
         if one.started_at <= other.started_at { (first, second) } else { (second, first) };
     gap(earlier, later)
         .map(|gap| format!("one had ended when the other began, {} later", figures::duration(gap)))
+}
+
+/// What keeps parts of a load from belonging together.
+fn difference_of_parts(one: &[Part], other: &[Part]) -> Option<String> {
+    let ofs = [one, other].map(|parts| parts.first().map_or(1, |part| part.of));
+    if ofs[0] != ofs[1] {
+        return Some(format!(
+            "one is of a load in {}, the other of one in {}",
+            figures::plural(u64::from(ofs[0]), "part"),
+            figures::plural(u64::from(ofs[1]), "part")
+        ));
+    }
+    // Processes that each make the whole load may be as many as one likes.
+    let twice = one.iter().find(|part| **part != Part::WHOLE && other.contains(part))?;
+    Some(format!("both hold part {}/{} of the load", twice.index, twice.of))
 }
 
 /// From the beginning of one to that of a later one.
@@ -112,15 +134,19 @@ fn since(earlier: &Results, later: &Results) -> Duration {
 fn absorb(whole: &mut Results, other: &Results) {
     let offset = since(whole, other);
     whole.run.elapsed = whole.run.elapsed.max(offset + other.run.elapsed);
-    whole.run.parts += other.run.parts;
+    whole.run.parts.extend(&other.run.parts);
     for machine in &other.run.machines {
         if !whole.run.machines.contains(machine) {
             whole.run.machines.push(machine.clone());
         }
     }
     for group in &other.run.groups {
-        if !whole.run.groups.contains(group) {
-            whole.run.groups.push(group.clone());
+        let is_it = |known: &&mut GroupModel| {
+            (&known.name, known.open, &known.load) == (&group.name, group.open, &group.load)
+        };
+        match whole.run.groups.iter_mut().find(is_it) {
+            Some(known) => known.processes += group.processes,
+            None => whole.run.groups.push(group.clone()),
         }
     }
     if whole.run.ended == Ended::Finished {
@@ -130,7 +156,7 @@ fn absorb(whole: &mut Results, other: &Results) {
     by_name(&mut whole.labels, &other.labels);
     by_name(&mut whole.transactions, &other.transactions);
     for (name, tally) in &other.instances {
-        bounded(&mut whole.instances, name).absorb(tally);
+        whole.instances.entry(name.clone()).or_default().absorb(tally);
     }
     whole.unnamed += other.unnamed;
     for (name, count) in &other.checks {
@@ -154,6 +180,7 @@ fn absorb(whole: &mut Results, other: &Results) {
     tester.due += others.due;
     tester.waited += others.waited;
     tester.unsent += others.unsent;
+    tester.given_up += others.given_up;
     tester.exhausted += others.exhausted;
     overlay(&mut whole.timeline, &other.timeline, offset);
 }
@@ -165,12 +192,6 @@ fn by_name(whole: &mut Vec<(String, Tally)>, other: &[(String, Tally)]) {
             None => whole.push((name.clone(), tally.clone())),
         }
     }
-}
-
-/// The entry of a name, or that of the others where there are too many.
-fn bounded<'a, T: Default>(map: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T {
-    let is_full = map.len() >= INSTANCES_MAX && !map.contains_key(name);
-    map.entry(if is_full { OTHER_INSTANCES } else { name }.to_owned()).or_default()
 }
 
 /// Adds a timeline that begins `offset` later, to the nearest bucket. The wider buckets win.
@@ -203,6 +224,7 @@ fn overlay(whole: &mut Timeline, other: &Timeline, offset: Duration) {
 #[cfg(test)]
 mod tests {
     use super::super::fixtures;
+    use super::super::results::{INSTANCES_MAX, OTHER_INSTANCES};
     use super::*;
 
     fn named(results: [Results; 2]) -> Vec<(String, Results)> {
@@ -226,7 +248,7 @@ mod tests {
         total.absorb(&second.total);
         assert!(whole.total == total);
         assert_eq!(whole.run.elapsed, second.run.elapsed + Duration::from_millis(2100));
-        assert_eq!((whole.run.parts, whole.tester.threads), (2, 4));
+        assert_eq!((whole.run.parts.len(), whole.tester.threads), (2, 4));
         assert_eq!(whole.run.machines, ["tester-1", "tester-2"]);
         let labels: Vec<&str> = whole.labels.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(labels, ["GET /", "GET /basket", "POST /order"]);
@@ -234,6 +256,11 @@ mod tests {
             whole.labels[0].1.requests,
             first.labels[0].1.requests + second.labels[2].1.requests
         );
+        let rounds = |results: &Results| results.transactions[0].1.requests;
+        assert_eq!(rounds(&whole), rounds(&first) + rounds(&second));
+        let lags = |results: &Results| results.tester.scheduling_lag.count();
+        assert_eq!(lags(&whole), lags(&first) + lags(&second));
+        assert_eq!(whole.connections.connect_time.count(), 96);
         assert_eq!(whole.unnamed, 6);
         assert_eq!(whole.checks["order has a number"].failed, 4);
         assert_eq!(whole.tester.due, 60_000);
@@ -304,13 +331,66 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_was_cut_short_cuts_the_whole() {
+        for (cut, place) in [(Ended::Interrupted, 0), (Ended::Stopped, 1)] {
+            let mut parts = parts("2026-03-01T12:00:00Z");
+            parts[place].run.ended = cut;
+            assert_eq!(merge(&named(parts), false).unwrap().run.ended, cut);
+        }
+    }
+
+    #[test]
+    fn processes_that_make_the_whole_load_each_are_told_as_often() {
+        let [first, second] = parts("2026-03-01T12:00:00Z");
+        let load = "1 000 requests a second, evenly spaced, for 30 s";
+        let whole = merge(&named([first.clone(), second.clone()]), false).unwrap();
+        assert_eq!(whole.run.load(&whole.run.groups[0]), format!("2 times {load}"));
+        let again = merge(&named([whole, first]), true).unwrap();
+        assert_eq!(again.run.load(&again.run.groups[0]), format!("3 times {load}"));
+        assert_eq!(again.run.missing(), None);
+    }
+
+    #[test]
+    fn parts_of_a_load_are_joined_once_each() {
+        let [mut first, mut second] = parts("2026-03-01T12:00:00Z");
+        let refused =
+            |one: &Results, other: &Results| merge(&named([one.clone(), other.clone()]), false);
+        first.run.parts = vec![Part { index: 1, of: 3 }];
+        let words = refused(&first, &second).unwrap_err().to_string();
+        assert!(
+            words.contains("one is of a load in 3 parts, the other of one in 1 part"),
+            "{words}"
+        );
+        second.run.parts = vec![Part { index: 1, of: 3 }];
+        let words = refused(&first, &second).unwrap_err().to_string();
+        assert!(words.contains("both hold part 1/3 of the load"), "{words}");
+        second.run.parts = vec![Part { index: 0, of: 3 }];
+        let whole = refused(&first, &second).unwrap();
+        assert_eq!(whole.run.parts, [0, 1].map(|index| Part { index, of: 3 }));
+        assert_eq!(whole.run.missing(), Some((1, 3)));
+        assert_eq!(whole.run.load(&whole.run.groups[0]), first.run.groups[0].load);
+    }
+
+    #[test]
     fn further_instances_count_together() {
         let [mut first, mut second] = parts("2026-03-01T12:00:00Z");
         let tally = Tally { requests: 3, ..Tally::default() };
         first.instances = (0..INSTANCES_MAX).map(|n| (format!("i-{n}"), tally.clone())).collect();
         second.instances = (0..9).map(|n| (format!("j-{n}"), tally.clone())).collect();
-        let whole = merge(&named([first, second]), false).unwrap();
+        let busy = Tally { requests: 4, ..Tally::default() };
+        second.instances.insert("z".to_owned(), busy);
+        for (results, letter) in [(&mut first, 'i'), (&mut second, 'j')] {
+            for bucket in &mut results.timeline.buckets {
+                bucket.instances = (0..9).map(|n| (format!("{letter}-{n}"), 1)).collect();
+            }
+        }
+        let whole = merge(&named([first.clone(), second.clone()]), false).unwrap();
         assert_eq!(whole.instances.len(), INSTANCES_MAX + 1);
-        assert_eq!(whole.instances[OTHER_INSTANCES].requests, 27);
+        assert_eq!(whole.instances["z"].requests, 4, "the busiest stay");
+        assert_eq!(whole.instances[OTHER_INSTANCES].requests, 30);
+        let seconds = &whole.timeline.buckets[3].instances;
+        assert_eq!((seconds.len(), seconds[OTHER_INSTANCES]), (10, 9));
+        let turned = merge(&named([second, first]), false).unwrap();
+        assert!(turned.instances == whole.instances && turned.timeline == whole.timeline);
     }
 }

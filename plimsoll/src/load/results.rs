@@ -3,6 +3,7 @@
 //! Invariants: figures are sums (see `tally`), so that results of several processes join exactly;
 //! nothing here is rounded for people.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -60,8 +61,8 @@ pub struct Run {
     pub elapsed: Duration,
     /// How it ended.
     pub ended: Ended,
-    /// How many processes' results these are.
-    pub parts: u32,
+    /// Which parts of the plan's load these are, one for each process whose results they are.
+    pub parts: Vec<Part>,
     /// The machines that made the load.
     pub machines: Vec<String>,
 }
@@ -73,8 +74,19 @@ pub struct GroupModel {
     pub name: String,
     /// Whether arrivals were independent of answers.
     pub open: bool,
-    /// In words: "2 000 requests a second, evenly spaced, for 60 s".
+    /// Of the whole plan, in words: "2 000 requests a second, evenly spaced, for 60 s".
     pub load: String,
+    /// How many processes made it or a part of it.
+    pub processes: u32,
+}
+
+/// The `index`-th of `of` parts of a plan's load; the 0th of 1 is the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// From 0, below `of`.
+    pub index: u32,
+    /// At least 1.
+    pub of: u32,
 }
 
 /// How a run ended.
@@ -86,6 +98,66 @@ pub enum Ended {
     Interrupted,
     /// Because the plan says so after a failure.
     Stopped,
+}
+
+impl Part {
+    /// The whole load.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+}
+
+impl Run {
+    /// The load of one of its groups in words, as often as it was made: processes that are not told
+    /// to make a part each make the whole.
+    pub fn load(&self, group: &GroupModel) -> String {
+        let of = self.parts.first().map_or(1, |part| part.of.max(1));
+        match group.processes / of {
+            0 | 1 => group.load.clone(),
+            times => format!("{times} times {}", group.load),
+        }
+    }
+
+    /// Parts of the load that are not among these, of how many; `None` where it is whole.
+    pub fn missing(&self) -> Option<(u32, u32)> {
+        let of = self.parts.first()?.of;
+        let mut there: Vec<u32> = self.parts.iter().map(|part| part.index).collect();
+        there.sort_unstable();
+        there.dedup();
+        let missing = of.saturating_sub(there.len() as u32);
+        (missing > 0).then_some((missing, of))
+    }
+}
+
+impl Results {
+    /// Sees to it that there are no more instances than are told apart: the busiest stay, the
+    /// others are one. Those of the timeline are the same then.
+    pub fn bound_instances(&mut self) {
+        let mut names: Vec<(Reverse<u64>, String)> = (self.instances.iter())
+            .filter(|(name, _)| *name != OTHER_INSTANCES)
+            .map(|(name, tally)| (Reverse(tally.requests), name.clone()))
+            .collect();
+        if names.len() <= INSTANCES_MAX {
+            return;
+        }
+        names.sort_unstable();
+        for (_, name) in names.drain(INSTANCES_MAX..) {
+            if let Some(tally) = self.instances.remove(&name) {
+                self.instances.entry(OTHER_INSTANCES.to_owned()).or_default().absorb(&tally);
+            }
+        }
+        for bucket in &mut self.timeline.buckets {
+            for (name, count) in std::mem::take(&mut bucket.instances) {
+                let is_kept = self.instances.contains_key(&name);
+                let name = if is_kept { name } else { OTHER_INSTANCES.to_owned() };
+                *bucket.instances.entry(name).or_default() += count;
+            }
+        }
+    }
+}
+
+/// What is kept of an instance, or of the others where as many as may be are told apart.
+pub fn of_instance<'a, T: Default>(map: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T {
+    let is_full = map.len() >= INSTANCES_MAX && !map.contains_key(name);
+    map.entry(if is_full { OTHER_INSTANCES } else { name }.to_owned()).or_default()
 }
 
 /// How often a check held.
@@ -128,6 +200,49 @@ pub struct Tester {
     pub waited: u64,
     /// Those that never began: the run ended first.
     pub unsent: u64,
+    /// Those that were given up under way: the run was broken off, and they had not ended a few
+    /// seconds later. What they waited for is in no figure.
+    pub given_up: u64,
     /// Connection attempts that failed for want of ports or descriptors here.
     pub exhausted: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures;
+    use super::super::timeline::Bucket;
+    use super::*;
+
+    #[test]
+    fn a_server_that_calls_itself_ever_anew_takes_no_memory() {
+        let mut results = fixtures::shop();
+        for number in 0..5_000 {
+            let name = format!("instance-{number}");
+            results.instances.entry(name.clone()).or_default().requests = 1;
+            let told = Bucket { instances: [(name, 1)].into(), ..Bucket::default() };
+            // As the seconds of several threads come together.
+            results.timeline.add(number % 30, &told);
+        }
+        let counted = |results: &Results| -> u64 {
+            let buckets = results.timeline.buckets.iter();
+            buckets.flat_map(|bucket| bucket.instances.values()).sum()
+        };
+        let (before, answers) = (counted(&results), results.instances["web-3"].requests);
+        results.bound_instances();
+        assert_eq!(results.instances.len(), INSTANCES_MAX + 1);
+        assert_eq!(results.instances[OTHER_INSTANCES].requests, 5_003 - INSTANCES_MAX as u64);
+        assert_eq!(results.instances["web-3"].requests, answers, "the busiest stay");
+        assert_eq!(counted(&results), before);
+        for bucket in &results.timeline.buckets {
+            assert!(bucket.instances.len() <= INSTANCES_MAX + 1);
+            assert!(bucket.instances.keys().all(|name| results.instances.contains_key(name)));
+        }
+        let mut bucket = Bucket::default();
+        for number in 0..5_000 {
+            let told =
+                Bucket { instances: [(format!("i-{number}"), 1)].into(), ..Bucket::default() };
+            bucket.absorb(&told);
+        }
+        assert_eq!(bucket.instances.len(), INSTANCES_MAX + 1);
+    }
 }

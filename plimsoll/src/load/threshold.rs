@@ -89,6 +89,24 @@ pub fn evaluate(plan: &Plan, results: &Results) -> Vec<Outcome> {
         .collect()
 }
 
+/// The thresholds of several results, each once, held against what these are joined to: files may
+/// have been written with different ones, and none may be lost.
+pub fn joined(parts: &[Vec<Outcome>], whole: &Results) -> Vec<Outcome> {
+    let mut joined: Vec<Outcome> = Vec::new();
+    for outcome in parts.iter().flatten() {
+        let is_same = |known: &Outcome| {
+            let of = |outcome: &Outcome| {
+                (outcome.label.clone(), outcome.measure, outcome.comparison, outcome.bound)
+            };
+            of(known) == of(outcome)
+        };
+        if !joined.iter().any(is_same) {
+            joined.push(outcome.again(whole));
+        }
+    }
+    joined
+}
+
 fn measured(measure: Measure, tally: &Tally, elapsed: Duration) -> Option<f64> {
     let times = &tally.response_time;
     let of_times = |value: Duration| (times.count() > 0).then_some(value.as_secs_f64());
@@ -100,7 +118,8 @@ fn measured(measure: Measure, tally: &Tally, elapsed: Duration) -> Option<f64> {
             (tally.requests > 0).then(|| tally.errors() as f64 / tally.requests as f64)
         }
         Measure::Rate => {
-            (!elapsed.is_zero()).then(|| tally.requests as f64 / elapsed.as_secs_f64())
+            let is_known = tally.requests > 0 && !elapsed.is_zero();
+            is_known.then(|| tally.requests as f64 / elapsed.as_secs_f64())
         }
     }
 }
@@ -167,12 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn no_threshold_of_a_part_is_lost() {
+        let results = fixtures::shop();
+        let p99 = |bound| outcome(Measure::Quantile(0.99), Comparison::Less, bound);
+        let rate = outcome(Measure::Rate, Comparison::Greater, 900.0);
+        let parts = [vec![p99(0.001), rate.clone()], Vec::new(), vec![rate, p99(60.0)]];
+        let joined = joined(&parts, &results);
+        let held: Vec<(f64, bool)> =
+            joined.iter().map(|outcome| (outcome.bound, outcome.held)).collect();
+        assert_eq!(held, [(0.001, false), (900.0, true), (60.0, true)]);
+    }
+
+    #[test]
     fn nothing_measured_holds_nothing() {
         let mut results = fixtures::shop();
         results.total = Tally::default();
         let outcome = outcome(Measure::Quantile(0.99), Comparison::Less, 1.0).again(&results);
         assert!(!outcome.held);
         assert_eq!(outcome.words(), "p99 is unknown: no request was answered");
-        assert!(!self::outcome(Measure::Errors, Comparison::Less, 1.0).again(&results).held);
+        for measure in [Measure::Errors, Measure::Rate, Measure::Max, Measure::Mean] {
+            for comparison in [Comparison::Less, Comparison::NotEqual, Comparison::Greater] {
+                let outcome = self::outcome(measure, comparison, 1.0).again(&results);
+                assert!(!outcome.held, "{measure:?} {comparison:?}");
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::results::of_instance;
 use super::tally::Latencies;
 
 /// Most buckets.
@@ -43,7 +44,7 @@ pub struct Bucket {
     pub users: u64,
     /// Response times, as in a tally.
     pub response_time: Latencies,
-    /// Answers by instance.
+    /// Answers by instance; as many as are told apart.
     pub instances: BTreeMap<String, u64>,
 }
 
@@ -62,7 +63,7 @@ impl Bucket {
         self.bytes_received += other.bytes_received;
         self.response_time.absorb(&other.response_time);
         for (instance, count) in &other.instances {
-            *self.instances.entry(instance.clone()).or_default() += count;
+            *of_instance(&mut self.instances, instance) += count;
         }
     }
 }
@@ -104,5 +105,28 @@ impl Timeline {
             joined.push(bucket);
         }
         self.buckets = joined;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_runs_keep_sums_and_the_levels_of_each_buckets_end() {
+        let mut timeline = Timeline::default();
+        let seconds = BUCKETS_MAX as u64 * 3;
+        for second in 0..seconds {
+            let bucket =
+                Bucket { requests: 2, in_flight: second, users: second + 1, ..Bucket::default() };
+            timeline.add(second, &bucket);
+        }
+        assert_eq!(timeline.width, Duration::from_secs(4));
+        assert_eq!(timeline.buckets.len(), 900);
+        for (index, bucket) in timeline.buckets.iter().enumerate() {
+            let last = index as u64 * 4 + 3;
+            let levels = (bucket.in_flight, bucket.users);
+            assert_eq!((bucket.requests, levels), (8, (last, last + 1)));
+        }
     }
 }

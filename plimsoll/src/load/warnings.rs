@@ -48,6 +48,8 @@ pub enum WarningKind {
     ManyFailed,
     /// The run was ended before its time.
     EndedEarly,
+    /// Not all parts of the load are among these results.
+    PartsMissing,
     /// The tester had no processor time left.
     TesterBusy,
     /// The tester came late to what was due.
@@ -74,6 +76,7 @@ impl WarningKind {
             Self::EverythingFailed => "everything_failed",
             Self::ManyFailed => "many_failed",
             Self::EndedEarly => "ended_early",
+            Self::PartsMissing => "parts_missing",
             Self::TesterBusy => "tester_busy",
             Self::SchedulingLag => "scheduling_lag",
             Self::PortsExhausted => "ports_exhausted",
@@ -112,6 +115,7 @@ pub fn warnings(results: &Results) -> Vec<Warning> {
     let found = [
         failed(results),
         ended_early(results),
+        parts_missing(results),
         tester_busy(results),
         scheduling_lag(results),
         ports_exhausted(&results.tester),
@@ -160,10 +164,28 @@ fn ended_early(results: &Results) -> Found {
         Ended::Stopped => "was stopped after a failure, as the plan says,",
     };
     let lasted = figures::duration(results.run.elapsed);
-    Some((
-        WarningKind::EndedEarly,
-        format!("The run {why} after {lasted}; the figures are of what was done until then."),
-    ))
+    let mut text =
+        format!("The run {why} after {lasted}; the figures are of what was done until then.");
+    let given_up = results.tester.given_up;
+    if given_up > 0 {
+        text.push_str(&format!(
+            " {} under way had no end a few seconds later and {} given up: what they waited for is \
+             in no figure.",
+            figures::plural(given_up, "iteration"),
+            if given_up == 1 { "was" } else { "were" }
+        ));
+    }
+    Some((WarningKind::EndedEarly, text))
+}
+
+fn parts_missing(results: &Results) -> Found {
+    let (missing, of) = results.run.missing()?;
+    let text = format!(
+        "This is {} of {of} parts of the load: the service had others beside it, or less than the \
+         model says. `plimsoll bench merge` joins the parts.",
+        of - missing
+    );
+    Some((WarningKind::PartsMissing, text))
 }
 
 fn tester_busy(results: &Results) -> Found {
@@ -248,7 +270,8 @@ fn connection_churn(results: &Results) -> Found {
     (opened >= CHURN_CONNECTIONS_MIN && each > CHURN).then(|| {
         let text = format!(
             "{} were opened for {}: much of what was measured is connecting. Does the service close \
-             connections after each answer, or does the plan turn keep-alive off?",
+             connections after each answer, does the plan turn keep-alive off, or was the run too \
+             short for so many?",
             figures::plural(opened, "connection"),
             figures::plural(requests, "request")
         );
@@ -293,6 +316,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::fixtures;
+    use super::super::results::Part;
     use super::super::tally::Latencies;
     use super::*;
 
@@ -335,8 +359,15 @@ mod tests {
             results.tester.waited = 900;
         });
         assert_eq!(unsent, [WarningKind::RateNotReached, WarningKind::Waited, few]);
+        let part = after(|results| results.run.parts = vec![Part { index: 0, of: 2 }]);
+        assert_eq!(part, [WarningKind::PartsMissing, few]);
         let churn = after(|results| results.connections.opened = 29_000);
         assert_eq!(churn, [WarningKind::ConnectionChurn, few]);
+        let begun = after(|results| {
+            results.connections.opened = CHURN_CONNECTIONS_MIN - 1;
+            results.total.requests = 1000;
+        });
+        assert!(!begun.contains(&WarningKind::ConnectionChurn), "{begun:?}");
     }
 
     #[test]
@@ -369,6 +400,21 @@ mod tests {
             results.run.ended = Ended::Interrupted;
         });
         assert_eq!(nothing, [WarningKind::Nothing, WarningKind::EndedEarly]);
+    }
+
+    #[test]
+    fn what_was_given_up_is_told() {
+        let mut results = fixtures::shop();
+        results.run.ended = Ended::Interrupted;
+        results.tester.given_up = 1200;
+        let text = ended_early(&results).unwrap().1;
+        assert!(
+            text.ends_with(
+                " 1 200 iterations under way had no end a few seconds later and were given up: \
+                 what they waited for is in no figure."
+            ),
+            "{text}"
+        );
     }
 
     #[test]

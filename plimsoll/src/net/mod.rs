@@ -53,8 +53,11 @@ pub(crate) use timer::Timer;
 use outbox::Outbox;
 use ring::SendRing;
 
+/// What the log's lines of this module are about.
+const PART: &str = "net";
+
 /// Runs `main` and every task it spawns on the calling thread until `main` ends; tasks still
-/// running then are dropped.
+/// running then are dropped. What they write while that happens is sent if the socket takes it.
 ///
 /// # Errors
 /// When the kernel gives no event descriptor.
@@ -64,9 +67,9 @@ pub(crate) fn run<F: Future>(main: F) -> io::Result<F::Output> {
     let ring = SendRing::new().inspect_err(|error| {
         TOLD.call_once(|| {
             crate::log::info(
-                "edge",
+                PART,
                 format_args!(
-                    "io_uring is not to be had ({error}): replies are sent one by one, at some \
+                    "io_uring is not to be had ({error}): small writes go out one by one, at some \
                      more processor time for each"
                 ),
             );

@@ -115,7 +115,13 @@ pub(super) struct Installed(Rc<Outbox>);
 impl Drop for Installed {
     fn drop(&mut self) {
         CURRENT.take();
-        self.0.queue.take();
+        // What tasks left when they were dropped: short words of farewell. Nobody is there any more
+        // to send what a socket does not take at once.
+        for source in self.0.queue.take() {
+            if let Some(bytes) = source.dequeue() {
+                let _ = send(source.socket(), &bytes);
+            }
+        }
     }
 }
 
@@ -176,8 +182,10 @@ impl Outbox {
         if let Some(error) = failed {
             *ring = None;
             crate::log::warn(
-                "edge",
-                format_args!("io_uring failed ({error}): replies are sent one by one from now on"),
+                super::PART,
+                format_args!(
+                    "io_uring failed ({error}): small writes go out one by one from now on"
+                ),
             );
         }
     }

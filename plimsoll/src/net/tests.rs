@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io::{IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
@@ -369,6 +369,33 @@ fn the_end_of_main_sends_what_waits_and_closes_all_streams() {
             peer.read_to_string(&mut text).unwrap();
             assert_eq!(text, expected);
         }
+    }
+}
+
+#[test]
+fn what_a_dropped_task_says_at_last_is_sent() {
+    struct Polite(Stream);
+    impl Drop for Polite {
+        fn drop(&mut self) {
+            let mut context = Context::from_waker(Waker::noop());
+            let _ = self.0.poll_write(&mut context, b"bye");
+        }
+    }
+    for ring in [None, SendRing::new().ok()] {
+        let mut peer = run_with(ring, async {
+            let (stream, peer) = pair();
+            let polite = Polite(stream);
+            spawn(async move {
+                let _polite = polite;
+                std::future::pending::<()>().await;
+            });
+            yield_now().await;
+            peer
+        })
+        .unwrap();
+        let mut text = String::new();
+        peer.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "bye");
     }
 }
 

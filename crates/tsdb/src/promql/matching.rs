@@ -51,6 +51,7 @@ pub(super) fn stream(
     let (many, one) = (std::mem::take(many), std::mem::take(one));
     let mut join = Join { binary, steps: grid.steps(), many, one, swapped, fill_many, fill_one };
     let groups = join.groups();
+    join.check_one(&groups)?;
     if join.is_distinct() {
         return groups
             .iter()
@@ -99,7 +100,6 @@ impl Join<'_> {
 
     /// The series a group yields.
     fn combine(&mut self, group: &Group) -> Result<Vec<Column>, QueryError> {
-        self.check_one(group)?;
         let mut results = Vec::with_capacity(group.many.len());
         let any_one = self.presence(&self.one, &group.one, self.fill_one.is_some());
         let any_many = self.presence(&self.many, &group.many, self.fill_many.is_some());
@@ -154,19 +154,21 @@ impl Join<'_> {
     }
 
     /// A group may have one series at each step on the side of one, unless the other side is empty.
-    fn check_one(&self, group: &Group) -> Result<(), QueryError> {
-        if group.one.len() < 2 {
+    fn check_one(&self, groups: &[Group]) -> Result<(), QueryError> {
+        if groups.iter().all(|group| group.one.len() < 2) {
             return Ok(());
         }
-        let fills = self.fill_many.is_some() || self.fill_one.is_some();
-        for step in 0..self.steps {
-            let is_there = |column: &Column| !is_absent(column.values[step]);
-            let mut there = group.one.iter().filter(|place| is_there(&self.one[**place]));
-            if let (Some(first), Some(second)) = (there.next(), there.next())
-                && (fills
-                    || self.many.iter().any(|column| !column.values.is_empty() && is_there(column)))
-            {
-                return Err(self.not_one(&self.one[*first].metric, &self.one[*second].metric));
+        let filled = self.fill_many.is_some() || self.fill_one.is_some();
+        let all: Vec<usize> = (0..self.many.len()).collect();
+        let any_many = self.presence(&self.many, &all, !filled);
+        let is_asked = |step: usize| any_many.as_ref().is_none_or(|there| there[step]);
+        for group in groups.iter().filter(|group| group.one.len() > 1) {
+            for step in (0..self.steps).filter(|step| is_asked(*step)) {
+                let is_there = |place: &&usize| !is_absent(self.one[**place].values[step]);
+                let mut there = group.one.iter().filter(is_there);
+                if let (Some(first), Some(second)) = (there.next(), there.next()) {
+                    return Err(self.not_one(&self.one[*first].metric, &self.one[*second].metric));
+                }
             }
         }
         Ok(())
@@ -266,5 +268,121 @@ impl Metric {
         let pairs: Vec<String> =
             self.pairs().map(|(name, value)| format!("{name}={value:?}")).collect();
         format!("{{{}}}", pairs.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::labels::Labels;
+    use crate::promql::{Grid, Limits, Memory, Value, parse, range};
+    use crate::sample::STALE;
+
+    const STEP: i64 = 60_000;
+
+    /// Each series at three steps; `_` is a gap.
+    fn ask(series: &[(&str, &[(&str, &str)], &str)], query: &str) -> Result<Vec<String>, String> {
+        let mut memory = Memory::new();
+        for (name, labels, values) in series {
+            let labels = Labels::from_pairs(labels.iter().copied().chain([("__name__", *name)]));
+            for (time, value) in (0..).step_by(STEP as usize).zip(values.split(' ')) {
+                memory.append(&labels, time, value.parse().unwrap_or(STALE));
+            }
+        }
+        let query = parse(query).map_err(|error| error.to_string())?;
+        let grid = Grid { start: 0, end: 2 * STEP, step: STEP };
+        let outcome = range(&query, &memory, grid, &Limits::default());
+        let Value::Matrix(rows) = outcome.map_err(|error| error.to_string())?.value else {
+            panic!("a range query answers with a matrix")
+        };
+        let row = |row: &crate::promql::Row| {
+            let steps = row.samples.times.iter().map(|time| time / STEP);
+            let points =
+                steps.zip(&row.samples.values).map(|(step, value)| format!(" {step}:{value}"));
+            format!("{}{}", row.labels, points.collect::<String>())
+        };
+        Ok(rows.iter().map(row).collect())
+    }
+
+    #[test]
+    fn the_one_side_may_change_from_step_to_step() {
+        let series: [(&str, &[(&str, &str)], &str); 3] = [
+            ("used", &[("host", "a")], "10 20 30"),
+            ("total", &[("host", "a"), ("boot", "1")], "100 _ _"),
+            ("total", &[("host", "a"), ("boot", "2")], "_ 200 300"),
+        ];
+        let answer = ask(&series, "used / on (host) total");
+        assert_eq!(answer, Ok(vec![r#"{host="a"} 0:0.1 1:0.1 2:0.1"#.to_owned()]));
+        let answer = ask(&series, "used / on (host) group_left (boot) total");
+        let boots = [r#"{boot="1", host="a"} 0:0.1"#, r#"{boot="2", host="a"} 1:0.1 2:0.1"#];
+        assert_eq!(answer, Ok(boots.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn two_at_one_step_are_refused_in_prometheus_words() {
+        let series: [(&str, &[(&str, &str)], &str); 4] = [
+            ("used", &[("host", "a"), ("disk", "1")], "1 2 3"),
+            ("used", &[("host", "a"), ("disk", "2")], "_ 2 _"),
+            ("total", &[("host", "a")], "4 4 4"),
+            ("other", &[("host", "b")], "4 4 4"),
+        ];
+        assert_eq!(
+            ask(&series, "total * on (host) used"),
+            Err("found duplicate series for the match group {host=\"a\"} on the right hand-side of \
+                 the operation: [{__name__=\"used\", disk=\"2\", host=\"a\"}, {__name__=\"used\", \
+                 disk=\"1\", host=\"a\"}];many-to-many matching not allowed: matching labels must \
+                 be unique on one side"
+                .to_owned())
+        );
+        // Though nothing meets them; but not if the other side is empty.
+        let refused =
+            ask(&series, "used * on (host) group_right other").expect_err("two at a step");
+        assert!(refused.contains("on the left hand-side"), "{refused}");
+        assert_eq!(ask(&series, "nothing * on (host) used"), Ok(vec![]));
+        assert_eq!(
+            ask(&series, "used * on (host) total"),
+            Err("multiple matches for labels: many-to-one matching must be explicit \
+                 (group_left/group_right)"
+                .to_owned())
+        );
+        // A filter may leave one of them.
+        let kept = ask(&series, r#"used{disk="1"} > on (host) total - 2"#);
+        assert_eq!(kept, Ok(vec![r#"{host="a"} 2:3"#.to_owned()]));
+        assert_eq!(
+            ask(&series, r#"label_replace(used, "disk", "", "", "") * on (host) group_left total"#)
+                .expect_err("two become one"),
+            "vector cannot contain metrics with the same labelset"
+        );
+        assert_eq!(
+            ask(&series, r#"{host="a"} * on (host) group_left (disk) total"#),
+            Err("multiple matches for labels: grouping labels must ensure unique matches"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn comparisons_keep_the_left_value_whichever_side_is_many() {
+        let series: [(&str, &[(&str, &str)], &str); 2] = [
+            ("used", &[("host", "a"), ("disk", "1")], "1 5 9"),
+            ("total", &[("host", "a")], "4 4 4"),
+        ];
+        assert_eq!(
+            ask(&series, "total > on (host) group_right used"),
+            Ok(vec![r#"used{disk="1", host="a"} 0:4"#.to_owned()])
+        );
+        assert_eq!(
+            ask(&series, "total > bool on (host) group_right used"),
+            Ok(vec![r#"{disk="1", host="a"} 0:1 1:0 2:0"#.to_owned()])
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_filled_in() {
+        let series: [(&str, &[(&str, &str)], &str); 2] =
+            [("a", &[("x", "1")], "1 2 _"), ("b", &[("x", "1")], "10 _ 30")];
+        let filled = |fill: &str| ask(&series, &format!("a + {fill} b"));
+        assert_eq!(filled(""), Ok(vec![r#"{x="1"} 0:11"#.to_owned()]));
+        assert_eq!(filled("fill (0)"), Ok(vec![r#"{x="1"} 0:11 1:2 2:30"#.to_owned()]));
+        assert_eq!(filled("fill_right (5)"), Ok(vec![r#"{x="1"} 0:11 1:7"#.to_owned()]));
+        assert_eq!(filled("fill_left (5)"), Ok(vec![r#"{x="1"} 0:11 2:35"#.to_owned()]));
     }
 }

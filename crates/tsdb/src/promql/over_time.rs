@@ -2,7 +2,7 @@
 
 use super::column::ABSENT;
 use super::range_function::seconds;
-use super::statistics::{self, Mean, Sum};
+use super::statistics::{self, Mean, Sum, orderly};
 use super::window::Windows;
 use crate::sample::Samples;
 
@@ -107,12 +107,47 @@ pub(super) fn deviation(
 }
 
 pub(super) fn quantile(samples: &Samples, windows: &Windows, q: impl Fn(usize) -> f64) -> Vec<f64> {
-    let mut sorted = Vec::new();
+    let mut sorted = SortedWindow::default();
     windows.slide(samples, |window| {
-        sorted.clear();
-        sorted.extend_from_slice(window.values);
-        statistics::quantile(q(window.step), &mut sorted)
+        sorted.follow(&samples.values, window.from, window.to);
+        statistics::quantile_of_sorted(q(window.step), &sorted.values)
     })
+}
+
+/// The values of a window in order. What leaves is taken out and what enters is put in its place,
+/// which moves memory but compares little.
+#[derive(Default)]
+struct SortedWindow {
+    values: Vec<f64>,
+    from: usize,
+    to: usize,
+}
+
+impl SortedWindow {
+    fn follow(&mut self, all: &[f64], from: usize, to: usize) {
+        let moved = (from - self.from) + (to - self.to);
+        if moved > (to - from) / 2 {
+            self.values.clear();
+            self.values.extend(all[from..to].iter().map(|value| orderly(*value)));
+            self.values.sort_unstable_by(f64::total_cmp);
+        } else {
+            for value in &all[self.from..from] {
+                let place = self.place(*value);
+                self.values.remove(place);
+            }
+            for value in &all[self.to..to] {
+                let place = self.place(*value);
+                self.values.insert(place, orderly(*value));
+            }
+        }
+        (self.from, self.to) = (from, to);
+    }
+
+    /// Where a value is, or would be.
+    fn place(&self, value: f64) -> usize {
+        let value = orderly(value);
+        self.values.partition_point(|other| other.total_cmp(&value).is_lt())
+    }
 }
 
 /// The median of distances to the median.
@@ -188,6 +223,20 @@ mod tests {
         assert_eq!(means[1..3], [f64::INFINITY; 2]);
         assert!(means[3].is_nan());
         assert_eq!(means[4..], [f64::NEG_INFINITY, f64::NEG_INFINITY, 4.0]);
+    }
+
+    #[test]
+    fn quantiles_follow_the_window() {
+        let mut values: Vec<f64> = (0..60).map(|k| f64::from(k * k % 23)).collect();
+        (values[7], values[30], values[31]) = (f64::NAN, f64::NEG_INFINITY, -0.0);
+        for range in [1, 3, 10, 100] {
+            let found = quantile(&samples(&values), &windows(range, 60), |_| 0.3);
+            for (last, found) in found.iter().enumerate() {
+                let first = (last + 1).saturating_sub(range as usize);
+                let one = statistics::quantile(0.3, &mut values[first..=last].to_vec());
+                assert!(*found == one || found.is_nan() && one.is_nan(), "{first}..={last}");
+            }
+        }
     }
 
     #[test]

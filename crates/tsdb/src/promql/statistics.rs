@@ -104,9 +104,31 @@ pub(super) fn nan_first(a: &f64, b: &f64) -> Ordering {
     }
 }
 
-/// The value below which the share `q` of values lies, between two of them if need be. Sorts them.
+/// A value as it is put in order: every NaN is the one that the total order has first.
+#[inline]
+pub(super) fn orderly(value: f64) -> f64 {
+    if value.is_nan() { -f64::NAN.abs() } else { value }
+}
+
+/// The value below which the share `q` of values lies, between two of them if need be. Changes their
+/// order.
 pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
-    if values.is_empty() || q.is_nan() {
+    values.iter_mut().for_each(|value| *value = orderly(*value));
+    quantile_by(q, values.len(), |lower, upper| {
+        let (_, value, above) = values.select_nth_unstable_by(lower, f64::total_cmp);
+        let next = above.iter().copied().min_by(f64::total_cmp);
+        (*value, if upper > lower { next.unwrap_or(*value) } else { *value })
+    })
+}
+
+/// The same of values in total order, NaN first.
+pub(super) fn quantile_of_sorted(q: f64, values: &[f64]) -> f64 {
+    quantile_by(q, values.len(), |lower, upper| (values[lower], values[upper]))
+}
+
+/// Where a quantile lies among so many values; the values at two ranks are asked for.
+fn quantile_by(q: f64, count: usize, values: impl FnOnce(usize, usize) -> (f64, f64)) -> f64 {
+    if count == 0 || q.is_nan() {
         return f64::NAN;
     }
     if q < 0.0 {
@@ -115,14 +137,13 @@ pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_unstable_by(nan_first);
-    let last = values.len() - 1;
+    let last = count - 1;
     let rank = q * last as f64;
     // `q` is within 0 and 1, so that the rank is that of a value.
     let lower = (rank.floor() as usize).min(last);
-    let upper = (lower + 1).min(last);
+    let (below, above) = values(lower, (lower + 1).min(last));
     let weight = rank - rank.floor();
-    values[lower] * (1.0 - weight) + values[upper] * weight
+    below * (1.0 - weight) + above * weight
 }
 
 /// The mean square of distances to the mean.
@@ -191,6 +212,12 @@ mod tests {
         assert!(quantile(f64::NAN, &mut values()).is_nan());
         assert!(quantile(0.5, &mut []).is_nan());
         assert_eq!(quantile(1.0, &mut [1.0, f64::NAN]), 1.0);
+        assert!(quantile(0.0, &mut [1.0, f64::NAN, 2.0]).is_nan());
+        let mut sorted = values();
+        sorted.sort_by(f64::total_cmp);
+        for q in [0.0, 0.1, 0.5, 0.77, 1.0] {
+            assert_eq!(quantile(q, &mut values()), quantile_of_sorted(q, &sorted));
+        }
     }
 
     #[test]

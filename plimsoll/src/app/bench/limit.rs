@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::measure::Run;
 use super::outputs::Outputs;
-use super::{INTERRUPTED, print, refuse};
+use super::{INTERRUPTED, refuse};
+use crate::cli::arguments::bench::BenchArguments;
+use crate::cli::prepare::print;
+use crate::config::bench::IN_FLIGHT_MAX;
 use crate::config::bench::model::{Arrivals, Load, Open, Plan, Spacing, Stage};
 use crate::load::engine::RunError;
 use crate::load::limit::objective::Objective;
@@ -23,9 +26,9 @@ const WARM_UP_SHARE: u32 = 4;
 const CONFIRMATION: u32 = 4;
 /// One rate is tried for this many times its length at most.
 const LONGEST: u32 = 8;
+/// All probes together take this many times its length at most, and no less than by default.
+const SEARCH: u32 = 150;
 
-/// Most requests under way at once, as for any run with a rate.
-const IN_FLIGHT_MAX: usize = 4096;
 /// The tester is the limit where its own lag, at this quantile…
 const LAG_QUANTILE: f64 = 0.99;
 /// …exceeds this part of the strictest bound on response times.
@@ -40,36 +43,67 @@ fn settings(probe: Option<Duration>) -> Settings {
         pause: settings.pause.min(probe / WARM_UP_SHARE),
         confirmation: probe * CONFIRMATION,
         longest: probe * LONGEST,
+        time_max: settings.time_max.max(probe * SEARCH),
         probe,
         ..settings
     }
 }
 
-/// Searches the limit of a plan. `probe` is how long each rate is measured.
-pub(super) fn run(
-    plan: &Plan,
-    slo: &str,
+/// What is searched, and how.
+pub(super) struct Search {
+    objective: Objective,
+    /// How long each rate is measured, if that was said.
     probe: Option<Duration>,
-    run: &mut Run,
-    outputs: &Outputs,
-) -> ExitCode {
-    let objective = match Objective::parse(slo) {
-        Ok(objective) => objective,
-        Err(error) => return refuse(format_args!("error: --slo: {error}")),
-    };
-    if plan.groups.len() != 1 {
-        return refuse(
-            "error: --find-limit: the plan has several groups, so that it has no single rate; \
-             leave one of them",
-        );
+    /// Most requests under way at once, where the plan has no rate of its own.
+    in_flight_max: usize,
+}
+
+impl Search {
+    /// The search that the arguments ask for, if they do. `probe` is how long each rate is measured.
+    ///
+    /// # Errors
+    /// In words: the objective, or what of the plan does not go with a search.
+    pub(super) fn new(
+        arguments: &BenchArguments,
+        plan: &Plan,
+        probe: Option<Duration>,
+    ) -> Result<Option<Self>, String> {
+        let slo = arguments.verdict.slo.as_ref().filter(|_| arguments.verdict.find_limit);
+        let Some(slo) = slo else { return Ok(None) };
+        let objective = Objective::parse(slo).map_err(|error| format!("error: --slo: {error}"))?;
+        if plan.groups.len() != 1 {
+            return Err(
+                "error: --find-limit: the plan has several groups, so that it has no single \
+                        rate; leave one of them"
+                    .to_owned(),
+            );
+        }
+        let in_flight_max = match &arguments.load.connections {
+            None => IN_FLIGHT_MAX,
+            Some(text) => text.trim().parse().map_err(|_| {
+                format!(
+                    "error: --connections: beside --find-limit this is the most requests at once; \
+                     write a number instead of {text}"
+                )
+            })?,
+        };
+        Ok(Some(Self { objective, probe, in_flight_max }))
     }
+}
+
+/// Searches the limit of a plan.
+pub(super) fn run(plan: &Plan, searched: &Search, run: &mut Run, outputs: &Outputs) -> ExitCode {
+    let Search { objective, probe, in_flight_max } = searched;
     let mut say = run.say();
     let stopped = run.stopped();
     let found = search(
-        &objective,
-        settings(probe),
+        objective,
+        settings(*probe),
         &mut |pause| wait(pause, &stopped),
-        &mut |probe| run.once(&at_rate(plan, probe)).map(|results| outcome(&results, &objective)),
+        &mut |probe| {
+            let plan = at_rate(plan, probe, *in_flight_max);
+            run.once(&plan).map(|results| outcome(&results, objective))
+        },
         &mut say,
     );
     let found = match found {
@@ -102,19 +136,19 @@ fn wait(pause: Duration, is_stopped: &dyn Fn() -> bool) {
 }
 
 /// The plan at a constant rate.
-fn at_rate(plan: &Plan, probe: &Probe) -> Plan {
+fn at_rate(plan: &Plan, probe: &Probe, in_flight_max: usize) -> Plan {
     let mut plan = plan.clone();
     let stage = Stage { from: probe.rate, to: probe.rate, lasting: probe.duration() };
     for group in &mut plan.groups {
-        let (spacing, in_flight_max) = match &group.load {
+        let (spacing, at_once) = match &group.load {
             Load::Open(Open { arrivals: Arrivals::Scheduled { spacing, .. }, in_flight_max }) => {
                 (*spacing, *in_flight_max)
             }
             Load::Open(open) => (Spacing::Even, open.in_flight_max),
-            Load::Closed(_) => (Spacing::Even, IN_FLIGHT_MAX),
+            Load::Closed(_) => (Spacing::Even, in_flight_max),
         };
         let arrivals = Arrivals::Scheduled { stages: vec![stage], spacing };
-        group.load = Load::Open(Open { arrivals, in_flight_max });
+        group.load = Load::Open(Open { arrivals, in_flight_max: at_once });
     }
     plan
 }
@@ -136,5 +170,72 @@ fn outcome(results: &Results, objective: &Objective) -> Outcome {
         timeline: results.timeline.clone(),
         tester_limit: limit,
         interrupted: results.run.ended == Ended::Interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::arguments::bench::{LoadArguments, VerdictArguments};
+    use crate::config::bench::{BenchOptions, from_options};
+
+    fn plan(rate: Option<&str>) -> Plan {
+        let options = BenchOptions {
+            urls: vec!["http://a/".to_owned()],
+            rate: rate.map(str::to_owned),
+            ..BenchOptions::default()
+        };
+        from_options(&options).unwrap().plan
+    }
+
+    fn search(slo: &str, connections: Option<&str>, plan: &Plan) -> Result<Option<Search>, String> {
+        let arguments = BenchArguments {
+            verdict: VerdictArguments {
+                find_limit: true,
+                slo: Some(slo.to_owned()),
+                ..VerdictArguments::default()
+            },
+            load: LoadArguments {
+                connections: connections.map(str::to_owned),
+                ..LoadArguments::default()
+            },
+            ..BenchArguments::default()
+        };
+        Search::new(&arguments, plan, None)
+    }
+
+    #[test]
+    fn a_search_is_looked_at_before_anything_is_asked() {
+        let said = |slo, connections, plan: &Plan| search(slo, connections, plan).err().unwrap();
+        assert!(said("p99", None, &plan(None)).starts_with("error: --slo:"));
+        assert!(said("p99=1s", Some("1/1s"), &plan(None)).contains("--connections"));
+        let mut several = plan(None);
+        several.groups.push(several.groups[0].clone());
+        assert!(said("p99=1s", None, &several).contains("several groups"));
+        let none = Search::new(&BenchArguments::default(), &several, None);
+        assert!(none.is_ok_and(|search| search.is_none()));
+    }
+
+    #[test]
+    fn connections_bound_what_is_under_way() {
+        let probe = Probe {
+            rate: 5.0,
+            pause: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            measured: Duration::from_secs(1),
+            reason: String::new(),
+            fresh: false,
+        };
+        let at_once = |rate: Option<&str>, connections: Option<&str>| {
+            let plan = plan(rate);
+            let search = search("p99=1s", connections, &plan).unwrap().unwrap();
+            match at_rate(&plan, &probe, search.in_flight_max).groups.remove(0).load {
+                Load::Open(open) => open.in_flight_max,
+                Load::Closed(_) => panic!("a rate is searched"),
+            }
+        };
+        assert_eq!(at_once(None, None), IN_FLIGHT_MAX);
+        assert_eq!(at_once(None, Some("9")), 9);
+        assert_eq!(at_once(Some("7"), None), IN_FLIGHT_MAX);
     }
 }

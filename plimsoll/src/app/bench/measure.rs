@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::limit::{self, Search};
 use super::outputs::Outputs;
 use super::push::{self, Pushers};
 use super::watch::{self, Stopper, Watch};
-use super::{INTERRUPTED, MISSED, limit, plan, print, refuse, start};
+use super::{INTERRUPTED, MISSED, plan, refuse, start};
 use crate::cli::arguments::bench::BenchArguments;
+use crate::cli::prepare::print;
 use crate::config::bench::model::Plan;
 use crate::load::client::dial;
 use crate::load::engine::{self, Controls, RunError};
@@ -26,8 +27,8 @@ struct Prepared {
     outputs: Outputs,
     receivers: Vec<Receiver>,
     start_at: Option<Timestamp>,
-    /// How long `--find-limit` measures each rate.
-    probe: Option<Duration>,
+    /// What `--find-limit` searches.
+    search: Option<Search>,
 }
 
 /// What the runs of a command share.
@@ -45,14 +46,13 @@ pub(super) fn run(arguments: &BenchArguments) -> ExitCode {
         Err(problems) => return refuse(problems),
     };
     let quiet = arguments.output.quiet;
-    let slo = arguments.verdict.slo.as_ref().filter(|_| arguments.verdict.find_limit);
-    let mut run = match Run::new(&prepared, arguments, slo.is_some()) {
+    let mut run = match Run::new(&prepared, arguments) {
         Ok(run) => run,
         Err(error) => return refuse(format_args!("error: cannot start: {error}")),
     };
-    let Prepared { plan, outputs, probe, .. } = prepared;
-    if let Some(slo) = slo {
-        let code = limit::run(&plan, slo, probe, &mut run, &outputs);
+    let Prepared { plan, outputs, search, .. } = prepared;
+    if let Some(search) = search {
+        let code = limit::run(&plan, &search, &mut run, &outputs);
         run.finish();
         return code;
     }
@@ -70,21 +70,23 @@ pub(super) fn run(arguments: &BenchArguments) -> ExitCode {
 
 /// Finds everything that can be wrong before the first request.
 fn prepare(arguments: &BenchArguments) -> Result<Prepared, String> {
+    plan::verify_target(arguments)?;
     let plan::Loaded { plan, warnings, probe } =
         plan::load(arguments).map_err(|errors| errors.to_string())?;
     if !arguments.output.quiet {
-        watch::warn(&warnings);
+        crate::cli::prepare::warn(&warnings);
     }
-    let outputs = Outputs::of_run(&arguments.output);
+    let outputs = Outputs::of(&arguments.output.files);
     let receivers = push::receivers(&arguments.output)?;
     let now = Timestamp::now();
     let start_at = (arguments.load.start_at.as_ref())
         .map(|text| start::parse(text, now, &TimeZone::system()))
         .transpose()
         .map_err(|problem| format!("error: {problem}"))?;
+    let search = Search::new(arguments, &plan, probe)?;
     outputs.verify()?;
     answers(&plan)?;
-    Ok(Prepared { plan, outputs, receivers, start_at, probe })
+    Ok(Prepared { plan, outputs, receivers, start_at, search })
 }
 
 /// Asks every server that the plan names whether it is there.
@@ -99,18 +101,14 @@ fn answers(plan: &Plan) -> Result<(), String> {
 }
 
 impl Run {
-    fn new(
-        prepared: &Prepared,
-        arguments: &BenchArguments,
-        is_search: bool,
-    ) -> std::io::Result<Self> {
+    fn new(prepared: &Prepared, arguments: &BenchArguments) -> std::io::Result<Self> {
         let stopper = Stopper::new()?;
         let controls = Controls {
             stop: stopper.stop(),
             start_at: prepared.start_at,
             command: watch::command_as_typed(),
         };
-        let watch = match is_search {
+        let watch = match prepared.search.is_some() {
             true => Watch::of_a_search(&arguments.output),
             false => Watch::open(&prepared.plan, &arguments.output, &stopper),
         };

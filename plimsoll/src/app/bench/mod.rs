@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::cli::arguments::bench::{BenchArguments, BenchCommand};
+use crate::cli::prepare::print;
 use crate::load::json;
 
 /// It was asked wrongly, or nobody answers there.
@@ -41,15 +42,4 @@ pub fn run(arguments: &BenchArguments) -> ExitCode {
 fn refuse(problem: impl Display) -> ExitCode {
     let _ = writeln!(io::stderr(), "{}", problem.to_string().trim_end());
     ExitCode::from(REFUSED)
-}
-
-/// Writes to standard output; a reader that has seen enough (`| head`) is no failure.
-fn print(text: impl Display) -> ExitCode {
-    match write!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let _ = writeln!(io::stderr(), "error: cannot write the answer: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
 }

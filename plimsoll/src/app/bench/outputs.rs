@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::cli::arguments::bench::{OutputArguments, PlotArgument, ResultArguments};
+use crate::cli::arguments::bench::{PlotArgument, ResultArguments};
 use crate::load::json::Stored;
 use crate::load::report::{self, Facts, Format};
 use crate::load::{json, junit, warnings};
@@ -26,8 +26,8 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Of a run.
-    pub(super) fn of_run(arguments: &OutputArguments) -> Self {
+    /// What the arguments ask for.
+    pub(super) fn of(arguments: &ResultArguments) -> Self {
         Self {
             json: arguments.json.clone(),
             report: arguments.report.clone(),
@@ -36,32 +36,41 @@ impl Outputs {
         }
     }
 
-    /// Of results that are there.
-    pub(super) fn of_results(arguments: &ResultArguments) -> Self {
-        Self {
-            json: arguments.json.clone(),
-            report: arguments.report.clone(),
-            plots: plots(arguments.plots.as_ref(), arguments.plot_format),
-            junit: arguments.junit.clone(),
-        }
+    /// The files, with the options that name them.
+    fn files(&self) -> [(&'static str, Option<&PathBuf>); 3] {
+        [
+            ("--json", self.json.as_ref()),
+            ("--report", self.report.as_ref()),
+            ("--junit", self.junit.as_ref()),
+        ]
     }
 
     /// Whether standard output is taken by the result, so that nothing else may be printed there.
     pub(super) fn takes_standard_output(&self) -> bool {
-        self.json.as_deref().is_some_and(is_standard_output)
+        self.files().into_iter().any(|(_, path)| path.is_some_and(|path| is_standard_output(path)))
     }
 
-    /// Makes sure that each file can be written.
+    /// Makes sure that each file can be written, and holds one thing.
     ///
     /// # Errors
     /// In words, for each that cannot.
     pub(super) fn verify(&self) -> Result<(), String> {
         let mut problems = String::new();
-        let files = [("--json", &self.json), ("--report", &self.report), ("--junit", &self.junit)];
-        for (option, path) in files {
-            let Some(path) = path.as_ref().filter(|path| !is_standard_output(path)) else {
+        let mut taken: Vec<(&str, &PathBuf)> = Vec::new();
+        for (option, path) in self.files() {
+            let Some(path) = path else { continue };
+            if let Some((other, _)) = taken.iter().find(|(_, known)| *known == path) {
+                let name = path.display();
+                let _ = writeln!(
+                    problems,
+                    "error: {option}: {other} is written to {name} already; name another file"
+                );
                 continue;
-            };
+            }
+            taken.push((option, path));
+            if is_standard_output(path) {
+                continue;
+            }
             if let Err(error) = touch(path) {
                 let _ = writeln!(problems, "error: {option}: {}", refusal(path, &error));
             }
@@ -166,6 +175,25 @@ fn refusal(path: &Path, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_holds_one_thing() {
+        let directory = tempfile::tempdir().unwrap();
+        let same = directory.path().join("out");
+        let outputs = Outputs {
+            json: Some(same.clone()),
+            report: Some(PathBuf::from(STANDARD_OUTPUT)),
+            junit: Some(same),
+            ..Outputs::default()
+        };
+        let problems = outputs.verify().unwrap_err();
+        assert!(problems.contains("--junit: --json is written to"), "{problems}");
+        assert_eq!(problems.lines().count(), 1, "{problems}");
+        // A report takes it as a result does: nothing else may be printed there.
+        assert!(outputs.takes_standard_output());
+        let both = Outputs { json: Some(PathBuf::from(STANDARD_OUTPUT)), ..outputs };
+        assert!(both.verify().unwrap_err().contains("--report: --json is written to -"));
+    }
 
     #[test]
     fn a_place_that_cannot_be_written_is_told_before_the_run() {

@@ -48,6 +48,29 @@ pub(super) fn load(arguments: &BenchArguments) -> Result<Loaded, ConfigErrors> {
     Ok(Loaded { plan, warnings, probe })
 }
 
+/// Refuses two plans, and what only goes with another kind of plan.
+///
+/// # Errors
+/// In words.
+pub(super) fn verify_target(arguments: &BenchArguments) -> Result<(), String> {
+    let target = &arguments.target;
+    let word = target.target.as_deref().filter(|word| !word.contains(SCHEMES));
+    if let (Some(config), Some(word)) = (&target.config, word)
+        && is_plan(Path::new(word))
+    {
+        let config = config.display();
+        return Err(format!(
+            "error: --config: {word} and {config} are two plans; keep one of them"
+        ));
+    }
+    if target.skip_unsupported && !file(arguments).is_some_and(|path| is_jmeter(&path)) {
+        return Err("error: --skip-unsupported: this is no JMeter plan, so that nothing could be \
+                    left out; remove it"
+            .to_owned());
+    }
+    Ok(())
+}
+
 /// How long the longest group of a plan lasts.
 fn lasting(plan: &Plan) -> Option<Duration> {
     let stages = plan.groups.iter().filter_map(|group| match &group.load {
@@ -89,7 +112,6 @@ fn properties(set: &[String]) -> BTreeMap<String, String> {
 fn options(arguments: &BenchArguments) -> BenchOptions {
     let BenchArguments { target, load, request, connection, verdict, .. } = arguments.clone();
     let is_url = target.target.as_deref().is_some_and(|it| file(arguments) != Some(it.into()));
-    let slo = verdict.slo.filter(|_| !verdict.find_limit);
     BenchOptions {
         urls: target.target.filter(|_| is_url).into_iter().collect(),
         plan: file(arguments),
@@ -128,9 +150,108 @@ fn options(arguments: &BenchArguments) -> BenchOptions {
         expect_status: request.expect_status,
         expect_body: request.expect_body,
         served_by: request.served_by,
-        thresholds: verdict.threshold.into_iter().chain(slo).collect(),
+        thresholds: verdict.threshold,
+        slo: verdict.slo.filter(|_| !verdict.find_limit),
         part: load.part,
         seed: load.seed,
         variables: target.set,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::arguments::bench::Target;
+
+    fn said(target: Option<&str>, config: Option<&str>, skip_unsupported: bool) -> String {
+        let target = Target {
+            target: target.map(str::to_owned),
+            config: config.map(PathBuf::from),
+            set: Vec::new(),
+            skip_unsupported,
+        };
+        let arguments = BenchArguments { target, ..BenchArguments::default() };
+        verify_target(&arguments).err().unwrap_or_default()
+    }
+
+    /// What each option of the command line becomes, so that none is lost on the way.
+    #[test]
+    fn every_option_arrives() {
+        use clap::Parser;
+
+        use crate::cli::arguments::{Arguments, Command};
+
+        let line = "plimsoll bench http://a/ --name N --method PUT -H A:1 -d D --expect-status 201 \
+                    --expect-body B --redirects 3 --timeout 4s --served-by X-Pod --http 2 \
+                    --streams 5 --no-keepalive --unix /s --connect-timeout 6s -k --ca c --cert d \
+                    --key e --server-name f --rate 7 --poisson --connections 8 --think 9s --for 10s \
+                    --threads 11 --part 1/12 --seed 13 --threshold p99<1s --slo p50=1s --set v=w";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Bench(arguments) = arguments.command else { panic!("not bench") };
+        let text = |text: &str| Some(text.to_owned());
+        let expected = BenchOptions {
+            urls: vec!["http://a/".to_owned()],
+            name: text("N"),
+            method: text("PUT"),
+            headers: vec!["A:1".to_owned()],
+            data: text("D"),
+            expect_status: text("201"),
+            expect_body: text("B"),
+            redirects: text("3"),
+            timeout: text("4s"),
+            served_by: text("X-Pod"),
+            http: text("2"),
+            streams: text("5"),
+            no_keepalive: true,
+            unix: Some("/s".into()),
+            connect_timeout: text("6s"),
+            insecure: true,
+            ca: Some("c".into()),
+            certificate: Some("d".into()),
+            key: Some("e".into()),
+            server_name: text("f"),
+            rate: text("7"),
+            poisson: true,
+            connections: text("8"),
+            think: text("9s"),
+            lasting: text("10s"),
+            threads: text("11"),
+            part: text("1/12"),
+            seed: text("13"),
+            thresholds: vec!["p99<1s".to_owned()],
+            slo: text("p50=1s"),
+            variables: vec!["v=w".to_owned()],
+            ..BenchOptions::default()
+        };
+        assert_eq!(format!("{:?}", options(&arguments)), format!("{expected:?}"));
+        let line = "plimsoll bench ws://a/ --stages 1/1s --message M --data-file F --requests 2";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Bench(arguments) = arguments.command else { panic!("not bench") };
+        let read = options(&arguments);
+        assert_eq!((read.stages, read.message), (text("1/1s"), text("M")));
+        assert_eq!((read.data_file, read.requests), (Some("F".into()), text("2")));
+        let line = "plimsoll bench http://a/ --replay R --speed 2 --form a=b";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Bench(arguments) = arguments.command else { panic!("not bench") };
+        let read = options(&arguments);
+        assert_eq!((read.replay, read.speed), (Some("R".into()), text("2")));
+        assert_eq!(read.form, ["a=b"]);
+    }
+
+    #[test]
+    fn one_plan_at_a_time() {
+        let two = said(Some("a.toml"), Some("b.jmx"), false);
+        assert!(two.contains("a.toml and b.jmx are two plans"), "{two}");
+        assert_eq!(said(Some("a.toml"), None, false), "");
+        assert_eq!(said(Some("http://host/a.toml"), Some("b.toml"), false), "");
+        assert_eq!(said(Some("localhost:80"), Some("b.toml"), false), "");
+    }
+
+    #[test]
+    fn only_jmeter_plans_have_what_could_be_left_out() {
+        assert!(said(Some("http://host/"), None, true).contains("--skip-unsupported"));
+        assert!(said(None, Some("b.toml"), true).contains("no JMeter plan"));
+        assert_eq!(said(Some("a.JMX"), None, true), "");
+        assert_eq!(said(None, Some("a.jmx"), true), "");
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::cli::arguments::bench::OutputArguments;
 use crate::load::progress::Progress;
 use crate::load::push::pusher::Pusher;
-use crate::load::push::receiver::{Protocol, Receiver};
+use crate::load::push::receiver::{Access, Protocol, Receiver};
 
 /// Where figures are pushed to.
 pub(super) struct Pushers(Vec<Pusher>);
@@ -24,6 +24,8 @@ pub(super) fn receivers(arguments: &OutputArguments) -> Result<Vec<Receiver>, St
         })?;
         labels.push((name.to_owned(), value.to_owned()));
     }
+    let access =
+        Access { headers: headers(&arguments.push_header)?, ca: arguments.push_ca.clone() };
     let wanted = [
         ("--push", &arguments.push, Protocol::Pushgateway),
         ("--remote-write", &arguments.remote_write, Protocol::RemoteWrite),
@@ -31,12 +33,28 @@ pub(super) fn receivers(arguments: &OutputArguments) -> Result<Vec<Receiver>, St
     let mut receivers = Vec::new();
     for (option, url, protocol) in wanted {
         if let Some(url) = url {
-            let receiver = Receiver::new(protocol, url, &labels)
+            let receiver = Receiver::new(protocol, url, &labels, &access)
                 .map_err(|error| format!("error: {option}: {error}"))?;
             receivers.push(receiver);
         }
     }
     Ok(receivers)
+}
+
+/// Headers as they were given, those of files put in their places.
+fn headers(given: &[String]) -> Result<Vec<String>, String> {
+    let mut headers = Vec::new();
+    for header in given {
+        let Some(path) = header.strip_prefix('@') else {
+            headers.push(header.clone());
+            continue;
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("error: --push-header: cannot read {path}: {error}"))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        headers.extend(lines.map(str::to_owned));
+    }
+    Ok(headers)
 }
 
 impl Pushers {

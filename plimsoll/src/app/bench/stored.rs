@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::outputs::Outputs;
-use super::{print, refuse};
+use super::{MISSED, refuse};
 use crate::cli::arguments::bench::{
     CompareArguments, MergeArguments, ResultArguments, ShowArguments,
 };
+use crate::cli::prepare::print;
 use crate::load::compare::{self as comparing, Options};
 use crate::load::json::{self, Stored};
 use crate::load::report::figure::Named;
 use crate::load::report::html;
-use crate::load::{merge as joining, summary};
+use crate::load::{merge as joining, summary, threshold};
 
 /// `plimsoll bench merge`.
 pub(super) fn merge(arguments: &MergeArguments) -> ExitCode {
@@ -22,7 +23,7 @@ pub(super) fn merge(arguments: &MergeArguments) -> ExitCode {
     for path in &arguments.results {
         match read(path) {
             Ok(stored) => {
-                outcomes = stored.outcomes;
+                outcomes.push(stored.outcomes);
                 parts.push((path.display().to_string(), stored.results));
             }
             Err(problem) => return refuse(problem),
@@ -31,8 +32,13 @@ pub(super) fn merge(arguments: &MergeArguments) -> ExitCode {
     match joining::merge(&parts, arguments.force) {
         Ok(results) => {
             // What held for a part need not hold for the whole.
-            let outcomes = outcomes.iter().map(|outcome| outcome.again(&results)).collect();
-            make(&Stored { results, outcomes }, &arguments.output)
+            let outcomes = threshold::joined(&outcomes, &results);
+            let missed = outcomes.iter().any(|outcome| !outcome.held);
+            match make(&Stored { results, outcomes }, &arguments.output) {
+                // The parts cannot tell whether the whole held.
+                ExitCode::SUCCESS if missed => ExitCode::from(MISSED),
+                code => code,
+            }
         }
         Err(problem) => refuse(format_args!("error: {problem}")),
     }
@@ -98,7 +104,7 @@ fn options(arguments: &CompareArguments) -> Result<Options, String> {
 
 /// Prints the summary and writes what else is wanted.
 fn make(stored: &Stored, arguments: &ResultArguments) -> ExitCode {
-    let outputs = Outputs::of_results(arguments);
+    let outputs = Outputs::of(arguments);
     if let Err(problems) = outputs.verify() {
         return refuse(problems);
     }

@@ -14,12 +14,12 @@ use tokio::sync::watch;
 
 use super::INTERRUPTED;
 use crate::cli::arguments::bench::OutputArguments;
-use crate::config::Warning;
 use crate::config::bench::model::Plan;
 use crate::load::engine;
 use crate::load::live::lines::Lines;
 use crate::load::live::view::{self, Quit, View};
 use crate::load::progress::Progress;
+use crate::log;
 
 /// Ends a run when it is told to.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub(super) struct Stopper {
     stop: Arc<watch::Sender<bool>>,
     /// Set by the first request to stop.
     asked: Arc<AtomicBool>,
+    /// Whether it may write to the standard error what a second time does.
+    speaks: Arc<AtomicBool>,
 }
 
 impl Stopper {
@@ -35,7 +37,11 @@ impl Stopper {
     /// # Errors
     /// When the system refuses.
     pub(super) fn new() -> io::Result<Self> {
-        let stopper = Self { stop: Arc::new(watch::Sender::new(false)), asked: Arc::default() };
+        let stopper = Self {
+            stop: Arc::new(watch::Sender::new(false)),
+            asked: Arc::default(),
+            speaks: Arc::default(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let _entered = runtime.enter();
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -73,6 +79,11 @@ impl Stopper {
             std::process::exit(i32::from(INTERRUPTED));
         }
         self.stop.send_replace(true);
+        if self.speaks.load(Ordering::Relaxed) {
+            let text = "ending: what is under way is awaited for a few seconds; Ctrl-C again ends at \
+                        once, without results";
+            let _ = writeln!(io::stderr(), "{text}");
+        }
     }
 }
 
@@ -106,6 +117,8 @@ impl Watch {
                 }
             }
         };
+        // The view has a line of its own for it.
+        stopper.speaks.store(matches!(shown, Shown::Lines(_)), Ordering::Relaxed);
         Self { shown, quiet: arguments.quiet }
     }
 
@@ -156,15 +169,7 @@ fn is_terminal() -> bool {
 
 /// Whether the summary may have colours.
 pub(super) fn colours() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && io::stdout().is_terminal()
-}
-
-/// Tells what is likely not meant.
-pub(super) fn warn(warnings: &[Warning]) {
-    for warning in warnings {
-        let _ = writeln!(io::stderr(), "{warning}\n");
-    }
+    log::may_colour() && io::stdout().is_terminal()
 }
 
 /// Tells which files were written.
@@ -176,8 +181,54 @@ pub(super) fn tell_written(written: &[PathBuf]) {
 
 /// The command, as a shell would take it again.
 pub(super) fn command_as_typed() -> String {
-    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words = without_secrets(words.collect());
+    let words = words.iter().map(|word| quoted(word));
     std::iter::once("plimsoll".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// What stands for a secret.
+const SECRET: &str = "***";
+
+/// The words of a command without passwords and tokens: results and reports are passed on.
+fn without_secrets(words: Vec<String>) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::with_capacity(words.len());
+    for word in words {
+        let word = match shown.last().map(String::as_str) {
+            Some("-H" | "--header" | "--push-header") => header_without_secret(&word),
+            _ => match word.split_once('=') {
+                Some((option @ ("--header" | "--push-header"), header)) => {
+                    format!("{option}={}", header_without_secret(header))
+                }
+                _ => match word.strip_prefix("-H") {
+                    Some(header) => format!("-H{}", header_without_secret(header)),
+                    None => url_without_secret(word),
+                },
+            },
+        };
+        shown.push(word);
+    }
+    shown
+}
+
+/// `Authorization: ***`; what names no secret stays.
+fn header_without_secret(header: &str) -> String {
+    let Some((name, _)) = header.split_once(':') else { return header.to_owned() };
+    let plain = name.trim().to_ascii_lowercase();
+    let ends = ["authorization", "cookie", "key", "token", "secret", "password"];
+    match ends.iter().any(|end| plain.ends_with(end)) {
+        true => format!("{name}: {SECRET}"),
+        false => header.to_owned(),
+    }
+}
+
+/// `https://user:***@host/`.
+fn url_without_secret(word: String) -> String {
+    let Some((before, rest)) = word.split_once("://") else { return word };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some(at) = rest[..end].rfind('@') else { return word };
+    let user = rest[..at].split(':').next().unwrap_or_default();
+    format!("{before}://{user}:{SECRET}{}", &rest[at..])
 }
 
 /// A word of a shell's command line.
@@ -192,6 +243,26 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_kept_without_its_secrets() {
+        for (typed, kept) in [
+            ("http://web/ --rate 5", "http://web/ --rate 5"),
+            ("-H Authorization:abc -H Accept:a", "-H 'Authorization: ***' -H Accept:a"),
+            ("-HX-Api-Key:abc", "'-HX-Api-Key: ***'"),
+            ("--header=Cookie:abc", "'--header=Cookie: ***'"),
+            ("--push-header Authorization:abc", "--push-header 'Authorization: ***'"),
+            ("--push-header @token", "--push-header '@token'"),
+            ("--push https://ann:abc@gate:1/x@y", "--push 'https://ann:***@gate:1/x@y'"),
+            ("--remote-write=http://abc@prom", "'--remote-write=http://abc:***@prom'"),
+        ] {
+            let words = typed.split(' ').map(str::to_owned).collect();
+            let shown: Vec<String> =
+                without_secrets(words).iter().map(|word| quoted(word)).collect();
+            assert_eq!(shown.join(" "), kept.replace("'@token'", "@token"), "{typed}");
+            assert!(!shown.concat().contains(":abc"));
+        }
+    }
 
     #[test]
     fn a_command_can_be_typed_again() {

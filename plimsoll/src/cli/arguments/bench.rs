@@ -9,16 +9,17 @@ use clap::{Args, Subcommand, ValueEnum};
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
-  plimsoll bench http://127.0.0.1:9999/                             64 connections, 10 s
-  plimsoll bench http://127.0.0.1:9999/ --rate 2000 --for 60s       2 000 requests a second
+  plimsoll bench http://127.0.0.1:9999/
+  plimsoll bench http://127.0.0.1:9999/ --rate 2000 --for 60s
   plimsoll bench http://127.0.0.1:9999/ --stages 0..500/30s,500/2m,500..0/30s
   plimsoll bench http://127.0.0.1:9999/ --find-limit --slo p99=50ms,errors=0.1%
   plimsoll bench -c plan.toml --report report.html --json result.json
-  plimsoll bench plan.jmx                                           a JMeter plan, as it is
+  plimsoll bench plan.jmx
   plimsoll bench compare before.json after.json
 
-Exit codes: 0 done, 1 nothing succeeded, 2 it was asked wrongly or nobody answers there,
-99 a threshold was missed, 130 ended by Ctrl-C (with the results so far).";
+Exit codes: 0 done, 1 nothing succeeded, 2 it was asked wrongly or nobody
+answers there, 99 a threshold was missed, 130 ended by Ctrl-C (with the results
+so far).";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
@@ -26,16 +27,16 @@ Examples:
   plimsoll bench compare before.json after.json --fail-if-worse && deploy";
 
 const MERGE_EXAMPLES: &str = "\
-Each process of a spread run writes a result with --json; this joins them exactly: a percentile of
-the whole, not a mean of percentiles.
+Each process of a spread run writes a result with --json; this joins them
+exactly: a percentile of the whole, not a mean of percentiles.
 
 Examples:
-  plimsoll bench http://web/ --rate 10000 --part 0/2 --start-at 12:00:00 --json a.json
-  plimsoll bench http://web/ --rate 10000 --part 1/2 --start-at 12:00:00 --json b.json
+  plimsoll bench http://web/ -r 9000 --start-at 12:00 --part 0/2 --json a.json
+  plimsoll bench http://web/ -r 9000 --start-at 12:00 --part 1/2 --json b.json
   plimsoll bench merge a.json b.json --json whole.json --report whole.html";
 
 /// `plimsoll bench`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_precedence_over_arg = true)]
 #[command(after_help = BENCH_EXAMPLES)]
 pub struct BenchArguments {
@@ -133,8 +134,9 @@ pub struct LoadArguments {
     #[arg(long, value_name = "FACTOR", requires = "replay")]
     pub speed: Option<String>,
 
-    /// Connections that ask as fast as they are answered (closed model); with a rate, the most
-    /// requests under way at once.
+    /// Connections that ask as fast as they are answered (closed model), or stages of them,
+    /// `0..64/30s,64/2m`; with a rate, the most that are in use at once. With --streams each has as
+    /// many users, and requests under way [default: 64, and 4096 with a rate].
     #[arg(long, value_name = "COUNT")]
     pub connections: Option<String>,
 
@@ -224,7 +226,8 @@ pub struct ConnectionArguments {
     #[arg(long, value_name = "VERSION")]
     pub http: Option<HttpArgument>,
 
-    /// Requests at once on each HTTP/2 connection [default: 1].
+    /// Requests at once on each HTTP/2 connection (needs --http 2): 8 connections of 8 streams have
+    /// 64 requests under way [default: 1].
     #[arg(long, value_name = "COUNT")]
     pub streams: Option<String>,
 
@@ -281,7 +284,9 @@ pub struct VerdictArguments {
     pub threshold: Vec<String>,
 
     /// Search the highest rate that holds --slo.
-    #[arg(long, requires = "slo", conflicts_with_all = ["rate", "stages", "replay"])]
+    #[arg(long, requires = "slo", conflicts_with_all = [
+        "rate", "stages", "replay", "requests", "threshold", "report", "plots", "junit", "part",
+    ])]
     pub find_limit: bool,
 
     /// The objective: `p99=50ms,errors=0.1%`. Without --find-limit the same as --threshold.
@@ -297,27 +302,11 @@ pub struct OutputArguments {
     #[arg(long)]
     pub name: Option<String>,
 
-    /// Write the whole result as JSON; `-` is standard output.
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    /// The files.
+    #[command(flatten)]
+    pub files: ResultArguments,
 
-    /// Write a report that any browser shows.
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-
-    /// Write the plots as pictures into this directory.
-    #[arg(long, value_name = "DIRECTORY")]
-    pub plots: Option<PathBuf>,
-
-    /// What pictures --plots writes.
-    #[arg(long, value_name = "FORMAT", default_value = "svg", requires = "plots")]
-    pub plot_format: PlotArgument,
-
-    /// Write checks and thresholds as JUnit XML.
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
-
-    /// Send figures each second to a Prometheus Pushgateway.
+    /// Send figures each second to a Prometheus Pushgateway (`https://USER:PASSWORD@HOST/` where it asks for them).
     #[arg(long, value_name = "URL")]
     pub push: Option<String>,
 
@@ -328,6 +317,14 @@ pub struct OutputArguments {
     /// A label of the figures that are sent; `job=NAME` names the job.
     #[arg(long, value_name = "NAME=VALUE")]
     pub push_label: Vec<String>,
+
+    /// A header of the requests that carry figures, as `X-Scope-OrgID: shop`; `@FILE` reads them from a file, which keeps a token secret.
+    #[arg(long, value_name = "HEADER")]
+    pub push_header: Vec<String>,
+
+    /// Trust these certificates (PEM) instead of the system's where figures are sent.
+    #[arg(long, value_name = "FILE")]
+    pub push_ca: Option<PathBuf>,
 
     /// Plain lines instead of the live view.
     #[arg(long)]
@@ -396,21 +393,26 @@ pub struct ShowArguments {
     pub output: ResultArguments,
 }
 
-/// What is made of a result that is there.
+/// What is made of a result.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Results")]
 pub struct ResultArguments {
-    /// Write it as JSON; `-` is standard output.
+    /// Write the whole result as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
     /// Write a report that any browser shows.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+
     /// Write the plots as pictures into this directory.
     #[arg(long, value_name = "DIRECTORY")]
     pub plots: Option<PathBuf>,
+
     /// What pictures --plots writes.
     #[arg(long, value_name = "FORMAT", default_value = "svg", requires = "plots")]
     pub plot_format: PlotArgument,
+
     /// Write checks and thresholds as JUnit XML.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,

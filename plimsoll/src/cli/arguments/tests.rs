@@ -89,3 +89,37 @@ fn help_leaves_no_command_unexplained() {
         }
     }
 }
+
+#[test]
+fn what_stands_below_the_help_fits_a_terminal() {
+    fn look(command: &clap::Command) {
+        let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in below.lines() {
+            assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+        }
+        command.get_subcommands().for_each(look);
+    }
+    look(Arguments::command().find_subcommand("bench").unwrap());
+}
+
+#[test]
+fn a_search_takes_no_option_that_it_would_not_heed() {
+    for option in [
+        "--rate 5",
+        "--stages 1/1s",
+        "--replay x",
+        "--requests 5",
+        "--threshold p99<1s",
+        "--report r.html",
+        "--plots p",
+        "--junit j.xml",
+        "--part 0/2",
+    ] {
+        let line = format!("plimsoll bench http://a/ --find-limit --slo p99=1s {option}");
+        let said = parse(&line).unwrap_err();
+        assert!(said.contains("cannot be used with"), "{option}: {said}");
+    }
+    let line =
+        "plimsoll bench http://a/ --find-limit --slo p99=1s --json x --for 2s --connections 9";
+    assert!(parse(line).is_ok());
+}

@@ -1,7 +1,8 @@
 //! The functions that templates of TOML plans and of the command line can call, with their names,
 //! the number of their arguments and what they give.
 
-use super::model::Function;
+use super::super::quantity::Refusal;
+use super::model::{Function, RANDOM_TEXT_MAX, Template};
 
 /// A function by its name.
 #[derive(Debug)]
@@ -110,6 +111,58 @@ pub(in crate::config) const FUNCTIONS: &[Named] = &[
     ),
     named("machine", Function::Machine, (0, 0), "machine()", "this machine's name"),
 ];
+
+/// Looks whether arguments that never change can be used: what a function can only refuse is told
+/// before the run. What changes is left to the run.
+///
+/// # Errors
+/// What is wrong with the first that cannot.
+pub(in crate::config) fn verify(named: &Named, arguments: &[Template]) -> Result<(), Refusal> {
+    let example = || format!("write it as in {{{{{}}}}}", named.example);
+    let whole = |text: &str| {
+        text.trim().parse::<i64>().map_err(|_| {
+            Refusal::new(format!("`{}`: `{text}` is no whole number", named.name)).remedy(example())
+        })
+    };
+    let constant = |place: usize| arguments.get(place).and_then(Template::constant);
+    match named.function {
+        Function::RandomInt => {
+            let from = constant(0).map(whole).transpose()?;
+            let to = constant(1).map(whole).transpose()?;
+            match (from, to) {
+                (Some(from), Some(to)) if from > to => Err(Refusal::new(format!(
+                    "`{}`: there is no number from {from} to {to}",
+                    named.name
+                ))
+                .remedy(format!("write {{{{random_int({to}, {from})}}}}"))),
+                _ => Ok(()),
+            }
+        }
+        Function::RandomText => {
+            let length = constant(0).map(whole).transpose()?;
+            if length.is_some_and(|length| !(0..=RANDOM_TEXT_MAX.cast_signed()).contains(&length)) {
+                let message = format!("`{}` makes 0 to {RANDOM_TEXT_MAX} characters", named.name);
+                return Err(Refusal::new(message).remedy(example()));
+            }
+            match constant(1) {
+                Some("") => {
+                    Err(Refusal::new(format!("`{}` has no characters to take", named.name))
+                        .remedy(example()))
+                }
+                _ => Ok(()),
+            }
+        }
+        Function::Sum => arguments
+            .iter()
+            .filter_map(Template::constant)
+            .try_for_each(|text| whole(text).map(drop)),
+        Function::Substring => [constant(1), constant(2)]
+            .into_iter()
+            .flatten()
+            .try_for_each(|text| whole(text).map(drop)),
+        _ => Ok(()),
+    }
+}
 
 /// How many arguments it takes, in words.
 pub(in crate::config) fn arity(named: &Named) -> String {

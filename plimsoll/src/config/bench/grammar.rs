@@ -74,14 +74,16 @@ raw_table! {
         replay: Option<PathBuf> = optional(PATH, "nothing is replayed"), r#""access.log""#;
         /// How much faster than recorded a replay goes.
         speed: f64 = setting(SPEED, 1.0), "2";
-        /// Users, each of whom begins again when it has finished: the closed model. May follow
-        /// stages, `"0..64/30s,64/2m"`. Beside a rate, the most iterations under way at once.
+        /// Connections, each with a user who begins again when it has finished: the closed model.
+        /// May follow stages, `"0..64/30s,64/2m"`. Beside a rate, the most that are in use at once.
+        /// With `streams`, each has as many users.
         connections: Option<Users> = optional(CONNECTIONS, "64, and 4096 beside a rate"), "64";
         /// Ends after about this many requests (closed model).
         requests: Option<u64> = optional(REQUESTS, "without bound"), "10000";
         /// How long the run lasts.
         r#for: Option<Duration> = optional(LASTING, "10s, or as the other keys say"), r#""60s""#;
-        /// A pause after each iteration: a time, or a range from which it is taken at random.
+        /// A pause after each iteration (closed model): a time, or a range from which it is taken at
+        /// random.
         think: Option<Pause> = optional(PAUSE, "none"), r#""1s..3s""#;
         /// Whether each iteration is made by a new user, without cookies and variables of the one
         /// before.
@@ -102,7 +104,8 @@ raw_table! {
         http: HttpVersion = setting(HTTP, HttpVersion::Auto), "2";
         /// Whether connections are used again.
         keep_alive: bool = setting(Flag, true), "false";
-        /// Requests at once on an HTTP/2 connection.
+        /// Requests at once on each HTTP/2 connection, so that there are `connections` times as many
+        /// users. More than one needs `http = 2`.
         streams: usize =
             setting(integer::<usize>(1, settings::STREAMS_MAX as u64), settings::STREAMS), "10";
         /// Most redirects that are followed.
@@ -148,13 +151,13 @@ raw_table! {
         stages: Option<Vec<Stage>> = optional(STAGES, "no stages"), r#""0..500/30s,500/2m""#;
         /// Arrivals at random around the rate.
         poisson: bool = setting(Flag, false), "true";
-        /// Users of the closed model; beside a rate, the most iterations at once.
+        /// Connections of the closed model; beside a rate, the most that are in use at once.
         connections: Option<Users> = optional(CONNECTIONS, "64, and 4096 beside a rate"), "64";
         /// Ends after about this many requests (closed model).
         requests: Option<u64> = optional(REQUESTS, "without bound"), "10000";
         /// How long the group goes on.
         r#for: Option<Duration> = optional(LASTING, "10s, or as the other keys say"), r#""60s""#;
-        /// A pause after each iteration.
+        /// A pause after each iteration (closed model).
         think: Option<Pause> = optional(PAUSE, "none"), r#""1s..3s""#;
         /// Whether each iteration is made by a new user.
         fresh_users: Option<bool> = optional(Flag, "`true` in the open model and where only the URL is asked, else `false`"), "true";

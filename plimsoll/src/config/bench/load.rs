@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::quantity::{self, Refusal, show_duration};
-use super::model::{Arrivals, Closed, Load, Open, Pause, Spacing, Stage, Template};
+use super::model::{Arrivals, Closed, Group, Load, Open, Pause, Spacing, Stage, Template};
 
 /// How long a run lasts unless said otherwise.
 pub(in crate::config) const LASTING: Duration = Duration::from_secs(10);
 /// Users of the closed model unless said otherwise: enough to keep a server of a few cores busy.
 pub(in crate::config) const CONNECTIONS: u64 = 64;
 /// Most iterations of the open model that are under way at once unless said otherwise.
-pub(in crate::config) const IN_FLIGHT_MAX: usize = 4096;
+pub const IN_FLIGHT_MAX: usize = 4096;
 /// Most users, and most iterations at once.
 pub(in crate::config) const CONNECTIONS_MAX: u64 = 1_000_000;
 /// Highest rate, per second.
@@ -421,6 +421,38 @@ pub(in crate::config) fn users(text: &str) -> Result<Users, Refusal> {
         Err(_) => Err(Refusal::new(format!("`{text}` is not a number of connections"))
             .remedy("write 64, or stages as in \"0..64/30s,64/2m\"")),
     }
+}
+
+/// What is wrong with a pause after each iteration of a load: by the clock, users would only be kept
+/// from the next.
+pub(in crate::config) fn idle_pause(load: &Load, voice: Voice) -> Option<Refusal> {
+    if matches!(load, Load::Closed(_)) {
+        return None;
+    }
+    let (think, remedy) = match voice {
+        Voice::Options => ("--think", "remove it, or write --connections instead of the rate"),
+        Voice::File => {
+            ("`think`", "remove it, or give it to steps of a scenario, between requests")
+        }
+    };
+    let message = format!("{think} is for a number of users; a rate begins requests by the clock");
+    Some(Refusal::new(message).remedy(remedy))
+}
+
+/// What is wrong with so many streams on each connection of the groups.
+pub(in crate::config) fn too_many_streams(groups: &[Group], streams: usize) -> Option<Refusal> {
+    let level = |group: &Group| match &group.load {
+        Load::Open(_) => 0.0,
+        Load::Closed(closed) => {
+            closed.stages.iter().map(|stage| stage.from.max(stage.to)).fold(0.0, f64::max)
+        }
+    };
+    let most = groups.iter().map(level).fold(0.0, f64::max);
+    if streams == 1 || most * streams as f64 <= CONNECTIONS_MAX as f64 {
+        return None;
+    }
+    let refusal = Refusal::new(format!("{most} connections of {streams} streams are too many"));
+    Some(refusal.remedy(format!("let their product be {CONNECTIONS_MAX} or less")))
 }
 
 fn too_many_users() -> Refusal {

@@ -18,5 +18,6 @@ mod tests;
 mod threshold;
 mod url;
 
+pub use load::IN_FLIGHT_MAX;
 pub use options::{BenchOptions, Prepared, from_options, over};
 pub use reference::{plan_reference, plan_schema};

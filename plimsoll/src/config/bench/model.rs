@@ -19,13 +19,15 @@ use std::time::Duration;
 
 use serde_json_path::JsonPath;
 
-pub use answer::{AllMatches, Check, Extraction, Finder, Source, Test};
+pub use answer::{AllMatches, Check, Extraction, Finder, GroupPart, Source, Test};
 pub use load::{Arrivals, Closed, Load, Open, Spacing, Stage};
 pub use step::{
     Choice, Message, MultipartContent, MultipartField, Pace, PaceScope, Pause, Request,
     RequestBody, ShareBound, Step,
 };
-pub use template::{Call, Comparison, Condition, Function, Pattern, Piece, Template};
+pub use template::{
+    Call, Comparison, Condition, Function, Pattern, Piece, RANDOM_TEXT_MAX, Template,
+};
 
 /// What `plimsoll bench` is to do.
 #[derive(Debug, Clone)]
@@ -191,7 +193,8 @@ pub struct HttpSettings {
     pub version: HttpVersion,
     /// Whether connections are used again.
     pub keep_alive: bool,
-    /// Requests at once on an HTTP/2 connection.
+    /// Requests at once on an HTTP/2 connection; at least 1, and 1 unless the version is
+    /// [`HttpVersion::Http2`].
     pub streams: usize,
     /// Most time to connect, TLS included.
     pub connect_timeout: Duration,

@@ -94,8 +94,10 @@ pub struct BenchOptions {
     pub expect_body: Option<String>,
     /// `--served-by`: a header, `json:$.path` or `none`.
     pub served_by: Option<String>,
-    /// `--threshold`, `--slo`: `p99<50ms,errors<0.1%`.
+    /// `--threshold`: `p99<50ms,errors<0.1%`.
     pub thresholds: Vec<String>,
+    /// `--slo`: more of them, `p99=50ms,errors=0.1%`.
+    pub slo: Option<String>,
     /// `--part`: `0/8` for the first of eight processes.
     pub part: Option<String>,
     /// `--seed`: repeats random choices.
@@ -113,6 +115,17 @@ pub struct Prepared {
     pub warnings: Vec<Warning>,
 }
 
+impl Prepared {
+    /// The plan, whose groups were given as connections, with the users that these have room for.
+    fn with_streams(mut self) -> Self {
+        let streams = self.plan.http.streams;
+        for group in &mut self.plan.groups {
+            group.load.multiply(streams);
+        }
+        self
+    }
+}
+
 /// The plan that options make.
 ///
 /// # Errors
@@ -127,6 +140,10 @@ pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
     let recording = plan::recording(options, &mut typed);
     let (steps, times) = request::steps(options, recording, &mut builder, &mut typed);
     let load = load(options, times, &mut typed);
+    let refusal = load.as_ref().and_then(|load| load::idle_pause(load, Voice::Options));
+    if let (Some(think), Some(refusal)) = (&options.think, refusal) {
+        typed.refuse("--think", Some(think), refusal);
+    }
     let mut plan = Plan {
         name: options.urls.first().cloned().unwrap_or_default(),
         source: "the command line".to_owned(),
@@ -146,7 +163,7 @@ pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
     if let Some(load) = load {
         plan.groups = vec![group("requests", load, steps)];
     }
-    typed.change(options, plan)
+    typed.change(options, plan).map(Prepared::with_streams)
 }
 
 /// A group of users that take no notice of cookies: without steps that build on each other there is
@@ -219,6 +236,9 @@ impl Typed {
             plan.name.clone_from(name);
         }
         apply_settings(options, &mut plan, &mut self);
+        if let Some(refusal) = load::too_many_streams(&plan.groups, plan.http.streams) {
+            self.refuse("--streams", options.streams.as_deref(), refusal);
+        }
         match self.errors.is_empty() {
             true => Ok(Prepared { plan, warnings: self.warnings }),
             false => Err(self.errors.into()),
@@ -320,13 +340,14 @@ fn apply_settings(options: &BenchOptions, plan: &mut Plan, typed: &mut Typed) {
     if let Some(served_by) = served_by {
         plan.served_by = served_by;
     }
-    for text in &options.thresholds {
+    let thresholds = options.thresholds.iter().map(|text| ("--threshold", text));
+    for (option, text) in thresholds.chain(options.slo.iter().map(|text| ("--slo", text))) {
         let labels = &plan.labels;
         let read = |text: &str| {
             let written = threshold::thresholds(text)?;
             written.into_iter().map(|written| threshold::labelled(written, labels)).collect()
         };
-        let read: Option<Vec<Threshold>> = typed.read("--threshold", Some(text), read);
+        let read: Option<Vec<Threshold>> = typed.read(option, Some(text), read);
         plan.thresholds.extend(read.into_iter().flatten());
     }
     let threads = whole(1, settings::THREADS_MAX as u64, 2);
@@ -349,10 +370,11 @@ fn apply_http(options: &BenchOptions, http: &mut HttpSettings, typed: &mut Typed
     let streams = whole(1, settings::STREAMS_MAX as u64, 10);
     if let Some(streams) = typed.read("--streams", options.streams.as_ref(), streams) {
         http.streams = streams as usize;
-        if http.version == HttpVersion::Http1 {
-            let refusal = Refusal::new("HTTP/1.1 has one request at once on a connection")
-                .remedy("remove --streams, or write --http 2");
-            typed.refuse("--streams", options.streams.as_deref(), refusal);
+    }
+    if let Some(refusal) = settings::lone_streams(http.version, http.streams, Voice::Options) {
+        match &options.streams {
+            Some(streams) => typed.refuse("--streams", Some(streams), refusal),
+            None => typed.refuse("--http", options.http.as_deref(), refusal),
         }
     }
     if let Some(time) = typed.read("--timeout", options.timeout.as_ref(), timeout) {

@@ -32,7 +32,7 @@ More to learn from is in [examples/bench](../examples/bench).
 
 - With `rate`, `stages` or `replay` the load is **open**: iterations begin by the clock, as visitors
   come, whatever became of earlier ones. Latency counts from the time at which a request should have
-  been sent. `connections` is then the most iterations at once.
+  been sent. `connections` is then the most that are in use at once.
 - Otherwise it is **closed**: so many `connections`, each of which asks again when it was answered.
 - An iteration is one of the `[[request]]` and `[[scenario]]` entries, picked by weight; without any it
   is one `GET` of the `url`.
@@ -62,6 +62,45 @@ Arguments are texts in quotes, numbers, variables, or further calls: `{{pick('a'
 | --- | --- | --- |
 ";
 
+const FLOW: &str = "
+## Loops and conditions
+
+A step with `when` is done only if that holds: `\"{{count}} > 0\"`, `\"{{state}} != 'done'\"`,
+`\"{{name}} =~ [a-z]+\"` for a regular expression that the whole value matches, `\"{{flag}}\"` for a value
+that is `true`, `\"succeeded\"` or `\"failed\"` for the user's last request. Two values that are numbers
+compare as numbers. In a list of conditions all must hold.
+
+With `repeat` a step is done several times; `when` is asked in each round, so that it ends a loop too:
+
+```toml
+[[scenario.step]]
+path = \"/jobs/{{id}}\"
+extract = { state = \"$.state\" }
+repeat = 20
+when = \"{{state}} != 'done'\"
+think = \"500ms\"
+```
+
+With `each` a step is done once for each value that an earlier step extracted with `all`. What holds
+`[[scenario.step.step]]` does those in its place:
+
+```toml
+[[scenario.step]]
+path = \"/orders\"
+extract = { order = { json = \"$[*].id\", all = true } }
+
+[[scenario.step]]
+each = \"order\"
+when = \"{{order_count}} < 100\"
+
+[[scenario.step.step]]
+path = \"/orders/{{order}}\"
+
+[[scenario.step.step]]
+path = \"/orders/{{order}}/items\"
+```
+";
+
 /// `docs/bench-plan.md`: templates with their functions, then every table with its keys.
 pub fn plan_reference() -> String {
     let mut opening = OPENING.to_owned();
@@ -70,6 +109,7 @@ pub fn plan_reference() -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(opening, "| `{{{{{example}}}}}` | {takes} | {gives} |");
     }
+    opening.push_str(FLOW);
     opening.push('\n');
     reference::of_tables(&opening, &grammar::tables())
 }

@@ -22,6 +22,8 @@ use line::{Format, Row};
 
 /// Longest line that is read; what is longer is cut, and likely not a line of a log.
 const LINE_BYTES: u64 = 64 * 1024;
+/// Most times so much of one line that is passed over: 64 MiB; what has no lines has no end either.
+const SKIPPED_MAX: usize = 1024;
 /// Most lines.
 const LINES_MAX: usize = 20_000_000;
 /// Longest recording: 30 days.
@@ -75,13 +77,18 @@ pub(in crate::config) fn read(path: &Path, written: &Path) -> Result<Recording, 
     let mut names = Names::default();
     let mut format: Option<Format> = None;
     while let Some(line) = lines.next().map_err(|error| failed(&error))? {
+        // Some programs mark the beginning of UTF-8.
+        let line = match lines.number {
+            1 => line.trim_start_matches('\u{feff}'),
+            _ => &line,
+        };
         if line.trim().is_empty() {
             continue;
         }
         let format = match &format {
             Some(format) => format,
             None => {
-                let (found, is_heading) = Format::of(&line, &name)?;
+                let (found, is_heading) = Format::of(line, &name)?;
                 let found = format.insert(found);
                 if is_heading {
                     continue;
@@ -89,13 +96,13 @@ pub(in crate::config) fn read(path: &Path, written: &Path) -> Result<Recording, 
                 found
             }
         };
-        match format.row(&line, &mut names) {
+        match format.row(line, &mut names) {
             Some(row) if recording.rows.len() < LINES_MAX => recording.rows.push(row),
             Some(_) => {
                 return Err(Refusal::new(format!("{name} has more than {LINES_MAX} lines"))
                     .remedy("take a part of it"));
             }
-            None if format.is_strict() => return Err(unreadable(&name, lines.number, &line)),
+            None if format.is_strict() => return Err(unreadable(&name, lines.number, line)),
             None => recording.unread_line(lines.number),
         }
     }
@@ -133,9 +140,9 @@ impl Recording {
         Ok(self)
     }
 
-    /// Whether it tells what was asked for.
+    /// Whether it tells what was asked for, be it of a part of the requests.
     pub(in crate::config) fn has_targets(&self) -> bool {
-        self.rows.iter().all(|row| row.request.is_some())
+        self.rows.iter().any(|row| row.request.is_some())
     }
 
     /// The arrivals at `speed` times the recorded pace; with what each asked for if `with_targets`.
@@ -152,7 +159,17 @@ impl Recording {
             );
             doubts.push(Refusal::new(message).remedy("they are left out"));
         }
+        let total = rows.len();
+        let rows: Vec<Row> =
+            rows.into_iter().filter(|row| !with_targets || row.request.is_some()).collect();
         let all = rows.len();
+        if all < total {
+            let message = format!(
+                "{} of {total} lines of {name} name no path that was asked for",
+                total - all
+            );
+            doubts.push(Refusal::new(message).remedy("they are left out"));
+        }
         let is_kept = |row: &Row| {
             let method = row.request.as_ref().map(|(method, _)| &**method);
             !with_targets || method.is_some_and(|method| REPEATABLE.contains(&method))
@@ -269,13 +286,14 @@ impl Lines {
 
     /// Passes over the rest of a line.
     fn skip_line(&mut self) -> std::io::Result<()> {
-        loop {
+        for _ in 0..SKIPPED_MAX {
             let mut rest = Vec::new();
             let read = (&mut self.reader).take(LINE_BYTES).read_until(b'\n', &mut rest)?;
             if read == 0 || rest.last() == Some(&b'\n') {
                 return Ok(());
             }
         }
+        Err(std::io::Error::other(format!("line {} has no end", self.number)))
     }
 }
 

@@ -5,11 +5,14 @@
 //! settings that are sound. What is built from a file with problems is thrown away by the caller.
 
 mod check;
+mod condition;
 mod data;
 mod group;
 mod request;
+mod step;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::kind::{Item, Named};
@@ -18,9 +21,9 @@ use super::super::quantity::Refusal;
 use super::super::reader::{Reader, Where};
 use super::super::table::Setting;
 use super::builder::Builder;
-use super::load::{Key, Keys};
+use super::load::{Key, Keys, Voice};
 use super::model::{
-    FeedIndex, Group, HttpSettings, Part, Pause, Plan, Slot, Template, Threshold, Tls,
+    FeedIndex, Group, HttpSettings, HttpVersion, Part, Pause, Plan, Slot, Template, Threshold, Tls,
 };
 use super::options::{complete, tls_contradictions};
 use super::replay::Recording;
@@ -42,6 +45,8 @@ pub(super) struct Overrides {
     pub(super) headers: Vec<(String, String)>,
     /// The pause after each iteration.
     pub(super) think: Option<Pause>,
+    /// Which HTTP.
+    pub(super) http: Option<HttpVersion>,
     /// Redirects.
     pub(super) redirects: Option<u32>,
     /// Values of variables.
@@ -79,6 +84,7 @@ pub(super) fn plan(
         common_uses: Uses::default(),
         redirects_max: 0,
         feeds: Vec::new(),
+        lists: BTreeSet::new(),
         refused: Vec::new(),
     };
     resolver.names(top);
@@ -125,6 +131,8 @@ struct Resolver<'a, 'r> {
     redirects_max: u32,
     /// The variables that each feed sets.
     feeds: Vec<(FeedIndex, Vec<Slot>)>,
+    /// Variables of which all matches are kept.
+    lists: BTreeSet<String>,
     refused: Vec<Refused>,
 }
 
@@ -267,8 +275,15 @@ impl Resolver<'_, '_> {
             };
             self.refuse(&at.clone(), refusal);
         }
+        let version = self.overrides.http.unwrap_or(top.http.value);
+        // That of the command line is checked with its other options.
+        let is_own = self.overrides.http.is_none() && top.http.is_sound();
+        let refusal = settings::lone_streams(version, top.streams.value, Voice::File);
+        if let Some(refusal) = refusal.filter(|_| is_own) {
+            self.refuse(&top.streams.at.clone(), refusal);
+        }
         HttpSettings {
-            version: top.http.value,
+            version,
             keep_alive: top.keep_alive.value,
             streams: top.streams.value,
             connect_timeout: top.connect_timeout.value,

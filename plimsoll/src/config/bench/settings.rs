@@ -8,6 +8,7 @@ use serde_json_path::JsonPath;
 use super::super::problem::nearest;
 use super::super::quantity::Refusal;
 use super::super::text;
+use super::load::Voice;
 use super::model::{Check, Finder, HttpVersion, Part, ServedBy, Source, Test};
 
 /// Most time from sending to the end of the answer unless said otherwise.
@@ -31,6 +32,23 @@ const PARTS_MAX: u32 = 10_000;
 
 /// Methods of RFC 9110 section 9 and RFC 5789, to find what was mistyped.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
+
+/// What is wrong with several requests at once on connections that may not speak HTTP/2: how many
+/// connections there are would depend on what the server chooses.
+pub(in crate::config) fn lone_streams(
+    version: HttpVersion,
+    streams: usize,
+    voice: Voice,
+) -> Option<Refusal> {
+    if streams == 1 || version == HttpVersion::Http2 {
+        return None;
+    }
+    let refusal = Refusal::new("only HTTP/2 has several requests at once on a connection");
+    Some(match voice {
+        Voice::Options => refusal.remedy("add --http 2, or remove --streams"),
+        Voice::File => refusal.remedy("add http = 2, or remove `streams`"),
+    })
+}
 
 /// A method, in capitals.
 pub(in crate::config) fn method(text: &str) -> Result<String, Refusal> {

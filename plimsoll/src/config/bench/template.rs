@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use super::super::problem::{join_or, nearest};
 use super::super::quantity::Refusal;
 use super::builder::Builder;
-use super::functions::{FUNCTIONS, Named, arity};
+use super::functions::{self, FUNCTIONS, Named, arity};
 use super::model::{Call, Function, Piece, Slot, Template};
 
 /// Deepest nesting of calls.
@@ -211,6 +211,7 @@ impl<'a> Hole<'a> {
                 Refusal::new(message).remedy(format!("write it as in {{{{{}}}}}", named.example))
             );
         }
+        functions::verify(named, &arguments)?;
         self.uses.any |= named.function == Function::VariableByName;
         let (function, id) = (named.function, self.builder.call());
         Ok(Piece::Call(Box::new(Call { function, arguments, store: None, id })))

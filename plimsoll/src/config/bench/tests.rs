@@ -2,6 +2,7 @@
 //! `NAME.toml` and `NAME.expected` under `tests/fixtures/bench`. `UPDATE_EXPECT=1` writes what is
 //! said now into the expectations; read the difference before committing it.
 
+mod damage;
 mod documents;
 mod fixtures;
 mod plans;

@@ -176,20 +176,7 @@ mod tests {
 
     #[test]
     fn every_word_leads_to_a_key_and_is_none() {
-        let tables = super::super::tables();
-        let mut seen = std::collections::BTreeSet::new();
-        for (path, words, meaning) in WORDS {
-            let table = tables.iter().find(|table| table.path == *path).expect(path);
-            let has = |key: &str| table.fields.iter().any(|field| field.key == key);
-            if let Key(key) = meaning {
-                assert!(has(key), "{path} has no {key}");
-            }
-            for word in *words {
-                assert!(word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
-                assert!(!has(word), "{path}.{word} is a key");
-                assert!(seen.insert((path, word)), "{path}.{word} stands twice");
-            }
-        }
+        crate::config::tests::words::lead_to_keys(WORDS, &super::super::tables());
     }
 
     #[test]

@@ -38,17 +38,21 @@ fn difference(expected: &str, said: &str) -> String {
     }
 }
 
-#[test]
-fn every_mistake_has_its_message() {
-    let directory = root("tests/fixtures/config");
+/// Compares what `messages` says of each `NAME.toml` of a directory with `NAME.expected`. There are
+/// at least so many.
+pub(in crate::config) fn compare(
+    directory: &Path,
+    least: usize,
+    messages: impl Fn(&str, &str) -> String,
+) {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut names: Vec<String> = std::fs::read_dir(&directory)
+    let mut names: Vec<String> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".toml"))
         .collect();
     names.sort();
-    assert!(names.len() >= 50, "only {} fixtures", names.len());
+    assert!(names.len() >= least, "only {} fixtures", names.len());
     let mut failures = String::new();
     for name in &names {
         let text = std::fs::read_to_string(directory.join(name)).unwrap();
@@ -69,4 +73,9 @@ fn every_mistake_has_its_message() {
         failures.is_empty(),
         "messages differ (- expected, + said); UPDATE_EXPECT=1 accepts them\n{failures}"
     );
+}
+
+#[test]
+fn every_mistake_has_its_message() {
+    compare(&root("tests/fixtures/config"), 50, messages);
 }

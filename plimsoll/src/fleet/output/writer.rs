@@ -58,8 +58,9 @@ impl Terminal {
 
     /// Whether names are to be coloured: on terminals, unless `NO_COLOR` is set.
     pub fn own_has_colours() -> bool {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        !refused && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+        crate::log::may_colour()
+            && std::io::stdout().is_terminal()
+            && std::io::stderr().is_terminal()
     }
 }
 

@@ -154,3 +154,13 @@ fn the_level_is_that_of_its_stage() {
         assert_eq!(curve.level(Duration::from_secs(second)), level);
     }
 }
+
+#[test]
+fn those_that_belong_together_are_in_one_share() {
+    let shares = (0..4).map(|index| Share { index, of: 4 }.members(58, 10).collect::<Vec<_>>());
+    let shares: Vec<_> = shares.collect();
+    assert_eq!(shares[1], (10..20).chain(50..58).collect::<Vec<_>>());
+    assert_eq!(shares.iter().map(Vec::len).collect::<Vec<_>>(), [20, 18, 10, 10]);
+    let one = Share { index: 1, of: 3 };
+    assert_eq!(one.members(8, 1).collect::<Vec<_>>(), [1, 4, 7]);
+}

@@ -5,7 +5,7 @@
 //! forgotten unless somebody wants them. A small answer costs one read and one look at the clock.
 //!
 //! Invariants: [`Answer::reusable`] is told only where the answer was framed, nothing came after it
-//! and the request was sent whole; anything else leaves the connection to be dropped. Deadlines are
+//! and the request was sent whole and did not say that it is the last; anything else leaves the connection to be dropped. Deadlines are
 //! looked at only while nothing comes.
 //!
 //! Left out: pipelining; connecting and keeping connections (see `engine`); rendering (see
@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::message::Message;
 use super::transport::Transport;
-use super::{BODY_KEPT_MAX, Reply, Timings, Trouble, Wanted};
+use super::{BODY_KEPT_MAX, Reply, Timings, Traffic, Trouble, Wanted, tls};
 use crate::load::tally::Failure;
 use crate::net::Deadline;
 
@@ -52,6 +52,8 @@ pub type Look<'a> = &'a mut dyn FnMut(&ResponseHead, &[u8]);
 pub struct Terms<'a> {
     /// What of the answer is kept.
     pub wanted: Wanted,
+    /// Host and port, for messages.
+    pub authority: &'a str,
     /// Looks at the head.
     pub look: Option<Look<'a>>,
     /// Ends the wait; set by the caller.
@@ -112,17 +114,23 @@ impl From<Answer> for Reply {
 #[derive(Debug)]
 pub struct Connection {
     transport: Transport,
+    lost: Traffic,
 }
 
 impl Connection {
     /// Over a connection that was just made.
     pub fn new(transport: Transport) -> Self {
-        Self { transport }
+        Self { transport, lost: Traffic::default() }
     }
 
     /// Whether nothing has come since the last answer, not even the end.
     pub fn is_quiet(&self) -> bool {
         self.transport.socket().is_quiet()
+    }
+
+    /// What was carried of an exchange that failed.
+    pub fn lost(&self) -> Traffic {
+        self.lost
     }
 
     /// Sends a request and reads its answer. After an error, and after an answer that is not
@@ -152,7 +160,11 @@ impl Connection {
             kept: None,
         };
         let transport = &mut self.transport;
-        poll_fn(|context| exchange.poll(context, transport, &mut terms)).await?;
+        let outcome = poll_fn(|context| exchange.poll(context, transport, &mut terms)).await;
+        if let Err(trouble) = outcome {
+            self.lost = Traffic { sent: exchange.written as u64, received: exchange.received };
+            return Err(trouble);
+        }
         let first_byte = exchange.first_byte.unwrap_or(terms.sent);
         let done = match exchange.stage {
             Stage::Done(at) => at,
@@ -166,6 +178,7 @@ impl Connection {
             body_length: exchange.body_length,
             reusable: exchange.persistent
                 && !exchange.extra
+                && !message.is_last
                 && exchange.written == message.bytes.len(),
             kept: exchange.kept,
         })
@@ -215,6 +228,10 @@ impl Exchange<'_> {
             }
             match read(transport, context, &mut scratch.buffer) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(self.end()),
+                // TLS that was not ended as it should be: what had no end may not be whole.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Err(self.cut()));
+                }
                 Poll::Ready(Ok(count)) => {
                     self.received += count as u64;
                     let taken = self.take(&mut scratch, count, &mut terms.look);
@@ -224,7 +241,7 @@ impl Exchange<'_> {
                         Err(reject) => return Poll::Ready(Err(protocol(&reject))),
                     }
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(&error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(&error, terms))),
                 Poll::Pending if terms.deadline.poll(context).is_ready() => {
                     return Poll::Ready(Err(self.late()));
                 }
@@ -350,6 +367,11 @@ impl Exchange<'_> {
             self.stage = Stage::Done(Instant::now());
             return Ok(());
         }
+        Err(self.cut())
+    }
+
+    /// The server sends no more, though more is missing.
+    fn cut(&self) -> Trouble {
         let detail = match (&self.stage, self.received) {
             (Stage::Head, 0) => "the connection was closed before an answer came".to_owned(),
             (Stage::Head, _) => "the connection was closed within an answer's head".to_owned(),
@@ -358,10 +380,13 @@ impl Exchange<'_> {
                 self.body_length
             ),
         };
-        Err(self.trouble(Failure::Closed, detail))
+        self.trouble(Failure::Closed, detail)
     }
 
-    fn broken(&self, error: &io::Error) -> Trouble {
+    fn broken(&self, error: &io::Error, terms: &Terms<'_>) -> Trouble {
+        if let Some(trouble) = tls::trouble_of(error, terms.authority) {
+            return trouble;
+        }
         self.trouble(Failure::Closed, format!("the connection broke: {error}"))
     }
 

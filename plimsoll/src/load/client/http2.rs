@@ -9,7 +9,8 @@
 //! - Windows are so large, and given back so early, that the server is slowed down by the network
 //!   alone.
 //! - An exchange that is dropped resets its stream and leaves the connection usable.
-//! - Bytes that are reported add up to what the connection carried (see `ledger`).
+//! - Bytes that are reported, with answers and of failed exchanges, add up to what the connection
+//!   carried (see `ledger`).
 //!
 //! Left out: server push (refused), priorities, extended CONNECT, trailers (read and forgotten).
 
@@ -30,9 +31,9 @@ use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 
-use super::ledger::{Ledger, Metered};
+use super::ledger::{Bodies, Ledger, Metered};
 use super::transport::Transport;
-use super::{BODY_KEPT_MAX, Origin, Outgoing, Reply, Timings, Trouble, Wanted, fields};
+use super::{BODY_KEPT_MAX, Origin, Outgoing, Reply, Timings, Traffic, Trouble, Wanted, fields};
 use crate::net;
 
 use turns::{Turn, Turns};
@@ -145,6 +146,12 @@ impl Connection {
         self.streams_max.min(self.requests.current_max_send_streams())
     }
 
+    /// What was carried that no exchange has told, to be asked for once an exchange failed or was
+    /// given up: its own, and frames of the connection.
+    pub fn lost(&self) -> Traffic {
+        self.state.ledger.overhead()
+    }
+
     /// Sends a request, waits for the whole answer. May be called again before it has ended.
     /// Dropping the future gives the exchange up.
     ///
@@ -162,14 +169,16 @@ impl Connection {
             .clone()
             .send_request(head, !has_body)
             .map_err(|error| words::trouble(&error, &self.state, true))?;
-        let answer = receive(&self.state, response, wanted);
+        let bodies = Bodies::new(&self.state.ledger);
+        let answer = receive(&self.state, &bodies, response, wanted);
         let answer = if has_body {
-            alongside(upload(&self.state, stream, outgoing.body.clone()), answer).await
+            alongside(upload(&bodies, stream, outgoing.body.clone()), answer).await
         } else {
             answer.await
         };
         let answer = answer.map_err(|error| self.trouble(&error))?;
-        let (overhead_sent, overhead_received) = self.state.ledger.overhead();
+        bodies.settle();
+        let overhead = self.state.ledger.overhead();
         Ok(Reply {
             status: answer.status,
             reason: String::new(),
@@ -177,8 +186,8 @@ impl Connection {
             body: answer.body,
             body_length: answer.body_length,
             timings: Timings { sent, first_byte: answer.first_byte, done: Instant::now() },
-            bytes_sent: outgoing.body.len() as u64 + overhead_sent,
-            bytes_received: answer.body_length + overhead_received,
+            bytes_sent: outgoing.body.len() as u64 + overhead.sent,
+            bytes_received: answer.body_length + overhead.received,
         })
     }
 
@@ -217,6 +226,7 @@ struct Answer {
 
 async fn receive(
     state: &State,
+    bodies: &Bodies<'_>,
     response: ResponseFuture,
     wanted: Wanted,
 ) -> Result<Answer, h2::Error> {
@@ -231,7 +241,7 @@ async fn receive(
         first_byte,
     };
     while let Some(piece) = next_piece(&mut stream).await? {
-        state.ledger.claim_received(piece.len());
+        bodies.claim_received(piece.len());
         answer.body_length += piece.len() as u64;
         if wanted.body {
             let room = BODY_KEPT_MAX - answer.body.len();
@@ -255,7 +265,7 @@ async fn next_piece(stream: &mut RecvStream) -> Result<Option<Bytes>, h2::Error>
 
 /// Sends a body as fast as the server gives room for it.
 async fn upload(
-    state: &State,
+    bodies: &Bodies<'_>,
     mut stream: SendStream<Bytes>,
     mut body: Bytes,
 ) -> Result<(), h2::Error> {
@@ -266,7 +276,7 @@ async fn upload(
             return Ok(());
         };
         let piece = body.split_to(room?.min(body.len()));
-        state.ledger.claim_sent(piece.len());
+        bodies.claim_sent(piece.len());
         stream.send_data(piece, body.is_empty())?;
     }
     Ok(())

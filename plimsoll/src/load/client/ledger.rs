@@ -6,6 +6,8 @@
 //! single one are exact in its body only. Over WebSockets, one exchange follows another, and what
 //! was carried since the last is told with the next.
 //!
+//! What an exchange without an answer has claimed is given back, and told with its failure.
+//!
 //! Invariants: nothing is told twice, but for bodies that were on their way to another exchange when
 //! one ended: those are taken back from what the next are told with. TLS's own framing is left out.
 
@@ -17,12 +19,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Traffic;
 use super::transport::Transport;
 
 /// Bytes of one direction.
 #[derive(Debug, Default)]
 struct Direction {
-    /// Carried by the connection. Written by the transport.
+    /// Traffic by the connection. Written by the transport.
     carried: Cell<u64>,
     /// Told with an exchange, or about to be. Written by exchanges.
     claimed: Cell<u64>,
@@ -37,6 +40,10 @@ impl Direction {
         self.claimed.set(self.claimed.get() + bytes);
     }
 
+    fn give_back(&self, bytes: u64) {
+        self.claimed.set(self.claimed.get().saturating_sub(bytes));
+    }
+
     /// Claims what nobody has claimed.
     fn claim_rest(&self) -> u64 {
         let rest = self.carried.get().saturating_sub(self.claimed.get());
@@ -47,25 +54,54 @@ impl Direction {
 
 /// The bytes of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub struct Ledger {
     sent: Direction,
     received: Direction,
 }
 
 impl Ledger {
-    /// Some of a request's body goes out.
+    /// What is told with the exchange that ends now besides its bodies.
+    pub fn overhead(&self) -> Traffic {
+        Traffic { sent: self.sent.claim_rest(), received: self.received.claim_rest() }
+    }
+}
+
+/// The bodies of one exchange, given back to the ledger unless the exchange is answered.
+#[derive(Debug)]
+pub(super) struct Bodies<'a> {
+    ledger: &'a Ledger,
+    sent: Cell<u64>,
+    received: Cell<u64>,
+}
+
+impl<'a> Bodies<'a> {
+    pub(super) fn new(ledger: &'a Ledger) -> Self {
+        Self { ledger, sent: Cell::new(0), received: Cell::new(0) }
+    }
+
+    /// Some of the request's body goes out.
     pub(super) fn claim_sent(&self, bytes: usize) {
-        self.sent.claim(bytes as u64);
+        self.sent.set(self.sent.get() + bytes as u64);
+        self.ledger.sent.claim(bytes as u64);
     }
 
-    /// Some of an answer's body came in.
+    /// Some of the answer's body came in.
     pub(super) fn claim_received(&self, bytes: usize) {
-        self.received.claim(bytes as u64);
+        self.received.set(self.received.get() + bytes as u64);
+        self.ledger.received.claim(bytes as u64);
     }
 
-    /// What is told with the exchange that ends now besides its bodies: sent and received.
-    pub(super) fn overhead(&self) -> (u64, u64) {
-        (self.sent.claim_rest(), self.received.claim_rest())
+    /// The exchange is answered: its bodies are told with it.
+    pub(super) fn settle(self) {
+        self.sent.set(0);
+        self.received.set(0);
+    }
+}
+
+impl Drop for Bodies<'_> {
+    fn drop(&mut self) {
+        self.ledger.sent.give_back(self.sent.get());
+        self.ledger.received.give_back(self.received.get());
     }
 }
 

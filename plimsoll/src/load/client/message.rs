@@ -1,11 +1,15 @@
 //! A request of HTTP/1.1 as the bytes that are sent.
 //!
 //! Framing is the client's: `Host`, `Content-Length` and `Connection` are written here, and what a
-//! plan says of the length gives way to the truth. A plan's own `Host` and `Connection` stay.
+//! plan says of the length or of codings on the way gives way to the truth. A plan's own `Host` and
+//! `Connection` stay.
 
 use http1::{HeadWriter, Method, RequestContext, Unsafe, Version};
 
 use super::Outgoing;
+
+/// Fields that only the client can know.
+const LEFT_OUT: [&str; 2] = ["Content-Length", "Transfer-Encoding"];
 
 /// A request, ready to be sent any number of times.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +18,8 @@ pub struct Message {
     pub bytes: Vec<u8>,
     /// What of it decides how its answer is framed.
     pub context: RequestContext,
+    /// Whether it says that it is the last on its connection.
+    pub is_last: bool,
 }
 
 impl Message {
@@ -22,7 +28,7 @@ impl Message {
     /// # Errors
     /// When a part of it would break the message.
     pub fn new(outgoing: &Outgoing, keep_alive: bool) -> Result<Self, Unsafe> {
-        let mut message = Self { bytes: Vec::new(), context: RequestContext::default() };
+        let mut message = Self::default();
         message.render(outgoing, keep_alive)?;
         Ok(message)
     }
@@ -40,6 +46,7 @@ impl Message {
         let mut head = HeadWriter::request(&mut self.bytes, method, target, Version::Http11)?;
         let has =
             |name: &str| outgoing.headers.iter().any(|header| header.0.eq_ignore_ascii_case(name));
+        self.is_last = !keep_alive || outgoing.headers.iter().any(closes);
         if !has("Host") {
             head.header("Host", outgoing.origin.authority.as_bytes())?;
         }
@@ -47,7 +54,7 @@ impl Message {
             head.header("Connection", b"close")?;
         }
         for (name, value) in &outgoing.headers {
-            if !name.eq_ignore_ascii_case("Content-Length") {
+            if !LEFT_OUT.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)) {
                 head.header(name, value.as_bytes())?;
             }
         }
@@ -60,6 +67,12 @@ impl Message {
         self.bytes.extend_from_slice(&outgoing.body);
         Ok(())
     }
+}
+
+/// Whether a header asks for the connection to be closed (RFC 9112 §9.6).
+fn closes((name, value): &(String, String)) -> bool {
+    name.eq_ignore_ascii_case("Connection")
+        && value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
 #[cfg(test)]
@@ -97,7 +110,11 @@ mod tests {
                 "GET /b?c HTTP/1.1\r\nConnection: close\r\nhost: b\r\nA: é\r\n\r\n",
             ),
             (
-                outgoing("POST", &[("content-length", "9")], b"abc"),
+                outgoing(
+                    "POST",
+                    &[("content-length", "9"), ("Transfer-Encoding", "chunked")],
+                    b"abc",
+                ),
                 true,
                 "POST /b?c HTTP/1.1\r\nHost: a.example:81\r\nContent-Length: 3\r\n\r\nabc",
             ),
@@ -109,6 +126,20 @@ mod tests {
         ] {
             let message = Message::new(&request, keep_alive).unwrap();
             assert_eq!(String::from_utf8(message.bytes).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_message_knows_whether_it_is_the_last() {
+        for (value, keep_alive, is_last) in [
+            ("keep-alive", true, false),
+            ("upgrade, Close", true, true),
+            ("closed", true, false),
+            ("keep-alive", false, true),
+        ] {
+            let request = outgoing("GET", &[("connection", value)], b"");
+            let message = Message::new(&request, keep_alive).unwrap();
+            assert_eq!(message.is_last, is_last, "{value}");
         }
     }
 

@@ -6,7 +6,7 @@ pub mod dial;
 mod fields;
 pub mod http1;
 pub mod http2;
-mod ledger;
+pub mod ledger;
 pub mod message;
 #[cfg(test)]
 pub(in crate::load) mod peers;
@@ -89,6 +89,15 @@ pub struct Reply {
     pub bytes_sent: u64,
     /// Bytes received, heads included.
     pub bytes_received: u64,
+}
+
+/// Bytes of an exchange that has no answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sent, heads included.
+    pub sent: u64,
+    /// Received, heads included.
+    pub received: u64,
 }
 
 /// When an exchange did what.

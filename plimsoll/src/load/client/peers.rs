@@ -27,7 +27,7 @@ pub(in crate::load) fn settings() -> HttpSettings {
     HttpSettings {
         version: HttpVersion::Auto,
         keep_alive: true,
-        streams: 100,
+        streams: 1,
         connect_timeout: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
         unix: None,

@@ -15,6 +15,7 @@ mod words;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
@@ -26,7 +27,6 @@ use super::dial::Purpose;
 use super::{Origin, Trouble};
 use crate::config::bench::model::{HttpVersion, Tls};
 use crate::load::tally::Failure;
-use crate::net::Stream;
 
 pub use words::trouble_of;
 
@@ -228,12 +228,12 @@ impl Config {
     ///
     /// # Errors
     /// What the server or its certificate was refused for.
-    pub(super) async fn agree(
+    pub(in crate::load) async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: Stream,
+        stream: S,
         origin: &Origin,
         purpose: Purpose,
-    ) -> Result<TlsStream<Stream>, Trouble> {
+    ) -> Result<TlsStream<S>, Trouble> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => ServerName::try_from(origin.host.clone()).map_err(|_| {

@@ -3,21 +3,24 @@
 //! The protocol is tungstenite's; here are its bounds, its troubles in words, and what is measured.
 //!
 //! Invariants:
-//! - Pings are answered while an exchange waits; messages that come unasked stay where they are and
-//!   count as replies of the next exchange.
+//! - Pings are answered while an exchange waits, and between exchanges while somebody attends to the
+//!   connection. Messages that come unasked count as replies of the next exchange; beyond a bound
+//!   they stay where they are, and what comes after them, too.
 //! - A connection that is dropped says goodbye (close code 1000) if that does not have to wait.
-//! - Bytes that are reported add up to what the connection carried; those of opening it are told
-//!   with the first message.
+//! - Bytes that are reported, with answers and of failed exchanges, add up to what the connection
+//!   carried; those of opening it are told with the first message.
 //!
-//! Left out: extensions (compression is not offered), WebSockets over HTTP/2 (RFC 8441), answering
-//! pings while a user pauses.
+//! Left out: extensions (compression is not offered), WebSockets over HTTP/2 (RFC 8441).
 
 #[cfg(test)]
 mod tests;
 mod words;
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -33,7 +36,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::ledger::{Ledger, Metered};
 use super::transport::Transport;
-use super::{BODY_KEPT_MAX, Origin, Reply, Timings, Trouble, fields};
+use super::{BODY_KEPT_MAX, Origin, Reply, Timings, Traffic, Trouble, fields};
 use crate::load::tally::Failure;
 
 /// Most bytes of a message that comes in, in one frame or several.
@@ -42,6 +45,10 @@ const MESSAGE_MAX: usize = 16 << 20;
 const READ_BUFFER: usize = 16 << 10;
 /// Bytes that are collected before they are written.
 const WRITE_BUFFER: usize = 16 << 10;
+/// Most messages that came unasked and are kept.
+const UNASKED_MAX: usize = 256;
+/// Bytes of such messages from which on no more are read.
+const UNASKED_BYTES_MAX: usize = 1 << 20;
 /// The status that opens a WebSocket.
 const SWITCHING_PROTOCOLS: u16 = 101;
 
@@ -81,24 +88,29 @@ pub struct Connection {
     stream: WebSocketStream<Metered>,
     authority: String,
     ledger: Rc<Ledger>,
+    /// What came while no exchange waited, and whether it is text.
+    unasked: VecDeque<(Bytes, bool)>,
+    /// Why the connection ended, if it did then.
+    ended: Option<Trouble>,
 }
 
 impl Connection {
     /// Opens a WebSocket at a target (path and query) over a connection that was made for messages.
     /// A field `Sec-WebSocket-Protocol` among the headers asks for a subprotocol, which the server
-    /// must then agree on. Must be called within `net::run`.
+    /// must then agree on. Must be called within `net::run`. `ledger` is the connection's; who
+    /// opens one in vain finds there what was carried.
     ///
     /// # Errors
     /// The server answered with another status, or not properly, or not at all.
     pub async fn open(
         transport: Transport,
+        ledger: Rc<Ledger>,
         origin: &Origin,
         target: &str,
         headers: &[(String, String)],
     ) -> Result<Self, Refusal> {
         let request = opening(origin, target, headers)
             .map_err(|trouble| Refusal { trouble, status: None })?;
-        let ledger = Rc::new(Ledger::default());
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
@@ -108,7 +120,19 @@ impl Connection {
         let (stream, _) = client_async_with_config(request, metered, Some(config))
             .await
             .map_err(|error| words::refusal(&error, &origin.authority, target))?;
-        Ok(Self { stream, authority: origin.authority.clone(), ledger })
+        Ok(Self {
+            stream,
+            authority: origin.authority.clone(),
+            ledger,
+            unasked: VecDeque::new(),
+            ended: None,
+        })
+    }
+
+    /// What was carried since the last answer, to be asked for once an exchange failed or was given
+    /// up.
+    pub fn lost(&self) -> Traffic {
+        self.ledger.overhead()
     }
 
     /// Sends a message, if there is one, and waits for `replies` messages; with `until`, for those
@@ -128,6 +152,9 @@ impl Connection {
         let message = send.map(message).transpose()?;
         let sent = Instant::now();
         if let Some(message) = message {
+            if let Some(trouble) = self.ended.take() {
+                return Err(trouble);
+            }
             self.stream
                 .send(message)
                 .await
@@ -146,7 +173,7 @@ impl Connection {
             }
         }
         let done = Instant::now();
-        let (bytes_sent, bytes_received) = self.ledger.overhead();
+        let carried = self.ledger.overhead();
         Ok(Reply {
             status: SWITCHING_PROTOCOLS,
             reason: String::new(),
@@ -154,25 +181,58 @@ impl Connection {
             body: last[..last.len().min(BODY_KEPT_MAX)].to_vec(),
             body_length: last.len() as u64,
             timings: Timings { sent, first_byte: first_byte.unwrap_or(done), done },
-            bytes_sent,
-            bytes_received,
+            bytes_sent: carried.sent,
+            bytes_received: carried.received,
         })
     }
 
-    /// The next message and whether it is text. Pings are answered by the crate.
+    /// Takes what comes between exchanges, as far as it is there: answers pings and keeps messages.
+    /// The calling task is woken when more comes.
+    pub fn attend(&mut self, context: &mut Context<'_>) {
+        while self.ended.is_none() && self.has_room() {
+            match self.poll_message(context) {
+                Poll::Ready(Ok(message)) => self.unasked.push_back(message),
+                Poll::Ready(Err(trouble)) => self.ended = Some(trouble),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let bytes: usize = self.unasked.iter().map(|message| message.0.len()).sum();
+        self.unasked.len() < UNASKED_MAX && bytes < UNASKED_BYTES_MAX
+    }
+
+    /// The next message and whether it is text.
     async fn next(&mut self) -> Result<(Bytes, bool), Trouble> {
+        if let Some(message) = self.unasked.pop_front() {
+            return Ok(message);
+        }
+        if let Some(trouble) = self.ended.take() {
+            return Err(trouble);
+        }
+        poll_fn(|context| self.poll_message(context)).await
+    }
+
+    /// The next message that comes. Pings are answered by the crate.
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<(Bytes, bool), Trouble>> {
         loop {
-            match self.stream.next().await {
-                Some(Ok(Message::Text(text))) => return Ok((text.into(), true)),
-                Some(Ok(Message::Binary(bytes))) => return Ok((bytes, false)),
+            match ready!(self.stream.poll_next_unpin(context)) {
+                Some(Ok(Message::Text(text))) => return Poll::Ready(Ok((text.into(), true))),
+                Some(Ok(Message::Binary(bytes))) => return Poll::Ready(Ok((bytes, false))),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(frame))) => {
-                    // Sends the answer to it, if the server is still there to read it.
-                    let _ = self.stream.flush().await;
-                    return Err(words::closed(frame.as_ref(), &self.authority));
+                    // Sends the answer to it, as far as the server is still there to read it.
+                    let _ = self.stream.poll_flush_unpin(context);
+                    return Poll::Ready(Err(words::closed(frame.as_ref(), &self.authority)));
                 }
-                Some(Err(error)) => return Err(words::trouble(&error, &self.authority)),
-                None => return Err(words::trouble(&Error::ConnectionClosed, &self.authority)),
+                Some(Err(error)) => {
+                    return Poll::Ready(Err(words::trouble(&error, &self.authority)));
+                }
+                None => {
+                    let error = Error::ConnectionClosed;
+                    return Poll::Ready(Err(words::trouble(&error, &self.authority)));
+                }
             }
         }
     }

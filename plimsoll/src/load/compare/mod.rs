@@ -201,7 +201,8 @@ pub fn compare(a: (&str, &Results), b: (&str, &Results), options: &Options) -> C
         (Series::of(&results.timeline, elapsed, warm_up), warm_up)
     });
     let [(first, _), (second, _)] = &series;
-    let same_load = a.1.run.groups == b.1.run.groups;
+    let is_whole = |results: &Results| results.run.missing().is_none();
+    let same_load = loads(a.1) == loads(b.1) && is_whole(a.1) == is_whole(b.1);
     let is_enough = first.slots.len().min(second.slots.len()) >= SLOTS_MIN;
     let differences = if is_enough {
         verdict::differences(first, second, options, same_load, RESAMPLES)
@@ -211,7 +212,7 @@ pub fn compare(a: (&str, &Results), b: (&str, &Results), options: &Options) -> C
     let side = |(file, results): (&str, &Results), (series, warm_up): &(Series, Duration)| Side {
         file: file.to_owned(),
         name: results.run.name.clone(),
-        load: results.run.groups.iter().map(|group| group.load.clone()).collect(),
+        load: loads(results),
         started_at: results.run.started_at.to_string(),
         requests: results.total.requests,
         compared_seconds: series.seconds(),
@@ -235,13 +236,15 @@ fn default_warm_up(elapsed: Duration) -> Duration {
     Duration::from_secs(elapsed.as_secs() / 10).min(Duration::from_secs(5))
 }
 
+/// Each group's load, in words.
+fn loads(results: &Results) -> Vec<String> {
+    results.run.groups.iter().map(|group| results.run.load(group)).collect()
+}
+
 /// What makes two runs hard to compare.
 fn cautions(a: (&str, &Results), b: (&str, &Results)) -> Vec<String> {
     let mut cautions = Vec::new();
-    let loads = [a.1, b.1].map(|results| {
-        let groups = results.run.groups.iter();
-        groups.map(|group| group.load.as_str()).collect::<Vec<_>>().join("; ")
-    });
+    let loads = [a.1, b.1].map(|results| loads(results).join("; "));
     let is_open = [a.1, b.1].map(|results| results.run.groups.iter().all(|group| group.open));
     if is_open[0] != is_open[1] {
         cautions.push(

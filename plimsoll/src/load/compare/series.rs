@@ -66,10 +66,15 @@ impl Series {
     pub(super) fn of(timeline: &Timeline, elapsed: Duration, warm_up: Duration) -> Self {
         let width = timeline.width.as_secs_f64();
         let skipped = (warm_up.as_secs_f64() / width).ceil() as usize;
+        // After the last arrival of the open model only what is late still ends: its latencies
+        // count, but a lone timeout makes no half a minute of a rate near zero.
+        let last_due = timeline.buckets.iter().rposition(|bucket| bucket.due > 0);
         let mut slots: Vec<Slot> = Vec::new();
         for (index, bucket) in timeline.buckets.iter().enumerate().skip(skipped) {
             let left = elapsed.as_secs_f64() - index as f64 * width;
-            let slot = Slot::of(bucket, left.clamp(0.0, width));
+            let is_late = last_due.is_some_and(|last| index > last);
+            let seconds = if is_late { 0.0 } else { left.clamp(0.0, width) };
+            let slot = Slot::of(bucket, seconds);
             match slots.last_mut() {
                 // What ended a moment after the last whole second is no second of its own.
                 Some(last) if slot.seconds < width / 2.0 => last.absorb(&slot),
@@ -238,6 +243,21 @@ mod tests {
         assert!((series.seconds() - 900.0).abs() < 1e-9);
         let sorted = series.slots.iter().all(|slot| slot.bins.is_sorted_by(|a, b| a.0 < b.0));
         assert!(sorted, "a bin stands once and in its place");
+    }
+
+    #[test]
+    fn what_ends_after_the_last_arrival_makes_no_slots() {
+        let results = fixtures::shop();
+        let mut late = results.timeline.clone();
+        late.buckets.resize_with(60, Bucket::default);
+        late.buckets[59].requests = 1;
+        late.buckets[59].response_time.record(Duration::from_secs(30));
+        let series = Series::of(&late, Duration::from_secs(60), Duration::ZERO);
+        assert_eq!(series.slots.len(), 30);
+        let figures = series.figures(&[1; 30], &mut Vec::new());
+        assert!((figures.rate.unwrap() - 1000.0).abs() < 0.2, "{:?}", figures.rate);
+        let requests: u64 = series.slots.iter().map(|slot| slot.requests).sum();
+        assert_eq!(requests, 30_001);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::multiplex::{Carried, Seat};
@@ -19,9 +19,10 @@ use super::worker::Worker;
 use crate::config::bench::model::{HttpVersion, Message as Exchange, ServedBy};
 use crate::load::client::dial::{Dialled, Purpose};
 use crate::load::client::http1::{Connection, Terms};
+use crate::load::client::ledger::Ledger;
 use crate::load::client::message::Message;
 use crate::load::client::websocket::{self, Payload};
-use crate::load::client::{Origin, Outgoing, Reply, Scheme, Trouble, Wanted};
+use crate::load::client::{Origin, Outgoing, Reply, Scheme, Traffic, Trouble, Wanted};
 use crate::load::script::OutgoingMessage;
 use crate::load::tally::Failure;
 use crate::net::Deadline;
@@ -58,15 +59,18 @@ pub(super) struct Failed {
     pub(super) ended: Instant,
     /// What the server answered instead of what was asked for.
     pub(super) status: Option<u16>,
+    /// What went over the connection all the same.
+    pub(super) carried: Traffic,
 }
 
 impl Failed {
-    fn unsent(trouble: Trouble) -> Self {
-        Self { trouble, sent: None, ended: Instant::now(), status: None }
+    pub(super) fn unsent(trouble: Trouble) -> Self {
+        let carried = Traffic::default();
+        Self { trouble, sent: None, ended: Instant::now(), status: None, carried }
     }
 
-    fn sent(trouble: Trouble, sent: Instant) -> Self {
-        Self { trouble, sent: Some(sent), ended: Instant::now(), status: None }
+    fn sent(trouble: Trouble, sent: Instant, carried: Traffic) -> Self {
+        Self { trouble, sent: Some(sent), ended: Instant::now(), status: None, carried }
     }
 }
 
@@ -107,10 +111,14 @@ impl Connections {
             HttpVersion::Auto => origin.scheme == Scheme::Https,
             HttpVersion::Http1 => false,
         };
+        // Each connection is asked: behind one address may be servers that agree on different ones.
         let dialled = if may_be_http2 {
             let place = match self.seats.iter().position(|seat| seat.is_at(origin)) {
                 Some(place) => place,
                 None => {
+                    if self.seats.len() == KEPT_MAX {
+                        self.seats.remove(0);
+                    }
                     self.seats.push(worker.multiplex.seat(origin, settings.streams));
                     self.seats.len() - 1
                 }
@@ -122,11 +130,7 @@ impl Connections {
                 Err(dialled) => dialled,
             }
         } else {
-            None
-        };
-        let dialled = match dialled {
-            Some(dialled) => dialled,
-            None => connect(worker, origin, Purpose::Requests).await.map_err(Failed::unsent)?,
+            connect(worker, origin, Purpose::Requests).await.map_err(Failed::unsent)?
         };
         let connection = Connection::new(dialled.transport);
         self.over_http1(worker, connection, sending, Instant::now()).await
@@ -151,15 +155,14 @@ impl Connections {
         let terms = Terms {
             wanted,
             look: (sending.glances && sending.wanted.headers).then_some(&mut look),
+            authority: &sending.outgoing.origin.authority,
             deadline: &self.deadline,
             scratch: &worker.scratch,
             sent,
         };
-        let answer = connection
-            .exchange(sending.message, terms)
-            .await
-            .map_err(|trouble| Failed::sent(trouble, sent))?;
-        if answer.reusable && worker.common.plan.http.keep_alive {
+        let outcome = connection.exchange(sending.message, terms).await;
+        let answer = outcome.map_err(|trouble| Failed::sent(trouble, sent, connection.lost()))?;
+        if answer.reusable {
             self.keep(&sending.outgoing.origin, connection);
         }
         Ok(Done { reply: answer.into(), instance })
@@ -167,7 +170,7 @@ impl Connections {
 
     fn take(&mut self, origin: &Rc<Origin>) -> Option<Connection> {
         let place = self.kept.iter().position(|kept| is_same(&kept.0, origin))?;
-        Some(self.kept.swap_remove(place).1).filter(Connection::is_quiet)
+        Some(self.kept.remove(place).1).filter(Connection::is_quiet)
     }
 
     fn keep(&mut self, origin: &Rc<Origin>, connection: Connection) {
@@ -189,7 +192,7 @@ impl Connections {
             is_same(&one.0, &outgoing.origin) && one.1 == outgoing.target
         };
         let mut connection = match self.websockets.iter().position(target) {
-            Some(place) => self.websockets.swap_remove(place).2,
+            Some(place) => self.websockets.remove(place).2,
             None => open_websocket(worker, outgoing, &self.deadline, timeout).await?,
         };
         let sent = Instant::now();
@@ -200,13 +203,21 @@ impl Connections {
         let exchange = connection.exchange(payload, message.replies, until);
         let reply = within(&self.deadline, exchange, "no reply came in time")
             .await
-            .map_err(|trouble| Failed::sent(trouble, sent))?;
+            .map_err(|trouble| Failed::sent(trouble, sent, connection.lost()))?;
         if self.websockets.len() == KEPT_MAX {
             self.websockets.remove(0);
         }
         let origin = Rc::clone(&outgoing.origin);
         self.websockets.push((origin, outgoing.target.clone(), connection));
         Ok(reply)
+    }
+
+    /// Takes what servers send to a user that waits for something else: whoever does not answer their
+    /// pings is thought to be gone. The calling task is woken when more comes.
+    pub(super) fn attend(&mut self, context: &mut Context<'_>) {
+        for (_, _, connection) in &mut self.websockets {
+            connection.attend(context);
+        }
     }
 
     /// Closes what belongs to one iteration only.
@@ -219,14 +230,13 @@ fn is_same(one: &Rc<Origin>, other: &Rc<Origin>) -> bool {
     Rc::ptr_eq(one, other) || one == other
 }
 
-/// Over HTTP/2 if the server speaks it. Otherwise the inner error: a connection of HTTP/1.1, if one
-/// was made to find out.
+/// Over HTTP/2 if the server speaks it. Otherwise the inner error: a new connection, of HTTP/1.1.
 async fn over_http2(
     worker: &Rc<Worker>,
     seat: &Seat,
     deadline: &Deadline,
     sending: Sending<'_>,
-) -> Result<Result<Done, Option<Dialled>>, Failed> {
+) -> Result<Result<Done, Dialled>, Failed> {
     let mut is_repeated = false;
     loop {
         let connection = match seat.connection(worker).await.map_err(Failed::unsent)? {
@@ -240,9 +250,11 @@ async fn over_http2(
             Ok(reply) => {
                 let instance = match &worker.common.plan.served_by {
                     Some(ServedBy::Header(name)) if sending.glances => {
-                        reply.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name)).map(
-                            |header| worker.recorder.borrow_mut().instance(header.1.as_bytes()),
-                        )
+                        let mut headers = reply.headers.iter();
+                        let header = headers.find(|header| header.0.eq_ignore_ascii_case(name));
+                        let value = header.map(|header| header.1.as_bytes());
+                        let value = value.filter(|value| !value.is_empty());
+                        value.map(|value| worker.recorder.borrow_mut().instance(value))
                     }
                     _ => None,
                 };
@@ -251,7 +263,7 @@ async fn over_http2(
             Err(trouble) if trouble.before_sending && !is_repeated && !connection.is_usable() => {
                 is_repeated = true;
             }
-            Err(trouble) => return Err(Failed::sent(trouble, sent)),
+            Err(trouble) => return Err(Failed::sent(trouble, sent, connection.lost())),
         }
     }
 }
@@ -268,7 +280,10 @@ async fn open_websocket(
     let sent = Instant::now();
     deadline.set(sent, timeout);
     let (origin, target, headers) = (&outgoing.origin, &outgoing.target, &outgoing.headers);
-    let mut opening = pin!(websocket::Connection::open(dialled.transport, origin, target, headers));
+    let ledger = Rc::new(Ledger::default());
+    let (transport, metered) = (dialled.transport, Rc::clone(&ledger));
+    let mut opening =
+        pin!(websocket::Connection::open(transport, metered, origin, target, headers));
     let opened = poll_fn(|context| match opening.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
         Poll::Pending => deadline.poll(context).map(|()| None),
@@ -276,9 +291,13 @@ async fn open_websocket(
     match opened.await {
         Some(Ok(connection)) => Ok(connection),
         Some(Err(refusal)) => {
-            Err(Failed { status: refusal.status, ..Failed::sent(refusal.trouble, sent) })
+            let failed = Failed::sent(refusal.trouble, sent, ledger.overhead());
+            Err(Failed { status: refusal.status, ..failed })
         }
-        None => Err(Failed::sent(late("the WebSocket was not opened in time"), sent)),
+        None => {
+            let trouble = late("the WebSocket was not opened in time");
+            Err(Failed::sent(trouble, sent, ledger.overhead()))
+        }
     }
 }
 

@@ -6,13 +6,14 @@ use crate::config::bench::model::{Arrivals, Closed, Group, Load, Spacing, Stage}
 use crate::load::figures;
 use crate::load::results::GroupModel;
 
-/// A group's model: "2000 iterations a second, evenly spaced, for 60 s".
-pub(super) fn of(group: &Group) -> GroupModel {
+/// A group's model: "2000 iterations a second, evenly spaced, for 60 s". So many requests go over
+/// one connection at once.
+pub(super) fn of(group: &Group, streams: usize) -> GroupModel {
     let (open, load) = match &group.load {
         Load::Open(open) => (true, arrivals(&open.arrivals)),
-        Load::Closed(closed) => (false, users(closed)),
+        Load::Closed(closed) => (false, users(closed, streams)),
     };
-    GroupModel { name: group.name.clone(), open, load }
+    GroupModel { name: group.name.clone(), open, load, processes: 1 }
 }
 
 fn arrivals(arrivals: &Arrivals) -> String {
@@ -32,8 +33,11 @@ fn arrivals(arrivals: &Arrivals) -> String {
     }
 }
 
-fn users(closed: &Closed) -> String {
+fn users(closed: &Closed, streams: usize) -> String {
     let mut text = format!("{} users", levels(&closed.stages));
+    if streams > 1 {
+        text.push_str(&format!(", {streams} on each connection"));
+    }
     match (closed.iterations_per_user, closed.iterations) {
         (Some(each), _) => text.push_str(&format!(", {each} iterations each")),
         (None, Some(all)) => text.push_str(&format!(", {all} iterations in all")),
@@ -97,10 +101,11 @@ mod tests {
             iterations_per_user: None,
             iterations: None,
         };
-        assert_eq!(users(&closed), "64 users, for 10 s");
+        assert_eq!(users(&closed, 1), "64 users, for 10 s");
+        assert_eq!(users(&closed, 8), "64 users, 8 on each connection, for 10 s");
         closed.stages[0].lasting = Duration::MAX;
         closed.iterations_per_user = Some(3);
-        assert_eq!(users(&closed), "64 users, 3 iterations each");
+        assert_eq!(users(&closed, 1), "64 users, 3 iterations each");
         let endless = Stage { from: 1.0, to: 1.0, lasting: Duration::MAX };
         assert_eq!(
             scheduled(&[endless], Spacing::Even),

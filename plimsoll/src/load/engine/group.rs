@@ -88,6 +88,8 @@ pub(super) struct OpenGroup {
     /// Users without an iteration, the last to become so at the end.
     idle: RefCell<Vec<Rc<Seat>>>,
     users: Cell<usize>,
+    /// How many users ever came, of whom some may have left.
+    brought: Cell<u64>,
     users_max: usize,
 }
 
@@ -105,7 +107,10 @@ impl OpenGroup {
         let seed = common.seed
             ^ (share.index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
             ^ (number as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-        let threads = common.threads;
+        let (threads, streams) = (common.threads, common.plan.http.streams);
+        let connections = open.in_flight_max.div_ceil(streams);
+        // One at least: each thread has a part of the arrivals.
+        let connections = ((connections + threads - 1 - worker.index) / threads).max(1);
         Self {
             worker: Rc::clone(worker),
             number,
@@ -113,7 +118,8 @@ impl OpenGroup {
             queue: RefCell::new(Queue::new(Schedule::new(&open.arrivals, share, seed))),
             idle: RefCell::default(),
             users: Cell::new(0),
-            users_max: ((open.in_flight_max + threads - 1 - worker.index) / threads).max(1),
+            brought: Cell::new(0),
+            users_max: connections * streams,
         }
     }
 
@@ -173,12 +179,13 @@ impl OpenGroup {
     }
 
     fn bring_user(self: &Rc<Self>, given: (Duration, Busy)) {
-        let ordinal = self.users.get() as u64;
         self.users.set(self.users.get() + 1);
+        let ordinal = self.brought.replace(self.brought.get() + 1);
         let number = self.share.index + self.share.of * ordinal;
         let group = Rc::clone(self);
+        // From now on, not when its task comes to run: it may be the only one that is there.
+        let present = self.worker.present();
         net::spawn(async move {
-            let _present = group.worker.present();
             let mut user = User::new(&group.worker, group.number, number);
             let seat = Rc::new(Seat::default());
             let mut next = Some(given);
@@ -188,18 +195,24 @@ impl OpenGroup {
                 if !stays {
                     break;
                 }
-                next = group.next(&seat, now).await;
+                next = group.next(&seat, &mut user, now).await;
             }
             group.users.set(group.users.get() - 1);
             if !group.worker.ending.get() {
                 // Arrivals may wait for one that stays.
                 group.give_out(Instant::now());
             }
+            drop(present);
         });
     }
 
     /// The next iteration of a user that has finished one.
-    async fn next(&self, seat: &Rc<Seat>, now: Instant) -> Option<(Duration, Busy)> {
+    async fn next(
+        &self,
+        seat: &Rc<Seat>,
+        user: &mut User,
+        now: Instant,
+    ) -> Option<(Duration, Busy)> {
         if self.worker.ending.get() {
             return None;
         }
@@ -212,6 +225,7 @@ impl OpenGroup {
             Some(given) => Poll::Ready(Some(given)),
             None => {
                 *seat.waker.borrow_mut() = Some(context.waker().clone());
+                user.attend(context);
                 Poll::Pending
             }
         })
@@ -223,16 +237,17 @@ impl OpenGroup {
 async fn bring_users(worker: Rc<Worker>, group: usize, closed: Closed, share: Share) {
     let source = worker.source();
     let curve = Curve::new(&closed.stages);
-    let users = share.size(curve.highest().ceil() as u64);
-    for ordinal in 0..users {
-        let number = share.index + share.of * ordinal;
+    // Those of one connection are on one thread.
+    let streams = worker.common.plan.http.streams as u64;
+    for number in share.members(curve.highest().ceil() as u64, streams) {
         let spans = curve.above(number as f64);
         let Some((from, _)) = spans.first().copied() else { continue };
         let from = worker.common.start + from;
         if from > Instant::now() {
             net::sleep_until(from).await;
         }
-        if worker.ending.get() {
+        // Nobody waits for users for whom nothing is left to do.
+        if worker.ending.get() || !worker.common.has_iterations(group) {
             return;
         }
         let iterations = closed.iterations_per_user;

@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use super::arrivals::{self, Curve, Share};
 use super::client::dial::{self, PrepareError};
 use super::progress::Progress;
-use super::results::{Connections, Ended, Results, Run, Tester};
+use super::results::{Connections, Ended, Part, Results, Run, Tester};
 use super::script::{self, Shared, Surroundings};
 use super::tally::{Latencies, Tally};
 use super::timeline::Timeline;
@@ -81,7 +81,7 @@ pub enum RunError {
 
 /// The load of a plan in words, a sentence for each group.
 pub fn description(plan: &Plan) -> String {
-    let groups = plan.groups.iter().map(description::of);
+    let groups = plan.groups.iter().map(|group| description::of(group, plan.http.streams));
     let sentence = |group: super::results::GroupModel| match plan.groups.len() {
         1 => group.load,
         _ => format!("{}: {}", group.name, group.load),
@@ -101,15 +101,16 @@ pub fn run(
 ) -> Result<Results, RunError> {
     let plan = Arc::new(plan.clone());
     let threads = threads(&plan);
+    let origins = script::origins(&plan).map_err(RunError::Plan)?;
+    let asked = origins.iter().map(|(origin, _)| origin);
+    // Looks names up and reads files, which may take long: the start is set after it.
+    let connecting = dial::prepare(&plan.http, asked).map_err(RunError::Prepare)?;
     let soonest = Timestamp::now() + LEAD;
     let started_at = controls.start_at.map_or(soonest, |start_at| start_at.max(soonest));
     let seed = plan.seed.unwrap_or_else(|| fastrand::u64(..));
     let surroundings =
         Surroundings { started_at, seed, zone: TimeZone::system(), machine: machine() };
     let shared = Arc::new(Shared::new(Arc::clone(&plan), surroundings));
-    let origins = script::origins(&plan).map_err(RunError::Plan)?;
-    let asked = origins.iter().map(|(origin, _)| origin);
-    let connecting = dial::prepare(&plan.http, asked).map_err(RunError::Prepare)?;
     let start = wait_until_near(started_at, controls)?;
     let planned = planned(&plan);
     let processor_time = usage::processor_time(UsageWho::RUSAGE_SELF);
@@ -133,31 +134,42 @@ pub fn run(
         running.push(thread.spawn(move || worker::run(common, index, seconds, stop))?);
     }
     drop(seconds);
-    let timeline = Collector::new(&plan, threads, planned, observe).collect(&told);
+    let timeline =
+        Collector::new(&plan, threads, planned, controls.stop.clone(), observe).collect(&told);
     let mut shares = Vec::with_capacity(threads);
     for thread in running {
         let share = thread.join().map_err(|_| io::Error::other("a thread of the load panicked"))?;
         shares.push(share?);
     }
     let mut results = join(&plan, &shares, timeline);
+    // Each thread tells as many apart.
+    results.bound_instances();
     results.run.command.clone_from(&controls.command);
     results.run.started_at = started_at;
     let last_end = shares.iter().filter_map(|share| share.record.last_end).max();
-    results.run.elapsed =
-        last_end.map_or(start.elapsed(), |end| end.saturating_duration_since(start));
+    let lasted = start.elapsed();
+    let until_last = last_end.map_or(lasted, |end| end.saturating_duration_since(start));
+    // What was planned was also waited for: a rate is that of the whole time, whenever in it the
+    // last answer came. What ended earlier, by a count or by somebody, lasted to its last answer.
+    let planned = planned.filter(|planned| *planned <= lasted);
+    let planned = planned.filter(|_| results.run.ended == Ended::Finished);
+    results.run.elapsed = until_last.max(planned.unwrap_or_default());
     results.tester.processor_time =
         usage::processor_time(UsageWho::RUSAGE_SELF).saturating_sub(processor_time);
     Ok(results)
 }
 
-/// As many as the plan says, or as there are cores; no more than there can be users.
+/// As many as the plan says, or as there are cores; no more than there can be connections.
 fn threads(plan: &Plan) -> usize {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let users = plan.groups.iter().map(|group| match &group.load {
         Load::Open(open) => open.in_flight_max,
         Load::Closed(closed) => Curve::new(&closed.stages).highest().ceil() as usize,
     });
-    plan.threads.unwrap_or_else(cores).min(users.max().unwrap_or(1)).max(1)
+    plan.threads
+        .unwrap_or_else(cores)
+        .min(users.max().unwrap_or(1).div_ceil(plan.http.streams))
+        .max(1)
 }
 
 /// How long the longest group lasts; `None` where only counts or people end it.
@@ -235,6 +247,7 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
         tester.due += record.due;
         tester.waited += record.waited;
         tester.unsent += share.unsent;
+        tester.given_up += share.given_up;
         tester.exhausted += share.exhausted;
     }
     tester.scheduling_lag = lag;
@@ -248,11 +261,15 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
             name: plan.name.clone(),
             source: plan.source.clone(),
             command: String::new(),
-            groups: plan.groups.iter().map(description::of).collect(),
+            groups: plan
+                .groups
+                .iter()
+                .map(|group| description::of(group, plan.http.streams))
+                .collect(),
             started_at: Timestamp::UNIX_EPOCH,
             elapsed: Duration::ZERO,
             ended: ended.unwrap_or(Ended::Finished),
-            parts: 1,
+            parts: vec![Part { index: plan.part.index, of: plan.part.of.get() }],
             machines: vec![machine()],
         },
         total,

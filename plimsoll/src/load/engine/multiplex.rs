@@ -1,10 +1,13 @@
 //! Connections of HTTP/2, which several users of a thread share.
 //!
 //! Each user has a seat on one connection, which has as many as the plan allows requests at once.
-//! Whether a server speaks HTTP/2 is known once the first connection to it is made; until then
-//! others wait for that one, so that there are not more connections than seats ask for.
+//! Whether HTTP/2 is spoken is known of each connection once it is made: servers behind one address
+//! may differ. Where one cannot be made, all who waited for it are told so: if they tried one after
+//! the other, the last of a hundred would wait a hundred times as long as one may wait for a
+//! connection.
 //!
-//! Invariant: a seat's user is counted as long as the seat lives.
+//! Invariants: a seat's user is counted as long as the seat lives; servers beyond [`SERVERS_MAX`]
+//! are forgotten, with their connections, once nobody has a seat at them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,6 +20,9 @@ use crate::load::client::dial::{Dialled, Purpose};
 use crate::load::client::http2::Connection;
 use crate::load::client::{Origin, Trouble};
 
+/// Most servers that are remembered without anybody there.
+const SERVERS_MAX: usize = 1024;
+
 /// The shared connections of a thread.
 #[derive(Debug, Default)]
 pub(super) struct Multiplex {
@@ -27,10 +33,6 @@ pub(super) struct Multiplex {
 #[derive(Debug)]
 struct Server {
     origin: Rc<Origin>,
-    /// Once it is known.
-    speaks_http2: Cell<Option<bool>>,
-    /// Held while the first connection is made.
-    asking: Mutex<()>,
     carriers: RefCell<Vec<Rc<Carrier>>>,
 }
 
@@ -39,6 +41,9 @@ struct Server {
 struct Carrier {
     connection: Mutex<Option<Rc<Connection>>>,
     users: Cell<usize>,
+    /// How many attempts to connect have failed, and why the last did.
+    failed: Cell<u64>,
+    trouble: RefCell<Option<Trouble>>,
 }
 
 /// A user's place on a connection.
@@ -53,8 +58,8 @@ pub(super) struct Seat {
 pub(super) enum Carried {
     /// A connection of HTTP/2.
     Http2(Rc<Connection>),
-    /// The server does not speak it. A new connection of HTTP/1.1, if one was made.
-    Http1(Option<Dialled>),
+    /// A new connection, over which the server agreed on HTTP/1.1.
+    Http1(Dialled),
 }
 
 impl Drop for Seat {
@@ -70,12 +75,11 @@ impl Multiplex {
         let server = match servers.iter().find(|server| server.origin == *origin) {
             Some(server) => Rc::clone(server),
             None => {
-                let server = Rc::new(Server {
-                    origin: Rc::clone(origin),
-                    speaks_http2: Cell::new(None),
-                    asking: Mutex::new(()),
-                    carriers: RefCell::default(),
-                });
+                if servers.len() >= SERVERS_MAX {
+                    servers.retain(|server| server.has_users());
+                }
+                let server =
+                    Rc::new(Server { origin: Rc::clone(origin), carriers: RefCell::default() });
                 servers.push(Rc::clone(&server));
                 server
             }
@@ -93,6 +97,22 @@ impl Multiplex {
     }
 }
 
+impl Server {
+    fn has_users(&self) -> bool {
+        self.carriers.borrow().iter().any(|carrier| carrier.users.get() > 0)
+    }
+}
+
+impl Carrier {
+    /// Why an attempt failed that ended after there had been so many failures.
+    fn trouble_since(&self, failed: u64) -> Option<Trouble> {
+        if self.failed.get() == failed {
+            return None;
+        }
+        self.trouble.borrow().clone()
+    }
+}
+
 impl Seat {
     /// Whether it is at this server.
     pub(super) fn is_at(&self, origin: &Rc<Origin>) -> bool {
@@ -104,31 +124,56 @@ impl Seat {
     /// # Errors
     /// None can be made.
     pub(super) async fn connection(&self, worker: &Worker) -> Result<Carried, Trouble> {
-        let server = &self.server;
-        let first = match server.speaks_http2.get() {
-            None => Some(server.asking.lock().await),
-            Some(_) => None,
-        };
-        // Another may have found out meanwhile.
-        if server.speaks_http2.get() == Some(false) {
-            return Ok(Carried::Http1(None));
-        }
-        let first = first.filter(|_| server.speaks_http2.get().is_none());
-        let mut connection = self.carrier.connection.lock().await;
+        let (carrier, origin) = (&self.carrier, &self.server.origin);
+        let failed = carrier.failed.get();
+        let mut connection = carrier.connection.lock().await;
         if let Some(connection) = connection.as_ref().filter(|one| one.is_usable()) {
             return Ok(Carried::Http2(Rc::clone(connection)));
         }
-        let dialled = connect(worker, &server.origin, Purpose::Requests).await?;
-        if server.speaks_http2.get().is_none() {
-            server.speaks_http2.set(Some(dialled.http2));
+        // One that this user waited for: another would end like it.
+        if let Some(trouble) = carrier.trouble_since(failed) {
+            return Err(trouble);
         }
-        drop(first);
+        let dialled = connect(worker, origin, Purpose::Requests).await.inspect_err(|trouble| {
+            carrier.failed.set(carrier.failed.get() + 1);
+            carrier.trouble.replace(Some(trouble.clone()));
+        })?;
         if !dialled.http2 {
-            return Ok(Carried::Http1(Some(dialled)));
+            return Ok(Carried::Http1(dialled));
         }
         let streams = worker.common.plan.http.streams;
-        let opened = Rc::new(Connection::open(dialled.transport, &server.origin, streams).await?);
+        let opened = Rc::new(Connection::open(dialled.transport, origin, streams).await?);
         *connection = Some(Rc::clone(&opened));
         Ok(Carried::Http2(opened))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::client::Scheme;
+    use crate::load::client::peers::origin;
+
+    #[test]
+    fn servers_without_users_are_forgotten() {
+        let multiplex = Multiplex::default();
+        let kept = multiplex.seat(&origin(Scheme::Https, "kept", 443), 1);
+        for number in 0..3 * SERVERS_MAX {
+            drop(multiplex.seat(&origin(Scheme::Https, &format!("a{number}"), 443), 1));
+        }
+        let servers = multiplex.servers.borrow();
+        assert!(servers.len() <= SERVERS_MAX, "{}", servers.len());
+        assert!(servers.iter().any(|server| Rc::ptr_eq(server, &kept.server)));
+    }
+
+    #[test]
+    fn seats_that_were_left_are_taken_first() {
+        let multiplex = Multiplex::default();
+        let server = origin(Scheme::Https, "a", 443);
+        let seats: Vec<Seat> = (0..5).map(|_| multiplex.seat(&server, 2)).collect();
+        assert_eq!(seats[0].server.carriers.borrow().len(), 3);
+        drop(seats);
+        let seats: Vec<Seat> = (0..6).map(|_| multiplex.seat(&server, 2)).collect();
+        assert_eq!(seats[0].server.carriers.borrow().len(), 3);
     }
 }

@@ -22,11 +22,22 @@ use crate::load::timeline::Bucket;
 pub(super) const SECONDS_WAITING_MAX: usize = 256;
 /// Longest name of an instance; longer ones are cut.
 const INSTANCE_BYTES_MAX: usize = 128;
+/// Longest example of a failure, in characters; longer ones are cut.
+const EXAMPLE_MAX: usize = 2000;
 /// Most checks that are told apart by name; a plan has no more.
 const CHECKS_MAX: usize = 10_000;
 
 /// An instance, by its place in the recorder.
 pub(super) type Instance = u16;
+
+/// What a thread tells the reader.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Which thread, from 0.
+    pub(super) thread: usize,
+    /// A second that is over; `None` once it tells no more.
+    pub(super) second: Option<Second>,
+}
 
 /// What happened on one thread in one second.
 #[derive(Debug)]
@@ -128,11 +139,19 @@ fn has_time(sample: &Sample) -> bool {
     sample.status.is_some() || sample.failure == Some(Failure::Timeout)
 }
 
+/// A text of which a server may have made a part, for terminals: nothing in it controls them.
+fn shown(text: &str, most: usize) -> String {
+    let letter =
+        |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+    text.chars().take(most).map(letter).collect()
+}
+
 /// What a thread counts.
 #[derive(Debug)]
 pub(super) struct Recorder {
     start: Instant,
-    seconds: SyncSender<Second>,
+    thread: usize,
+    seconds: SyncSender<Told>,
     second: Current,
     labels: Vec<Figures>,
     instances: Vec<(String, Figures)>,
@@ -182,9 +201,15 @@ pub(super) struct Record {
 
 impl Recorder {
     /// For a plan with so many labels, that starts then.
-    pub(super) fn new(start: Instant, labels: usize, seconds: SyncSender<Second>) -> Self {
+    pub(super) fn new(
+        start: Instant,
+        labels: usize,
+        thread: usize,
+        seconds: SyncSender<Told>,
+    ) -> Self {
         Self {
             start,
+            thread,
             seconds,
             second: Current {
                 number: 0,
@@ -275,17 +300,30 @@ impl Recorder {
         if let Some(place) = self.instance_places.get(name) {
             return *place;
         }
-        let others = INSTANCES_MAX as Instance;
-        if self.instances.len() >= INSTANCES_MAX {
-            if self.instances.len() == INSTANCES_MAX {
-                self.instances.push((OTHER_INSTANCES.to_owned(), Figures::default()));
-            }
-            return others;
+        let text = shown(&String::from_utf8_lossy(name), INSTANCE_BYTES_MAX);
+        // Other bytes may be shown as the same text.
+        let place = match self.place_of(&text) {
+            Some(place) => place,
+            None if self.instances.len() < INSTANCES_MAX => self.push_instance(text),
+            None => self
+                .place_of(OTHER_INSTANCES)
+                .unwrap_or_else(|| self.push_instance(OTHER_INSTANCES.to_owned())),
+        };
+        if self.instance_places.len() < INSTANCES_MAX {
+            self.instance_places.insert(name.into(), place);
         }
-        let place = self.instances.len() as Instance;
-        self.instances.push((String::from_utf8_lossy(name).into_owned(), Figures::default()));
-        self.instance_places.insert(name.into(), place);
         place
+    }
+
+    fn place_of(&self, name: &str) -> Option<Instance> {
+        let place = self.instances.iter().position(|instance| instance.0 == name);
+        place.map(|place| place as Instance)
+    }
+
+    /// There are [`INSTANCES_MAX`] and one at most.
+    fn push_instance(&mut self, name: String) -> Instance {
+        self.instances.push((name, Figures::default()));
+        (self.instances.len() - 1) as Instance
     }
 
     /// Counts a check.
@@ -305,7 +343,7 @@ impl Recorder {
     /// Keeps an example of a kind of failure, if it has none.
     pub(super) fn example(&mut self, failure: Failure, words: impl FnOnce() -> String) {
         if !self.examples.contains_key(failure.name()) {
-            self.examples.insert(failure.name().to_owned(), words());
+            self.examples.insert(failure.name().to_owned(), shown(&words(), EXAMPLE_MAX));
         }
     }
 
@@ -374,7 +412,7 @@ impl Recorder {
         second.bytes_received = 0;
         second.failures.fill(0);
         second.instances.clear();
-        match self.seconds.try_send(message) {
+        match self.seconds.try_send(Told { thread: self.thread, second: Some(message) }) {
             // Without a reader nobody wants to know.
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
             // The reader is stuck in what it does with seconds; waiting for it would hold up the
@@ -389,6 +427,8 @@ impl Recorder {
         if self.second.requests > 0 || self.second.due > 0 {
             self.tell(levels);
         }
+        // Waits for the reader if need be: the load is over. Without a reader nobody wants to know.
+        let _ = self.seconds.send(Told { thread: self.thread, second: None });
         let mut connections = mem::take(&mut self.connections);
         connections.connect_time = self.connect_time.take();
         connections.tls_time = self.tls_time.take();
@@ -405,5 +445,65 @@ impl Recorder {
             waited: self.waited,
             last_end: self.last_end,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn sample(status: u16) -> Sample {
+        let time = Duration::from_millis(1);
+        Sample {
+            response_time: time,
+            service_time: time,
+            first_byte: Some(time),
+            status: Some(status),
+            failure: None,
+            bytes_sent: 1,
+            bytes_received: 1,
+        }
+    }
+
+    #[test]
+    fn names_that_look_alike_count_together_and_control_nothing() {
+        let start = Instant::now();
+        let (seconds, told) = mpsc::sync_channel(8);
+        let mut recorder = Recorder::new(start, 1, 0, seconds);
+        let long = "a".repeat(INSTANCE_BYTES_MAX);
+        let longer = format!("{long}b");
+        // What further ones are called, too.
+        let names: [&[u8]; 7] = [
+            b"\xff",
+            b"\xfe",
+            b"\x1b[2J",
+            b"\x07[2J",
+            longer.as_bytes(),
+            long.as_bytes(),
+            OTHER_INSTANCES.as_bytes(),
+        ];
+        for name in names {
+            let instance = recorder.instance(name);
+            recorder.request(0, &sample(200), Some(instance), start);
+        }
+        for number in 0..2 * INSTANCES_MAX {
+            let instance = recorder.instance(format!("i{number}").as_bytes());
+            recorder.request(0, &sample(200), Some(instance), start);
+        }
+        recorder.example(Failure::Closed, || "\x1b[2J".repeat(EXAMPLE_MAX));
+        let record = recorder.finish(start, Levels::default());
+        let of = |name: &str| record.instances[name].requests;
+        assert_eq!((of("\u{fffd}"), of("\u{fffd}[2J"), of(&long)), (2, 2, 2));
+        assert!(record.instances.len() <= INSTANCES_MAX + 1);
+        let all = names.len() as u64 + 2 * INSTANCES_MAX as u64;
+        let sum = |counts: &mut dyn Iterator<Item = u64>| counts.sum::<u64>();
+        assert_eq!(sum(&mut record.instances.values().map(|tally| tally.requests)), all);
+        let second = told.try_iter().find_map(|told| told.second).unwrap();
+        assert_eq!(sum(&mut second.bucket.instances.values().copied()), all);
+        let example = &record.examples["closed"];
+        assert_eq!(example.chars().count(), EXAMPLE_MAX);
+        assert!(!example.contains('\x1b'));
     }
 }

@@ -1,14 +1,21 @@
 //! Whole runs against servers on the loopback: what is counted, and as what.
 
-mod peer;
+mod ending;
+mod hostile;
+pub(super) mod peer;
 mod protocols;
+mod timing;
+mod users;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use peer::{Answer, controls, get, ok, peer, plan, plan_of, rate, results, users};
+use peer::{
+    Answer, controls, get, ok, peer, plan, plan_of, rate, results, results_at_last, users,
+    users_each,
+};
 
 use super::run;
 use crate::config::bench::model::*;
@@ -18,7 +25,7 @@ use crate::load::tally::Failure;
 #[test]
 fn every_iteration_is_counted_once() {
     let server = peer(|_, _| ok("", "hello"));
-    let plan = plan_of(users(5, 100), &server);
+    let plan = plan_of(users_each(5, 20), &server);
     let mut told = 0;
     let (_stop, controls) = controls();
     let results = run(&plan, &controls, &mut |progress| {
@@ -70,6 +77,8 @@ fn arrivals_of_all_threads_and_parts_are_those_of_the_plan() {
         let results = results(&plan);
         assert_eq!(results.tester.due, results.total.requests + results.tester.unsent);
         assert_eq!(results.tester.scheduling_lag.count(), results.tester.due);
+        // Nobody comes to everything at the very nanosecond.
+        assert!(results.tester.scheduling_lag.max() > Duration::from_nanos(1));
         let due: u64 = results.timeline.buckets.iter().map(|bucket| bucket.due).sum();
         assert_eq!(due, results.tester.due);
         requests += results.tester.due;
@@ -100,7 +109,7 @@ fn a_wait_for_a_free_user_counts_in_the_response_time() {
         std::thread::sleep(Duration::from_millis(50));
         ok("", "")
     });
-    let results = results(&plan_of(rate(200.0, Duration::from_millis(200), 1), &server));
+    let results = results(&plan_of(rate(200.0, Duration::from_secs(1), 1), &server));
     let total = &results.total;
     assert!(results.tester.waited > 0 && results.tester.unsent > 0);
     assert!(total.response_time.max() > total.service_time.max() + Duration::from_millis(50));
@@ -235,6 +244,16 @@ fn redirects_are_followed_and_count_as_requests() {
 }
 
 #[test]
+fn redirects_are_followed_as_often_as_the_plan_says() {
+    let around = "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n";
+    let server = peer(move |_, _| Answer::Bytes(around.into()));
+    let mut request = get(format!("http://127.0.0.1:{}/", server.port));
+    request.redirects_max = 3;
+    let results = results_at_last(plan(users(1, 5), vec![Step::Request(Box::new(request))]));
+    assert_eq!(results.total.statuses, BTreeMap::from([(302, 20)]));
+}
+
+#[test]
 fn checks_and_transactions_are_counted() {
     let server = peer(|number, _| ok("", if number % 2 == 0 { "even" } else { "odd" }));
     let url = format!("http://127.0.0.1:{}/", server.port);
@@ -290,4 +309,25 @@ fn a_plan_whose_url_is_none_is_refused() {
     let plan = plan(users(1, 1), vec![Step::Request(Box::new(request))]);
     let (_stop, controls) = controls();
     assert!(run(&plan, &controls, &mut |_| {}).is_err());
+}
+
+#[test]
+fn what_failed_requests_carried_is_counted() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc";
+    let server = peer(move |number, _| match number {
+        0 => Answer::Last(cut.into()),
+        1 => Answer::Bytes(cut.into()),
+        _ => Answer::Nothing,
+    });
+    let mut plan = plan_of(users(1, 3), &server);
+    plan.http.timeout = Duration::from_millis(200);
+    let results = results(&plan);
+    let failures = BTreeMap::from([(Failure::Closed, 1), (Failure::Timeout, 2)]);
+    assert_eq!(results.total.failures, failures, "{results:?}");
+    let head = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port);
+    assert_eq!(results.total.bytes_sent, 3 * head.len() as u64);
+    let received = 2 * cut.len() as u64;
+    assert_eq!(results.total.bytes_received, received);
+    let buckets = results.timeline.buckets.iter();
+    assert_eq!(buckets.map(|bucket| bucket.bytes_received).sum::<u64>(), received);
 }

@@ -6,8 +6,11 @@
 //! Invariant: only the first request of an iteration is measured from its intended time; every
 //! request that was begun is counted once, unless the run was broken off before its end.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::connections::{Connections, Done, Failed, Sending};
@@ -21,9 +24,10 @@ use crate::load::script::{self, Action};
 use crate::load::tally::{Failure, Sample};
 use crate::net;
 
-/// How long a user of the closed model that cannot connect waits before it tries again: a server
-/// that is down would otherwise be asked a hundred thousand times a second.
-const NOT_CONNECTED_PAUSE: Duration = Duration::from_millis(10);
+/// How long a user of the closed model waits after a request that could not be sent (no connection,
+/// or the plan gave none): a server that is down would otherwise be asked a hundred thousand times a
+/// second.
+const UNSENT_PAUSE: Duration = Duration::from_millis(10);
 /// The first status that is a failure where nothing is checked.
 const STATUS_FAILED_FROM: u16 = 400;
 
@@ -167,6 +171,7 @@ impl User {
         let shared = Arc::clone(&worker.common.shared);
         self.script.begin_iteration(&shared, worker.elapsed(course.now));
         let mut is_first = true;
+        let mut has_waited = false;
         loop {
             // What was begun before the end has its first request all the same.
             if worker.ending.get() && !(is_first && course.intended.is_some()) {
@@ -181,7 +186,10 @@ impl User {
                     self.message(message, &mut course).await;
                     is_first = false;
                 }
-                Action::Pause(pause) => self.pause(pause, &mut course).await,
+                Action::Pause(pause) => {
+                    self.pause(pause, &mut course).await;
+                    has_waited = true;
+                }
                 Action::TransactionBegins => self.transactions.push(Transaction {
                     began: course.now,
                     paused: Duration::ZERO,
@@ -190,7 +198,15 @@ impl User {
                 Action::TransactionEnds { label, succeeded, with_pauses } => {
                     self.end_transaction(label, succeeded, with_pauses, course.now);
                 }
-                Action::IterationEnds => return (course.now, true),
+                Action::IterationEnds => {
+                    if is_first && !has_waited {
+                        // Steps that all were passed over: others must have their turn, too, or
+                        // nobody could end the run.
+                        net::yield_now().await;
+                        course.now = Instant::now();
+                    }
+                    return (course.now, true);
+                }
                 Action::Leave => return (course.now, false),
                 Action::StopRun => {
                     worker.common.stopped.send_replace(true);
@@ -204,10 +220,17 @@ impl User {
     async fn pause(&mut self, pause: Duration, course: &mut Course) {
         course.busy = None;
         let begun = Instant::now();
-        match begun.checked_add(pause) {
-            Some(end) => net::sleep_until(end).await,
-            None => std::future::pending().await,
-        }
+        let mut over = pin!(async {
+            match begun.checked_add(pause) {
+                Some(end) => net::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        });
+        poll_fn(|context| {
+            self.attend(context);
+            over.as_mut().poll(context)
+        })
+        .await;
         course.now = Instant::now();
         course.busy = Some(self.worker.busy());
         for transaction in &mut self.transactions {
@@ -217,6 +240,11 @@ impl User {
         if let Some(intended) = &mut course.intended {
             *intended += pause;
         }
+    }
+
+    /// Takes what comes while the user waits for something else.
+    pub(super) fn attend(&mut self, context: &mut Context<'_>) {
+        self.connections.attend(context);
     }
 
     fn end_transaction(&mut self, label: usize, succeeded: bool, with_pauses: bool, now: Instant) {
@@ -238,13 +266,13 @@ impl User {
         let shared = &worker.common.shared;
         let mut rendered = match self.render(request) {
             Ok(rendered) => rendered,
-            Err(why) => return self.count_unrendered(request.label, why, course),
+            Err(why) => return self.count_unrendered(request.label, why, course).await,
         };
         let wanted = script::wanted(request, shared, self.group);
         let timeout = request.timeout.unwrap_or(shared.plan().http.timeout);
         let mut hops = 0;
         loop {
-            let outcome = self.send(&rendered, wanted, timeout, course.now).await;
+            let outcome = self.send(&rendered, wanted, timeout).await;
             let intended = course.intended.take();
             let outgoing = rendered.outgoing();
             let reply = match outcome {
@@ -263,7 +291,8 @@ impl User {
                 course.now = self.count_reply(request.label, &reply, intended, None, instance);
                 rendered = Rendered::Fresh(next);
                 if let Err(why) = self.prepare(&rendered) {
-                    return self.count_unrendered(request.label, why, course);
+                    self.script.failed();
+                    return self.count_unrendered(request.label, why, course).await;
                 }
                 hops += 1;
                 continue;
@@ -280,7 +309,7 @@ impl User {
         let shared = &worker.common.shared;
         let outgoing = match script::message(message, &mut self.script, shared) {
             Ok(outgoing) => outgoing,
-            Err(why) => return self.count_unrendered(message.label, why, course),
+            Err(why) => return self.count_unrendered(message.label, why, course).await,
         };
         let outcome = self.connections.message(&worker, message, &outgoing).await;
         let intended = course.intended.take();
@@ -325,7 +354,6 @@ impl User {
         rendered: &Rendered,
         wanted: Wanted,
         timeout: Duration,
-        now: Instant,
     ) -> Result<Done, Failed> {
         let message = match rendered {
             Rendered::Constant(constant) => &constant.message,
@@ -333,7 +361,8 @@ impl User {
         };
         let outgoing = rendered.outgoing();
         let sending = Sending { outgoing, message, wanted, glances: false, timeout };
-        self.connections.request(&self.worker, sending, now).await
+        // Judging the last answer and rendering this request took time that is not the server's.
+        self.connections.request(&self.worker, sending, Instant::now()).await
     }
 
     /// Counts an answer; when it was whole.
@@ -387,20 +416,15 @@ impl User {
     }
 
     /// Counts a request that could not even be made.
-    fn count_unrendered(&mut self, label: usize, why: String, course: &mut Course) {
-        let now = Instant::now();
-        let failed = Failed {
-            trouble: crate::load::client::Trouble {
-                failure: Failure::Plan,
-                detail: why,
-                before_sending: true,
-            },
-            sent: None,
-            ended: now,
-            status: None,
-        };
-        self.fail(label, &failed, course.intended.take());
-        course.now = now;
+    async fn count_unrendered(&mut self, label: usize, why: String, course: &mut Course) {
+        let failed = Failed::unsent(crate::load::client::Trouble {
+            failure: Failure::Plan,
+            detail: why,
+            before_sending: true,
+        });
+        let intended = course.intended.take();
+        self.fail(label, &failed, intended);
+        course.now = self.pause_after(&failed, intended).await;
     }
 
     fn fail(&mut self, label: usize, failed: &Failed, intended: Option<Instant>) {
@@ -417,8 +441,8 @@ impl User {
             first_byte: None,
             status: failed.status,
             failure: Some(failed.trouble.failure),
-            bytes_sent: 0,
-            bytes_received: 0,
+            bytes_sent: failed.carried.sent,
+            bytes_received: failed.carried.received,
         };
         self.worker.record(ended, |recorder| {
             recorder.request(label, &sample, None, ended);
@@ -433,12 +457,13 @@ impl User {
         }
     }
 
-    /// Waits after a connection could not be made, where nothing else sets the pace.
+    /// Waits after a request that could not be sent, where nothing else sets the pace.
     async fn pause_after(&self, failed: &Failed, intended: Option<Instant>) -> Instant {
-        if failed.sent.is_some() || intended.is_some() {
+        let is_unsent = failed.sent.is_none() || failed.trouble.failure == Failure::Plan;
+        if !is_unsent || intended.is_some() {
             return failed.ended;
         }
-        net::sleep_until(failed.ended + NOT_CONNECTED_PAUSE).await;
+        net::sleep_until(failed.ended + UNSENT_PAUSE).await;
         Instant::now()
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use super::constant::{Constant, Sole};
 use super::group::Group;
 use super::multiplex::Multiplex;
-use super::recorder::{Levels, Record, Recorder, Second};
+use super::recorder::{Levels, Record, Recorder, Told};
 use super::usage;
 use crate::config::bench::model::{Plan, Request};
 use crate::load::client::dial::{Dialer, Prepared};
@@ -58,6 +58,11 @@ impl Common {
         let Some(left) = &self.iterations[group] else { return true };
         let take = |left: u64| left.checked_sub(1);
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// Whether iterations of a group are left to begin.
+    pub(super) fn has_iterations(&self, group: usize) -> bool {
+        self.iterations[group].as_ref().is_none_or(|left| left.load(Ordering::Relaxed) > 0)
     }
 }
 
@@ -174,6 +179,8 @@ impl Worker {
 pub(super) struct Share {
     pub(super) record: Record,
     pub(super) unsent: u64,
+    /// Iterations that were under way when waiting for them was given up.
+    pub(super) given_up: u64,
     pub(super) exhausted: u64,
     pub(super) ended: Ended,
     /// Processor time of the thread.
@@ -187,7 +194,7 @@ pub(super) struct Share {
 pub(super) fn run(
     common: Arc<Common>,
     index: usize,
-    seconds: SyncSender<Second>,
+    seconds: SyncSender<Told>,
     mut interrupt: watch::Receiver<bool>,
 ) -> io::Result<Share> {
     net::run(async move {
@@ -195,7 +202,7 @@ pub(super) fn run(
         let groups = 0..common.plan.groups.len();
         let soles = groups.map(|group| Sole::of(&common.shared, group).map(Rc::new)).collect();
         let worker = Rc::new(Worker {
-            recorder: RefCell::new(Recorder::new(common.start, labels, seconds)),
+            recorder: RefCell::new(Recorder::new(common.start, labels, index, seconds)),
             dialer: Dialer::new(Arc::clone(&common.connecting)),
             soles,
             constants: RefCell::default(),
@@ -217,7 +224,7 @@ pub(super) fn run(
         for number in 0..worker.common.plan.groups.len() {
             groups.push(Group::start(&worker, number)?);
         }
-        let ended = reach_end(&worker, &mut interrupt).await;
+        let mut ended = reach_end(&worker, &mut interrupt).await;
         let unsent = groups.iter().map(Group::end).sum();
         worker.ending.set(true);
         let drained = async {
@@ -234,13 +241,19 @@ pub(super) fn run(
         };
         tokio::select! {
             () = drained => {}
-            () = patience => {}
+            () = patience => {
+                if ended == Ended::Finished {
+                    // Somebody did not let it.
+                    ended = Ended::Interrupted;
+                }
+            }
         }
         let levels = worker.levels();
         let record = worker.recorder.borrow_mut().finish(Instant::now(), levels);
         Ok(Share {
             record,
             unsent,
+            given_up: levels.in_flight,
             exhausted: worker.dialer.exhausted(),
             ended,
             processor_time: usage::processor_time(UsageWho::RUSAGE_THREAD),

@@ -200,12 +200,23 @@ pub(super) struct RunDocument {
     pub started_at: String,
     /// How it ended.
     pub ended: EndedDocument,
-    /// How many processes' results these are.
-    pub parts: u32,
+    /// Which parts of the load these results are of, one for each process.
+    pub parts: Vec<PartDocument>,
     /// The machines that made the load.
     pub machines: Vec<String>,
     /// What ran at the same time.
     pub groups: Vec<GroupDocument>,
+}
+
+/// A part of the load: what one process makes (`--part 0/2`); the 0th of 1 is the whole.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartDocument {
+    /// From 0, below `of`.
+    pub index: u32,
+    /// How many there are.
+    #[schemars(range(min = 1))]
+    pub of: u32,
 }
 
 /// How a run ended.
@@ -228,49 +239,75 @@ pub(super) struct GroupDocument {
     pub name: String,
     /// `open` or `closed`.
     pub model: Model,
-    /// In words.
+    /// Of the whole plan, in words.
     pub load: String,
+    /// How many processes made it or a part of it.
+    pub processes: u32,
 }
 
-/// What is counted of some of the requests.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TallyDocument {
+/// Two forms of the same counts: with a name for lists, whose order says something, and without one
+/// for maps. Serde's `flatten` would do neither: it lets unknown fields pass and reads no numbers as
+/// keys.
+macro_rules! tallies {
+    ($($(#[$about:meta])* $field:ident: $kind:ty,)*) => {
+        /// What is counted of some of the requests.
+        #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct TallyDocument {
+            $($(#[$about])* pub $field: $kind,)*
+        }
+
+        /// A name and what is counted under it.
+        #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct LabelDocument {
+            /// The label's name.
+            pub name: String,
+            $($(#[$about])* pub $field: $kind,)*
+        }
+
+        impl LabelDocument {
+            /// What is counted, under that name.
+            pub(super) fn of(name: String, tally: TallyDocument) -> Self {
+                let TallyDocument { $($field,)* } = tally;
+                Self { name, $($field,)* }
+            }
+
+            /// The name, and what is counted under it.
+            pub(super) fn apart(self) -> (String, TallyDocument) {
+                let Self { name, $($field,)* } = self;
+                (name, TallyDocument { $($field,)* })
+            }
+        }
+    };
+}
+
+tallies! {
     /// Requests that ended, well or not.
-    pub requests: u64,
+    requests: u64,
     /// Those by the time that the run lasted.
-    pub requests_per_second: f64,
+    requests_per_second: f64,
     /// Requests that failed.
-    pub errors: u64,
+    errors: u64,
     /// The share of them.
-    pub error_rate: f64,
+    error_rate: f64,
     /// Failed requests by kind.
     #[schemars(extend("propertyNames" = failure_names()))]
-    pub failures: BTreeMap<String, u64>,
+    failures: BTreeMap<String, u64>,
     /// Answers by status.
-    pub statuses: BTreeMap<u16, u64>,
+    statuses: BTreeMap<u16, u64>,
     /// Bytes sent, heads included.
-    pub bytes_sent: u64,
+    bytes_sent: u64,
     /// Bytes received, heads included.
-    pub bytes_received: u64,
+    bytes_received: u64,
     /// Response time.
-    pub latency: Percentiles,
+    latency: Percentiles,
     /// From the time at which a request was sent to the end of its answer.
-    pub service_time: Percentiles,
+    service_time: Percentiles,
     /// From the time at which a request was sent to the first byte of its answer.
-    pub first_byte: Percentiles,
+    first_byte: Percentiles,
     /// The histograms that these are taken from.
-    pub histograms: TallyHistograms,
-}
-
-/// A name and what is counted under it.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LabelDocument {
-    /// The label's name.
-    pub name: String,
-    /// What is counted.
-    pub tally: TallyDocument,
+    histograms: TallyHistograms,
 }
 
 /// Histograms of nanoseconds: HdrHistogram V2, compressed, in Base64; null of none.
@@ -335,6 +372,9 @@ pub(super) struct TesterDocument {
     pub waited: u64,
     /// Those that never began: the run ended first.
     pub unsent: u64,
+    /// Those that were given up under way: the run was broken off, and they had not ended a few
+    /// seconds later.
+    pub given_up: u64,
     /// Connection attempts that failed for want of ports or descriptors at the tester.
     pub exhausted: u64,
 }

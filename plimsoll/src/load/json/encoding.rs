@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
 use super::super::latencies::{DIGITS, LONGEST, Latencies};
+use super::read::COUNT_MAX;
 
 /// Longest text of a histogram that is read. The longest that is written has some 34 000 counts of
 /// nine bytes.
@@ -54,6 +55,12 @@ pub(super) fn decode(text: Option<&str>) -> Result<Latencies, String> {
     let longest = LONGEST.as_nanos() as u64;
     if (read.low(), read.high(), read.sigfig()) != (1, longest, DIGITS) {
         return Err("is a histogram with other bounds than results have".to_owned());
+    }
+    // The sum of its own may have wrapped.
+    let counts = read.iter_recorded().map(|value| value.count_at_value());
+    let sum = counts.fold(0u64, u64::saturating_add);
+    if sum > COUNT_MAX {
+        return Err(format!("counts {sum}, more than any run can"));
     }
     Ok(Latencies::from_histogram(&read))
 }

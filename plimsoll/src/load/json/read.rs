@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::bench::model::{Comparison, Measure};
 
-use super::super::results::{CheckCount, Connections, Ended, GroupModel, Results, Run, Tester};
+use super::super::results::{
+    CheckCount, Connections, Ended, GroupModel, Part, Results, Run, Tester,
+};
 use super::super::tally::{Failure, Latencies, Tally};
 use super::super::threshold::Outcome;
 use super::super::timeline::{BUCKETS_MAX, Bucket, Timeline};
@@ -62,6 +65,13 @@ pub enum ReadError {
     },
 }
 
+/// Greatest count that is read, of bytes too: sums of thousands of such files do not overflow.
+pub(super) const COUNT_MAX: u64 = 1 << 50;
+/// Longest time that is read: a hundred years.
+const LASTING_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// Longest bucket that is read, in seconds: [`BUCKETS_MAX`] of them are about as long.
+const BUCKET_SECONDS_MAX: u64 = 1 << 22;
+
 /// What a file needs to have to be looked at further.
 #[derive(Deserialize)]
 struct Head {
@@ -98,8 +108,27 @@ pub fn read(text: &str, file: &str) -> Result<Stored, ReadError> {
     let document: Result<Document, _> = serde_json::from_str(text);
     document
         .map_err(|error| error.to_string())
+        .and_then(|document| bounded(text).map(|()| document))
         .and_then(stored)
         .map_err(|why| ReadError::Damaged { file, why })
+}
+
+/// Makes sure that no count is greater than [`COUNT_MAX`].
+fn bounded(text: &str) -> Result<(), String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut left = vec![&value];
+    // Ends: each value is put there once.
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Number(number) if number.as_u64().is_some_and(|count| count > COUNT_MAX) => {
+                return Err(format!("it counts {number}, more than any run can"));
+            }
+            Value::Array(values) => left.extend(values),
+            Value::Object(values) => left.extend(values.values()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn stored(document: Document) -> Result<Stored, String> {
@@ -141,7 +170,12 @@ fn stored(document: Document) -> Result<Stored, String> {
 }
 
 fn seconds(value: f64, place: &str) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(value).map_err(|error| format!("{place} is {value}: {error}"))
+    let duration = Duration::try_from_secs_f64(value);
+    let duration = duration.map_err(|error| format!("{place} is {value}: {error}"))?;
+    if duration > LASTING_MAX {
+        return Err(format!("{place} is {value}, longer than any run"));
+    }
+    Ok(duration)
 }
 
 fn histogram(text: Option<&String>, place: &str) -> Result<Latencies, String> {
@@ -160,6 +194,7 @@ fn run(of: RunDocument, elapsed: Duration) -> Result<Run, String> {
                 name: group.name,
                 open: group.model == Model::Open,
                 load: group.load,
+                processes: group.processes,
             })
             .collect(),
         started_at,
@@ -169,7 +204,12 @@ fn run(of: RunDocument, elapsed: Duration) -> Result<Run, String> {
             EndedDocument::Interrupted => Ended::Interrupted,
             EndedDocument::Stopped => Ended::Stopped,
         },
-        parts: of.parts,
+        parts: (of.parts.iter())
+            .map(|part| match part.index < part.of {
+                true => Ok(Part { index: part.index, of: part.of }),
+                false => Err(format!("run.parts has part {} of {}", part.index, part.of)),
+            })
+            .collect::<Result<_, _>>()?,
         machines: of.machines,
     })
 }
@@ -202,8 +242,9 @@ fn threshold(of: ThresholdDocument) -> Outcome {
 fn labels(labels: Vec<LabelDocument>, place: &str) -> Result<Vec<(String, Tally)>, String> {
     (labels.into_iter())
         .map(|label| {
-            let tally = tally(label.tally, &format!("{place}, \"{}\",", label.name))?;
-            Ok((label.name, tally))
+            let (name, of) = label.apart();
+            let tally = tally(of, &format!("{place}, \"{name}\","))?;
+            Ok((name, tally))
         })
         .collect()
 }
@@ -270,6 +311,7 @@ fn tester(of: TesterDocument) -> Result<Tester, String> {
         due: of.due,
         waited: of.waited,
         unsent: of.unsent,
+        given_up: of.given_up,
         exhausted: of.exhausted,
     })
 }
@@ -278,7 +320,8 @@ fn timeline(of: TimelineDocument) -> Result<Timeline, String> {
     let count = of.histograms.len();
     let numbers = [&of.requests, &of.errors, &of.due, &of.bytes_received, &of.in_flight, &of.users];
     let uneven = numbers.into_iter().chain(of.instances.values()).any(|list| list.len() != count);
-    if uneven || count > BUCKETS_MAX || !of.bucket_seconds.is_power_of_two() {
+    let is_wide = of.bucket_seconds.is_power_of_two() && of.bucket_seconds <= BUCKET_SECONDS_MAX;
+    if uneven || count > BUCKETS_MAX || !is_wide {
         return Err(format!(
             "timeline has lists of different lengths, more than {BUCKETS_MAX} buckets, or buckets \
              of {} s",
@@ -288,6 +331,12 @@ fn timeline(of: TimelineDocument) -> Result<Timeline, String> {
     let buckets = (0..count)
         .map(|index| {
             let place = format!("timeline.histograms[{index}]");
+            let response_time = histogram(of.histograms[index].as_ref(), &place)?;
+            if of.errors[index].max(response_time.count()) > of.requests[index] {
+                return Err(format!(
+                    "timeline has more errors or response times than requests in bucket {index}"
+                ));
+            }
             Ok(Bucket {
                 requests: of.requests[index],
                 errors: of.errors[index],
@@ -295,7 +344,7 @@ fn timeline(of: TimelineDocument) -> Result<Timeline, String> {
                 bytes_received: of.bytes_received[index],
                 in_flight: of.in_flight[index],
                 users: of.users[index],
-                response_time: histogram(of.histograms[index].as_ref(), &place)?,
+                response_time,
                 instances: (of.instances.iter())
                     .filter(|(_, counts)| counts[index] > 0)
                     .map(|(name, counts)| (name.clone(), counts[index]))

@@ -1,8 +1,12 @@
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::Value;
 
 use crate::config::bench::model::{Comparison, Measure};
 
 use super::super::fixtures;
+use super::super::latencies::Latencies;
 use super::super::timeline::BUCKETS_MAX;
 use super::*;
 
@@ -138,7 +142,7 @@ fn damage_within_is_found_and_placed() {
         ))
     );
     assert_eq!(
-        after(&|value| value["labels"][1]["tally"]["histograms"]["first_byte"] = "AAAA".into()),
+        after(&|value| value["labels"][1]["histograms"]["first_byte"] = "AAAA".into()),
         of("the histogram first_byte of labels, \"GET /basket\", is not a histogram: An i/o \
             operation failed: failed to fill whole buffer")
     );
@@ -156,6 +160,66 @@ fn damage_within_is_found_and_placed() {
     assert!(uneven.contains("timeline has lists of different lengths"), "{uneven}");
     let negative = after(&|value| value["duration_seconds"] = (-1.0).into());
     assert!(negative.contains("duration_seconds is -1"), "{negative}");
+}
+
+#[test]
+fn figures_that_no_run_can_have_are_refused_before_they_overflow() {
+    let (_, text) = written();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let after = |pointer: &str, figure: Value| {
+        let mut value = value.clone();
+        *value.pointer_mut(pointer).unwrap() = figure;
+        read(&value.to_string(), "a.json").unwrap_err().to_string()
+    };
+    for pointer in [
+        "/requests",
+        "/statuses/200",
+        "/bytes_sent",
+        "/labels/0/requests",
+        "/instances/web-1/bytes_received",
+        "/checks/order has a number/passed",
+        "/connections/opened",
+        "/tester/due",
+        "/timeline/due/3",
+        "/timeline/instances/web-1/0",
+    ] {
+        let words = after(pointer, u64::MAX.into());
+        assert!(words.contains("more than any run can"), "{pointer}: {words}");
+    }
+    let words = after("/duration_seconds", 1e19.into());
+    assert!(words.contains("longer than any run"), "{words}");
+    let words = after("/timeline/bucket_seconds", (1u64 << 40).into());
+    assert!(words.contains("buckets of 1099511627776 s"), "{words}");
+    let words = after("/timeline/errors/3", 1_000_000.into());
+    assert!(words.contains("in bucket 3"), "{words}");
+    let words = after("/run/parts/0/index", 1.into());
+    assert!(words.contains("run.parts has part 1 of 1"), "{words}");
+}
+
+#[test]
+fn counts_of_a_histogram_that_overflow_are_refused() {
+    let mut histogram = Latencies::default().histogram();
+    for nanos in [10, 1000, 100_000] {
+        histogram.saturating_record_n(nanos, i64::MAX as u64);
+    }
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(&histogram, &mut bytes).unwrap();
+    let words = encoding::decode(Some(&BASE64_STANDARD.encode(bytes))).unwrap_err();
+    assert!(words.contains("more than any run can"), "{words}");
+}
+
+#[test]
+fn labels_are_asked_as_instances_are() {
+    let (stored, text) = written();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let (name, tally) = &stored.results.labels[1];
+    assert_eq!(value["labels"][1]["name"], *name);
+    assert_eq!(value["labels"][1]["requests"], tally.requests);
+    assert_eq!(value["instances"]["web-1"]["errors"], stored.results.instances["web-1"].errors());
+    let mut lacking = value;
+    lacking["labels"][1].as_object_mut().unwrap().remove("requests");
+    let words = read(&lacking.to_string(), "a.json").unwrap_err().to_string();
+    assert!(words.contains("missing field `requests`"), "{words}");
 }
 
 #[test]
@@ -282,6 +346,7 @@ fn the_schema_describes_what_is_written() {
         ("/run", "when"),
         ("/timeline", "rate"),
         ("/failures", "bad"),
+        ("/labels/0", "extra"),
     ] {
         let mut value = value.clone();
         value.pointer_mut(pointer).unwrap()[key] = 1.into();

@@ -14,8 +14,8 @@ use super::VERSION;
 use super::document::{
     CheckDocument, ComparisonDocument, ConnectionHistograms, ConnectionsDocument, Document,
     EndedDocument, Format, GroupDocument, LabelDocument, LatencySeries, MeasureDocument, Model,
-    Percentiles, RunDocument, TallyDocument, TallyHistograms, TesterDocument, ThresholdDocument,
-    TimelineDocument, WarningDocument,
+    PartDocument, Percentiles, RunDocument, TallyDocument, TallyHistograms, TesterDocument,
+    ThresholdDocument, TimelineDocument, WarningDocument,
 };
 use super::encoding::Encoder;
 
@@ -101,13 +101,16 @@ fn run(run: &Run) -> RunDocument {
             Ended::Interrupted => EndedDocument::Interrupted,
             Ended::Stopped => EndedDocument::Stopped,
         },
-        parts: run.parts,
+        parts: (run.parts.iter())
+            .map(|part| PartDocument { index: part.index, of: part.of })
+            .collect(),
         machines: run.machines.clone(),
         groups: (run.groups.iter())
             .map(|group| GroupDocument {
                 name: group.name.clone(),
                 model: if group.open { Model::Open } else { Model::Closed },
                 load: group.load.clone(),
+                processes: group.processes,
             })
             .collect(),
     }
@@ -144,7 +147,7 @@ fn labels(
     encoder: &mut Encoder,
 ) -> Vec<LabelDocument> {
     (labels.iter())
-        .map(|(name, of)| LabelDocument { name: name.clone(), tally: tally(of, elapsed, encoder) })
+        .map(|(name, of)| LabelDocument::of(name.clone(), tally(of, elapsed, encoder)))
         .collect()
 }
 
@@ -217,6 +220,7 @@ fn tester(tester: &Tester, encoder: &mut Encoder) -> TesterDocument {
         due: tester.due,
         waited: tester.waited,
         unsent: tester.unsent,
+        given_up: tester.given_up,
         exhausted: tester.exhausted,
     }
 }

@@ -121,6 +121,9 @@ pub struct Found {
     /// Whether that rate was still too close to call after [`Settings::longest`]: its figures are
     /// within the objective, but what they come from need not be.
     pub close: bool,
+    /// The same of the rate that breaks: its figures are beyond the objective, but what they come
+    /// from need not be.
+    pub above_close: bool,
     /// Whether a lower rate broke while a higher one held, and neither changed when asked again.
     pub contradictory: bool,
     /// Why the search ended early, if it did.
@@ -415,6 +418,9 @@ impl Planner {
                 low.status == Status::Holds && low.measured >= self.confirmation()
             }),
             close: field.low.is_some_and(|low| low.close),
+            above_close: field
+                .upper
+                .is_some_and(|upper| upper.status == Status::Breaks && upper.close),
             contradictory: field.upper.is_some_and(held_above),
             cut,
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::objective::Objective;
 use super::planner::{Above, Cut, Found, Planner, Probe, Settings, Step};
-use super::verdict::{CONFIDENCE, Judgement, Outcome, Verdict};
+use super::verdict::{Judgement, Outcome, Verdict};
 use crate::load::figures::{latency, rate as rate_text, share};
 
 /// A search that was made.
@@ -149,12 +149,18 @@ impl Search {
             Above::Unknown => {}
         }
         if let (Some(rate), Above::Broke(above, _)) = (found.rate, &found.above) {
+            let (rate, above) = (rate_text(rate), rate_text(*above));
             remarks.push(format!(
-                "So it lies from {} to {}, each end with {:.0} % confidence.",
-                rate_text(rate),
-                rate_text(*above),
-                CONFIDENCE * 100.0
+                "So it lies from {rate} to {above}, as far as these probes can tell. Slow answers \
+                 come in bursts: searched again, it may come out some percent higher or lower."
             ));
+        }
+        if found.above_close {
+            remarks.push(
+                "What lies above it is close: what was measured is beyond the objective, but not \
+                 by more than chance."
+                    .to_owned(),
+            );
         }
         if found.close {
             remarks.push(
@@ -249,9 +255,9 @@ impl Search {
             "rate_above": above,
             "limited_by": limited_by,
             "because": why,
-            "confidence": CONFIDENCE,
             "confirmed": found.confirmed,
             "close": found.close,
+            "above_close": found.above_close,
             "contradictory": found.contradictory,
             "ended_early": cut,
             "probes": self.probes.iter().map(|made| self.probe_json(made)).collect::<Vec<_>>(),

@@ -191,6 +191,64 @@ fn the_limit_of_a_queue_is_found() {
     assert!(deviations[7].abs() < 0.04, "{deviations:?}");
 }
 
+/// Succeeds and fails, is slow and quick without any reason.
+struct Chaos(fastrand::Rng);
+
+impl Server for Chaos {
+    fn serve(&mut self, _at: f64, rate: f64) -> (f64, bool) {
+        let mood = self.0.u32(0..4);
+        (if mood == 0 { 0.08 } else { 0.001 }, self.0.f64() > 0.001 * rate.min(40.0).powi(2))
+    }
+
+    fn rest(&mut self) {
+        // Some probes are wholly bad, some wholly good.
+        let seed = self.0.u64(..);
+        self.0 = fastrand::Rng::with_seed(seed);
+    }
+
+    fn tester_limit(&self, rate: f64) -> Option<String> {
+        ((rate as u64).is_multiple_of(7)).then(|| "it is Sunday".to_owned())
+    }
+}
+
+#[test]
+fn a_search_ends_whatever_it_meets() {
+    let settings = Settings { rate_max: 3000.0, ..Settings::default() };
+    for seed in 0..40 {
+        let mut server = Chaos(fastrand::Rng::with_seed(seed));
+        let (found, transcript) = find(&mut server, "p75=50ms", settings.clone(), Some(seed));
+        assert!(found.probes.len() <= settings.probes_max, "{transcript}");
+        if let (Some(rate), Above::Broke(above, _)) = (found.found.rate, &found.found.above) {
+            assert!(rate < *above, "{transcript}");
+        }
+    }
+}
+
+#[test]
+fn what_is_too_close_to_call_is_said_of_either_end() {
+    let mut told = 0;
+    for seed in 0..6 {
+        let random = fastrand::Rng::with_seed(seed + 5000);
+        let mut server = Queue { capacity: 300.0, free_at: 0.0, random };
+        let (found, transcript) =
+            find(&mut server, "p99=100ms", Settings::default(), Some(seed + 99));
+        let text = found.text();
+        let ends = [
+            ("It is close: what was measured is within", found.found.close, "close"),
+            ("What lies above it is close", found.found.above_close, "above_close"),
+        ];
+        for (words, is_close, key) in ends {
+            assert_eq!(text.contains(words), is_close, "{transcript}{text}");
+            assert_eq!(found.json()[key], is_close);
+            told += usize::from(is_close);
+        }
+        assert!(text.contains("may come out some percent higher or lower"), "{text}");
+        // An interval that the truth is outside of in half of all searches is none of confidence.
+        assert!(!text.contains("confidence"), "{text}");
+    }
+    assert!(told >= 3, "{told}");
+}
+
 #[test]
 fn a_cliff_is_found_whatever_its_height() {
     for capacity in [1.7, 9.0, 20.5, 77.0, 730.0, 4321.0] {

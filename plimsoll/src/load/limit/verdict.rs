@@ -8,6 +8,12 @@
 //! one stall proves nothing. If the whole interval is within what is allowed, the rate
 //! holds; if none of it is, it breaks; else more must be measured.
 //!
+//! This is a rule for choosing the next probe, not a statement about the limit: bursts that are
+//! rarer than a probe is long are not in its batches, and the search picks the highest rate that
+//! happened to hold. At the very limit of a simulated queue (M/M/1, p99 within 100 ms at 254/s) a
+//! probe of 8 s is taken to hold in 64 of 100 cases, one of 60 s in 18. What the search comes to is
+//! nevertheless close: within 7 % of the truth in 120 of 120 searches.
+//!
 //! A queue that keeps growing breaks a rate too, even while its answers still come in time.
 //!
 //! Sources: batch means, see Law, "Simulation Modeling and Analysis", §9.5.3; Wilson (1927), JASA
@@ -20,8 +26,6 @@ use crate::load::figures;
 use crate::load::tally::Latencies;
 use crate::load::timeline::{Bucket, Timeline};
 
-/// The level of confidence of all intervals.
-pub const CONFIDENCE: f64 = 0.95;
 /// The normal distribution's 97.5 % quantile: two-sided 95 %.
 const NORMAL: f64 = 1.96;
 /// Most batch means.

@@ -16,7 +16,7 @@ use ratatui::widgets::{
     SparklineBar,
 };
 
-use super::screen::{Screen, tester_is_limit};
+use super::screen::{HISTORY_MAX, Screen, tester_is_limit};
 use crate::load::figures::{NONE, count, duration, latency, latency_seconds, rate, share};
 use crate::load::progress::Progress;
 use crate::load::tally::Latencies;
@@ -33,6 +33,12 @@ const CHART_MIN: u16 = 5;
 const TABLES_MIN: u16 = 4;
 /// The width of the names before figures.
 const NAMES: usize = 11;
+/// The width of a figure, where there is room.
+const FIGURE: usize = 10;
+/// Fewest seconds that a chart of latency spans.
+const SPAN_MIN: usize = 30;
+/// Most columns of a second in the chart of rates.
+const COLUMNS_MAX: usize = 6;
 
 /// Draws the screen over the whole frame.
 pub fn draw(frame: &mut Frame<'_>, screen: &Screen) {
@@ -93,7 +99,7 @@ impl Paint {
 }
 
 fn draw_header(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
-    let keys = if screen.ending { " q: at once " } else { " q: end " };
+    let keys = if screen.ending { " q: at once, without results " } else { " q: end " };
     let title = Line::from(vec![
         Span::styled(" plimsoll bench ", paint.bold()),
         Span::raw(" "),
@@ -142,9 +148,11 @@ fn draw_bar(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
 
 /// All that fits where there is next to no room.
 fn draw_least(frame: &mut Frame<'_>, area: Rect, progress: &Progress, paint: Paint) {
-    let mut lines = load_lines(progress, paint);
+    // A figure that is cut is another figure.
+    let width = (area.width as usize).saturating_sub(NAMES + 1).min(FIGURE);
+    let mut lines = load_lines(progress, width, paint);
     let high = quantile(&progress.second.response_time, 0.99);
-    lines.insert(1, named("p99 now", format!("{high:>10}"), paint));
+    lines.insert(1, named("p99 now", format!("{high:>width$}"), paint));
     if let Some(warning) = tester_warning(progress) {
         lines.insert(0, Line::styled(format!(" {warning}"), paint.bad()));
     }
@@ -159,7 +167,7 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, paint: P
     } else {
         Layout::vertical([Constraint::Percentage(50); 2]).areas(figures)
     };
-    frame.render_widget(Paragraph::new(load_lines(progress, paint)), left);
+    frame.render_widget(Paragraph::new(load_lines(progress, FIGURE, paint)), left);
     frame.render_widget(Paragraph::new(latency_lines(progress, paint)), right);
     let line = match tester_warning(progress) {
         Some(warning) => Line::styled(format!(" {warning}"), paint.bad()),
@@ -172,14 +180,15 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, paint: P
     frame.render_widget(Paragraph::new(line), tester);
 }
 
-fn load_lines(progress: &Progress, paint: Paint) -> Vec<Line<'static>> {
+/// Figures of the load, at least `width` wide.
+fn load_lines(progress: &Progress, width: usize, paint: Paint) -> Vec<Line<'static>> {
     let second = &progress.second;
-    let mut achieved = format!("{:>10}", rate(second.requests as f64));
+    let mut achieved = format!("{:>width$}", rate(second.requests as f64));
     if let Some(target) = progress.target_rate {
         achieved.push_str(&format!("   {} due", rate(target)));
     }
     let failed = progress.total_errors as f64 / progress.total_requests.max(1) as f64;
-    let errors = format!("{:>10}   {}", count(progress.total_errors), share(failed));
+    let errors = format!("{:>width$}   {}", count(progress.total_errors), share(failed));
     let errors = if progress.total_errors > 0 {
         Line::from(vec![name("errors", paint), Span::styled(errors, paint.bad())])
     } else {
@@ -187,10 +196,10 @@ fn load_lines(progress: &Progress, paint: Paint) -> Vec<Line<'static>> {
     };
     vec![
         Line::from(vec![name("rate", paint), Span::styled(achieved, paint.bold())]),
-        named("requests", format!("{:>10}", count(progress.total_requests)), paint),
+        named("requests", format!("{:>width$}", count(progress.total_requests)), paint),
         errors,
-        named("in flight", format!("{:>10}", count(second.in_flight)), paint),
-        named("users", format!("{:>10}", count(second.users)), paint),
+        named("in flight", format!("{:>width$}", count(second.in_flight)), paint),
+        named("users", format!("{:>width$}", count(second.users)), paint),
     ]
 }
 
@@ -246,6 +255,12 @@ fn draw_charts(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint,
     draw_latency_chart(frame, latencies, screen, paint);
 }
 
+/// How long the run is meant to last.
+fn planned_seconds(screen: &Screen) -> Option<usize> {
+    let planned = screen.progress.as_ref()?.planned?;
+    Some(planned.as_secs_f64().ceil() as usize)
+}
+
 /// A heading with a rule, for what stands below it.
 fn headed<'a>(heading: impl Into<Line<'a>>, paint: Paint) -> Block<'a> {
     Block::new().borders(Borders::TOP).border_style(paint.dim()).title(heading)
@@ -253,15 +268,18 @@ fn headed<'a>(heading: impl Into<Line<'a>>, paint: Paint) -> Block<'a> {
 
 fn draw_rate_chart(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
     let columns = area.width.saturating_sub(2) as usize;
-    let shown = screen.history.len().min(columns);
+    // A short run fills the chart too.
+    let each = planned_seconds(screen).map_or(1, |planned| columns / planned.max(1));
+    let each = each.clamp(1, COLUMNS_MAX);
+    let shown = screen.history.len().min(columns / each);
     let seconds = screen.history.iter().skip(screen.history.len() - shown);
     let peak = seconds.clone().map(|second| second.requests).max().unwrap_or_default();
-    let bars = seconds.map(|second| {
+    let bars = seconds.flat_map(|second| {
         let style = if second.errors > 0 { paint.bad() } else { paint.colour(Color::Green) };
-        SparklineBar::from(second.requests).style(style)
+        std::iter::repeat_n(SparklineBar::from(second.requests).style(style), each)
     });
     // The newest stands at the right, as in the other chart.
-    let empty = std::iter::repeat_n(SparklineBar::from(None), columns - shown);
+    let empty = std::iter::repeat_n(SparklineBar::from(None), columns - shown * each);
     let mut heading = vec![
         Span::styled(" requests/s", paint.bold()),
         Span::styled(format!("  highest {} ", count(peak)), paint.dim()),
@@ -280,8 +298,9 @@ fn draw_rate_chart(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Pa
 }
 
 fn draw_latency_chart(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) {
-    // Two dots a column, and the axis takes some columns.
-    let span = (area.width.saturating_sub(8) as usize * 2).clamp(30, super::screen::HISTORY_MAX);
+    // Two dots a column, and the axis takes some columns. A run that is shorter takes all of them.
+    let widest = (area.width.saturating_sub(8) as usize * 2).clamp(SPAN_MIN, HISTORY_MAX);
+    let span = planned_seconds(screen).map_or(widest, |planned| planned.clamp(SPAN_MIN, widest));
     let count = screen.history.len();
     let seconds: Vec<_> = screen.history.iter().skip(count.saturating_sub(span)).collect();
     let points = |pick: fn(&super::screen::Second) -> Option<Duration>| {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::load::progress::Progress;
+use crate::load::results::of_instance;
 
 /// Seconds that are kept for the charts; wider terminals show no more.
 pub const HISTORY_MAX: usize = 600;
@@ -85,9 +86,40 @@ impl Screen {
                 high: quantile(0.99),
             });
             for (instance, count) in &progress.second.instances {
-                *self.instances.entry(instance.clone()).or_default() += count;
+                *of_instance(&mut self.instances, instance) += count;
             }
         }
         self.progress = Some(progress.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draw::tests::progress;
+    use super::*;
+
+    #[test]
+    fn the_tester_is_the_limit_where_it_is_late_or_as_slow_as_the_service() {
+        for (lag, response, is_limit) in [
+            (12_000, 500_000, true),
+            (5_000, 500_000, false),
+            (2_000, 3_000, true),
+            (500, 600, false),
+        ] {
+            let mut progress = progress(1);
+            progress.lag = Duration::from_micros(lag);
+            progress.second.response_time = Default::default();
+            progress.second.response_time.record(Duration::from_micros(response));
+            assert_eq!(tester_is_limit(&progress), is_limit, "{lag} of {response}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_days_is_shown_from_the_same_memory() {
+        let mut screen = Screen::new("shop", "open", false);
+        for second in 1..=HISTORY_MAX as u64 + 50 {
+            screen.take(&progress(second));
+        }
+        assert_eq!(screen.history.len(), HISTORY_MAX);
     }
 }

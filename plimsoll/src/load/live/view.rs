@@ -71,7 +71,7 @@ impl View {
         mut quit: impl FnMut(Quit) + Send + 'static,
     ) -> io::Result<Self> {
         restore_in_panics();
-        let screen = Screen::new(title, model, colours());
+        let screen = Screen::new(title, model, crate::log::may_colour());
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr())))?;
         enable_raw_mode()?;
         HELD.store(true, Ordering::SeqCst);
@@ -165,11 +165,6 @@ fn asks_to_quit(key: KeyEvent) -> bool {
             KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),
             _ => false,
         }
-}
-
-/// Whether colours are wanted (<https://no-color.org>).
-fn colours() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Gives the terminal back if a view holds it. For ends that pass every drop by: a second Ctrl-C,

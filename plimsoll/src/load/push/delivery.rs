@@ -6,9 +6,11 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::receiver::{Protocol, Receiver};
+use crate::load::client::dial::Purpose;
 
 /// Most of a refusal that is read, for its words.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
@@ -41,10 +43,20 @@ pub async fn deliver(
 }
 
 async fn exchange(receiver: &Receiver, body: Vec<u8>) -> Result<(), Refusal> {
+    let request = request(receiver, body)?;
     let stream = TcpStream::connect((receiver.host.as_str(), receiver.port))
         .await
         .map_err(|error| passing(plainly(&error)))?;
-    let request = request(receiver, body)?;
+    let Some(tls) = &receiver.tls else { return over(stream, request).await };
+    let agreed = tls.agree(stream, &receiver.origin(), Purpose::Requests).await;
+    over(agreed.map_err(|trouble| passing(untrusted(&trouble.detail)))?, request).await
+}
+
+/// Sends the request over a connection that is for it alone.
+async fn over<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), Refusal>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let broken = |error: hyper::Error| passing(error.to_string());
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
@@ -65,11 +77,23 @@ async fn exchange(receiver: &Receiver, body: Vec<u8>) -> Result<(), Refusal> {
     }
 }
 
+/// Why TLS was not agreed on; what to do about it here, and not where a service is asked.
+fn untrusted(detail: &str) -> String {
+    match detail.split_once("; ") {
+        Some((what, remedy)) if remedy.contains("--insecure") => {
+            format!("{what}; --push-ca FILE names certificates that are trusted")
+        }
+        _ => detail.to_owned(),
+    }
+}
+
 fn request(receiver: &Receiver, body: Vec<u8>) -> Result<Request<Full<Bytes>>, Refusal> {
     let builder = Request::builder()
         .uri(&receiver.target)
         .header("host", receiver.authority())
         .header("user-agent", concat!("plimsoll/", env!("CARGO_PKG_VERSION")));
+    let builder = (receiver.headers.iter())
+        .fold(builder, |builder, (name, value)| builder.header(name, value));
     let builder = match receiver.protocol {
         // PUT replaces all that was pushed under these labels, POST each metric by itself.
         Protocol::Pushgateway => {
@@ -94,9 +118,17 @@ fn judge(status: StatusCode, words: &str) -> Result<(), Refusal> {
     }
     let words: String =
         words.trim().chars().filter(|c| !c.is_control()).take(REFUSAL_SHOWN_MAX).collect();
+    // A page is for browsers.
+    let words = if words.starts_with('<') { String::new() } else { words };
     let gap = if words.is_empty() { "" } else { ": " };
+    let remedy = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            " (say who you are with USER:PASSWORD@ in the URL, or with --push-header)"
+        }
+        _ => "",
+    };
     Err(Refusal {
-        reason: format!("it answered {status}{gap}{words}"),
+        reason: format!("it answered {status}{gap}{words}{remedy}"),
         passing: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tsdb::exposition::{Exposition, Kind};
 
 use crate::load::progress::Progress;
+use crate::load::results::of_instance;
 use crate::load::tally::{Failure, Latencies};
 
 /// Quantiles that are told, and their labels.
@@ -42,6 +43,9 @@ const FAMILIES: [(&str, Kind, &str); 11] = [
     ),
 ];
 
+/// The place of a metric in the list, and the figure's own label.
+pub type SeriesName = (usize, Option<(&'static str, String)>);
+
 /// A figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
@@ -54,6 +58,16 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// What it is a figure of.
+    pub fn series(self) -> SeriesName {
+        (self.family, self.label)
+    }
+
+    /// A figure of that.
+    pub fn of((family, label): SeriesName, value: f64) -> Self {
+        Self { family, label, value }
+    }
+
     /// The metric's name.
     pub fn name(&self) -> &'static str {
         FAMILIES[self.family].0
@@ -82,7 +96,7 @@ impl Figures {
         if self.counted.replace(progress.elapsed.as_secs()) != Some(progress.elapsed.as_secs()) {
             self.received += second.bytes_received;
             for (instance, answers) in &second.instances {
-                *self.instances.entry(instance.clone()).or_default() += answers;
+                *of_instance(&mut self.instances, instance) += answers;
             }
         }
         let mut samples = vec![plain(0, progress.total_requests as f64)];

@@ -5,7 +5,7 @@
 //! run: what it does not take in time waits in a bounded queue, the oldest is given up first, and
 //! the run is told of the first failure at once and of all at the end.
 //!
-//! Left out: `https` (a local agent or gateway can forward), authentication.
+//! Left out: client certificates, redirects.
 
 pub mod delivery;
 pub mod figures;

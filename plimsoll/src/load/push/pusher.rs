@@ -3,7 +3,7 @@
 //! Invariants: [`Pusher::offer`] never waits; at most [`QUEUE_MAX`] moments lie before the thread and
 //! [`PENDING_MAX`] with it; [`Pusher::finish`] returns within three times the patience.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::mpsc::{Receiver as Queue, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::delivery::{Refusal, deliver};
-use super::figures::{Figures, text};
+use super::figures::{Figures, SeriesName, text};
 use super::receiver::{Protocol, Receiver};
 use super::remote_write::{Moment, body};
+use crate::load::figures::{self, count};
 use crate::load::progress::Progress;
 
 /// Most moments that wait for the thread.
@@ -35,6 +36,8 @@ pub struct Pusher {
     thread: JoinHandle<Pushed>,
     /// Moments that found the queue full.
     lost: u64,
+    /// The time of the last moment, milliseconds since 1970.
+    last: i64,
 }
 
 /// What became of the figures.
@@ -57,9 +60,14 @@ impl Pushed {
     pub fn remark(&self) -> Option<String> {
         let reason = self.reason.as_ref()?;
         let Self { url, taken, lost, failures, .. } = self;
+        let often = match failures {
+            1 => "once,".to_owned(),
+            _ => format!("{failures} times, last"),
+        };
         Some(format!(
-            "pushing figures to {url} failed {failures} times, last because {reason}; {taken} \
-             seconds arrived, {lost} did not"
+            "pushing figures to {url} failed {often} because {reason}; {} arrived, {} did not",
+            figures::plural(*taken, "second"),
+            count(*lost)
         ))
     }
 }
@@ -88,6 +96,8 @@ impl Pusher {
             patience,
             runtime,
             pending: VecDeque::new(),
+            told: BTreeSet::new(),
+            last: 0,
             rest: REST_MIN,
             next: None,
             pushed,
@@ -100,12 +110,15 @@ impl Pusher {
                 worker.runtime.shutdown_background();
                 worker.pushed
             })?;
-        Ok(Self { figures: Figures::default(), queue, thread, lost: 0 })
+        Ok(Self { figures: Figures::default(), queue, thread, lost: 0, last: i64::MIN })
     }
 
     /// Hands over how the run is doing now.
     pub fn offer(&mut self, progress: &Progress, now: Timestamp) {
-        let moment = Moment { at: now.as_millisecond(), samples: self.figures.samples(progress) };
+        // A clock that is set back, or two moments of one millisecond: a receiver refuses for good
+        // what is not later than what it has.
+        self.last = now.as_millisecond().max(self.last.saturating_add(1));
+        let moment = Moment { at: self.last, samples: self.figures.samples(progress) };
         if self.queue.try_send(moment).is_err() {
             self.lost += 1;
         }
@@ -131,6 +144,10 @@ struct Worker {
     runtime: tokio::runtime::Runtime,
     /// Not yet taken, the oldest first.
     pending: VecDeque<Moment>,
+    /// The series that the receiver has: as many as there are kinds of figures and instances.
+    told: BTreeSet<SeriesName>,
+    /// The time of the last moment, milliseconds since 1970.
+    last: i64,
     /// How long to rest after the next failure.
     rest: Duration,
     /// Not before this.
@@ -162,26 +179,28 @@ impl Worker {
 
     /// Remote write has a place for each moment; a Pushgateway for the last only.
     fn keep(&mut self, moment: Moment) {
-        // Times must differ: a later moment of the same millisecond replaces the earlier.
-        if self.receiver.protocol == Protocol::Pushgateway
-            || self.pending.back().is_some_and(|last| last.at >= moment.at)
-        {
+        if self.receiver.protocol == Protocol::Pushgateway {
             self.pushed.taken += self.pending.pop_back().map_or(0, |_| 1);
         }
         if self.pending.len() == PENDING_MAX {
             self.pending.pop_front();
             self.pushed.lost += 1;
         }
+        self.last = moment.at;
         self.pending.push_back(moment);
     }
 
     fn attempt(&mut self, ends: bool) {
         let moments = self.pending.make_contiguous();
-        let Some(last) = moments.last() else { return };
-        let message = match self.receiver.protocol {
-            Protocol::Pushgateway => Ok(text(&last.samples).into_bytes()),
-            Protocol::RemoteWrite => body(moments, &self.receiver.labels, ends)
-                .map_err(|error| Refusal { reason: error.to_string(), passing: false }),
+        let message = match (self.receiver.protocol, moments.last()) {
+            (Protocol::Pushgateway, Some(last)) => Ok(text(&last.samples).into_bytes()),
+            // What was taken before has to end all the same.
+            (Protocol::RemoteWrite, last) if last.is_some() || (ends && !self.told.is_empty()) => {
+                let end = ends.then_some(self.last + 1);
+                body(moments, &self.receiver.labels, &self.told, end)
+                    .map_err(|error| Refusal { reason: error.to_string(), passing: false })
+            }
+            _ => return,
         };
         let done = message.and_then(|message| {
             self.runtime.block_on(deliver(&self.receiver, message, self.patience))
@@ -194,7 +213,8 @@ impl Worker {
 
     fn succeed(&mut self) {
         self.pushed.taken += self.pending.len() as u64;
-        self.pending.clear();
+        let samples = self.pending.drain(..).flat_map(|moment| moment.samples);
+        self.told.extend(samples.map(|sample| sample.series()));
         if self.next.take().is_some() {
             (self.say)(&format!("figures are pushed to {} again", self.receiver.url));
         }

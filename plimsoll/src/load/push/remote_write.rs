@@ -2,12 +2,12 @@
 //!
 //! Source: <https://prometheus.io/docs/specs/prw/remote_write_spec/>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use thiserror::Error;
 
-use super::figures::Sample;
+use super::figures::{Sample, SeriesName};
 
 /// The value that says that a series ends (spec, "Stale markers").
 const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -67,15 +67,17 @@ pub struct Moment {
 #[error("the figures do not fit into one message: {0}")]
 pub struct TooLarge(#[from] snap::Error);
 
-/// The body of a request that writes all these moments, which rise. `ends` adds to each series of
-/// the last moment that it is over.
+/// The body of a request that writes all these moments, which rise. `end`, milliseconds since 1970
+/// and later than all of them, adds to each of their series, and to those that were `told` before,
+/// that it is over.
 ///
 /// # Errors
 /// When there is too much for one message.
 pub fn body(
     moments: &[Moment],
     common: &[(String, String)],
-    ends: bool,
+    told: &BTreeSet<SeriesName>,
+    end: Option<i64>,
 ) -> Result<Vec<u8>, TooLarge> {
     let mut series: BTreeMap<Vec<Label>, Vec<TimedValue>> = BTreeMap::new();
     for moment in moments {
@@ -84,11 +86,12 @@ pub fn body(
             series.entry(labels(sample, common)).or_default().push(value);
         }
     }
-    if let (true, Some(last)) = (ends, moments.last()) {
-        for sample in &last.samples {
-            let value = TimedValue { value: STALE, timestamp: last.at + 1 };
-            series.entry(labels(sample, common)).or_default().push(value);
+    if let Some(timestamp) = end {
+        for name in told {
+            series.entry(labels(&Sample::of(name.clone(), STALE), common)).or_default();
         }
+        let value = TimedValue { value: STALE, timestamp };
+        series.values_mut().for_each(|samples| samples.push(value));
     }
     let timeseries =
         series.into_iter().map(|(labels, samples)| TimeSeries { labels, samples }).collect();

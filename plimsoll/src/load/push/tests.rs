@@ -2,19 +2,26 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 
 use super::pusher::{Pushed, Pusher};
-use super::receiver::{Protocol, Receiver, ReceiverError};
+use super::receiver::{Access, Protocol, Receiver, ReceiverError};
 use super::remote_write::WriteRequest;
+use crate::load::client::peers::{Authority, serve_tls};
 use crate::load::progress::Progress;
 use crate::load::tally::Failure;
 use crate::load::timeline::Bucket;
+use crate::net;
 
 /// Long enough for anything on the loopback.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -83,7 +90,7 @@ fn scripted(statuses: &[u16]) -> (String, mpsc::Receiver<Asked>) {
 }
 
 fn pusher(protocol: Protocol, url: &str) -> (Pusher, mpsc::Receiver<String>) {
-    let receiver = Receiver::new(protocol, url, &labels()).unwrap();
+    let receiver = Receiver::new(protocol, url, &labels(), &Access::default()).unwrap();
     let (tell, said) = mpsc::channel();
     let say = move |text: &str| drop(tell.send(text.to_owned()));
     (Pusher::start_with(receiver, PATIENCE, say).unwrap(), said)
@@ -126,7 +133,13 @@ fn a_pushgateway_is_put_the_text() {
 
 fn written(asked: &Asked) -> WriteRequest {
     let message = snap::raw::Decoder::new().decompress_vec(&asked.body).unwrap();
-    WriteRequest::decode(&message[..]).unwrap()
+    let written = WriteRequest::decode(&message[..]).unwrap();
+    for series in &written.timeseries {
+        let names: Vec<&str> = series.labels.iter().map(|label| label.name.as_str()).collect();
+        assert!(names.is_sorted(), "receivers refuse {names:?}");
+        assert!(series.samples.is_sorted_by(|one, next| one.timestamp < next.timestamp));
+    }
+    written
 }
 
 /// The times (from the first possible on) and values of a series.
@@ -175,7 +188,7 @@ fn remote_writes_are_repeated_until_taken_and_end_in_stale_markers() {
     assert_eq!((requests.len(), requests[2].0), (3, 2001));
     assert_eq!(requests[2].1.to_bits(), 0x7ff0_0000_0000_0002);
     assert_eq!((pushed.taken, pushed.lost, pushed.failures), (2, 0, 1));
-    assert!(pushed.remark().unwrap().contains("failed 1 times"), "{pushed:?}");
+    assert!(pushed.remark().unwrap().contains("failed once, because"), "{pushed:?}");
     assert!(said.recv().unwrap().ends_with("again"));
 }
 
@@ -197,17 +210,19 @@ fn a_receiver_that_is_away_or_never_answers_disturbs_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     // Its backlog takes connections; nobody ever reads from them.
-    let receiver = Receiver::new(Protocol::RemoteWrite, &url, &[]).unwrap();
+    let receiver = Receiver::new(Protocol::RemoteWrite, &url, &[], &Access::default()).unwrap();
     let mut pusher = Pusher::start_with(receiver, Duration::from_millis(50), |_| ()).unwrap();
     for second in 1..=400 {
         pusher.offer(&progress(second), at(second as i64));
     }
     let pushed = pusher.finish();
     assert_eq!((pushed.taken, pushed.lost), (0, 400), "{pushed:?}");
+    // It rests between attempts for longer than all of this takes.
+    assert!(pushed.failures <= 3, "{pushed:?}");
     assert_eq!(pushed.reason.as_deref(), Some("no answer within 50 ms"), "{pushed:?}");
 
     drop(listener);
-    let receiver = Receiver::new(Protocol::Pushgateway, &url, &[]).unwrap();
+    let receiver = Receiver::new(Protocol::Pushgateway, &url, &[], &Access::default()).unwrap();
     let mut pusher = Pusher::start_with(receiver, PATIENCE, |_| ()).unwrap();
     pusher.offer(&progress(1), at(1));
     let pushed = pusher.finish();
@@ -217,24 +232,214 @@ fn a_receiver_that_is_away_or_never_answers_disturbs_nothing() {
 
 #[test]
 fn receivers_and_labels_are_checked() {
-    let read = |protocol, url: &str| Receiver::new(protocol, url, &[]);
+    let read = |protocol, url: &str| Receiver::new(protocol, url, &[], &Access::default());
     let gateway = read(Protocol::Pushgateway, "http://[::1]:9091/prefix/").unwrap();
     assert_eq!(gateway.target, "/prefix/metrics/job/plimsoll_bench");
     assert_eq!((gateway.authority().as_str(), gateway.host.as_str()), ("[::1]:9091", "::1"));
     let writer = read(Protocol::RemoteWrite, "http://prom/push?tenant=a").unwrap();
     assert_eq!((writer.target.as_str(), writer.port), ("/push?tenant=a", 80));
-    for url in ["", "127.0.0.1:9091", "ftp://a/", "http://", "/metrics", "http://user:pass@a/"] {
-        let refused = read(Protocol::Pushgateway, url);
-        assert_eq!(refused, Err(ReceiverError::Url(url.to_owned())), "{url}");
+    for url in ["", "127.0.0.1:9091", "ftp://a/", "http://", "/metrics"] {
+        let refused = read(Protocol::Pushgateway, url).unwrap_err();
+        assert!(matches!(refused, ReceiverError::Url(named) if named == url), "{url}");
     }
-    let https = read(Protocol::RemoteWrite, "https://prom/");
-    assert!(matches!(https, Err(ReceiverError::Https(_))), "{https:?}");
+    let https = read(Protocol::RemoteWrite, "https://prom/").unwrap();
+    assert_eq!((https.port, https.target.as_str()), (443, "/api/v1/write"));
+    assert!(https.tls.is_some() && writer.tls.is_none());
     for (name, value) in
         [("__x", "a"), ("1a", "a"), ("a-b", "a"), ("kind", "a"), ("", "a"), ("a", "")]
     {
         let labels = [(name.to_owned(), value.to_owned())];
-        assert!(Receiver::new(Protocol::Pushgateway, "http://a", &labels).is_err(), "{name}");
+        assert!(
+            Receiver::new(Protocol::Pushgateway, "http://a", &labels, &Access::default()).is_err(),
+            "{name}"
+        );
     }
+}
+
+#[test]
+fn series_end_though_the_last_figures_were_taken_before() {
+    let (url, asked) = scripted(&[204, 204]);
+    let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
+    pusher.offer(&progress(1), at(1));
+    let first = written(&asked.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(series(&first, "plimsoll_bench_requests_total"), [(1000, 200.0)]);
+    let pushed = pusher.finish();
+    assert_eq!((pushed.taken, pushed.lost, pushed.failures), (1, 0, 0));
+    let last = written(&asked.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(last.timeseries.len(), first.timeseries.len());
+    let ends = series(&last, "plimsoll_bench_requests_total");
+    assert_eq!((ends.len(), ends[0].0, ends[0].1.to_bits()), (1, 1001, 0x7ff0_0000_0000_0002));
+}
+
+#[test]
+fn the_end_repeats_a_second_that_counts_once() {
+    let (url, asked) = scripted(&[204, 204, 204]);
+    let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
+    for (second, time) in [(1, 1), (2, 2), (2, 3)] {
+        pusher.offer(&progress(second), at(time));
+    }
+    pusher.finish();
+    // However many went together: the last is what ends it.
+    let all: Vec<WriteRequest> = asked.try_iter().map(|asked| written(&asked)).collect();
+    for (name, value) in
+        [("plimsoll_bench_received_bytes_total", 10_000.0), ("plimsoll_bench_answers_total", 400.0)]
+    {
+        let values: Vec<(i64, f64)> = all.iter().flat_map(|one| series(one, name)).collect();
+        assert_eq!((values.len(), values[2].1), (4, value), "{name}");
+    }
+}
+
+#[test]
+fn trouble_that_passes_is_told_from_refusals() {
+    for (status, taken) in [(429, 2), (503, 2), (400, 1), (401, 1), (404, 1)] {
+        let (url, _asked) = scripted(&[status, 204]);
+        let (mut pusher, said) = pusher(Protocol::RemoteWrite, &url);
+        pusher.offer(&progress(1), at(1));
+        let words = said.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(words.contains("--push-header"), status == 401, "{words}");
+        pusher.offer(&progress(2), at(2));
+        assert_eq!(pusher.finish().taken, taken, "{status}");
+    }
+}
+
+#[test]
+fn a_page_of_refusal_is_no_reason() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let body = "<html><h1>busy</h1></html>";
+        let length = body.len();
+        let reply = format!("HTTP/1.1 503 X\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(reply.as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let (mut pusher, _) = pusher(Protocol::Pushgateway, &url);
+    pusher.offer(&progress(1), at(1));
+    let pushed = pusher.finish();
+    assert_eq!(pushed.reason.as_deref(), Some("it answered 503 Service Unavailable"));
+    assert!(pushed.remark().unwrap().contains("failed once, because"), "{pushed:?}");
+}
+
+#[test]
+fn who_pushes_is_told_and_never_shown() {
+    let access = |headers: &[&str]| Access {
+        headers: headers.iter().map(|header| (*header).to_owned()).collect(),
+        ca: None,
+    };
+    let read = |url: &str, headers: &[&str]| {
+        Receiver::new(Protocol::Pushgateway, url, &[], &access(headers))
+    };
+    let receiver = read("http://ann%40shop:s%3Acret@gate/x", &["X-Scope-OrgID: shop"]).unwrap();
+    let told: Vec<(&str, &str)> = (receiver.headers.iter())
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    // printf 'ann@shop:s:cret' | base64
+    assert_eq!(told, [("x-scope-orgid", "shop"), ("authorization", "Basic YW5uQHNob3A6czpjcmV0")]);
+    assert_eq!((receiver.host.as_str(), receiver.url.as_str()), ("gate", "http://gate/x"));
+    assert!(!format!("{receiver:?}").contains("YW5u"));
+    for (url, headers, words) in [
+        ("ftp://ann:secret@gate/", &[][..], "\"ftp://gate/\": a URL of http or https"),
+        ("http://ann:secret@ga te/", &[], "\"http://ga te/\": a URL of http or https"),
+        ("http://gate/", &["Bearer secret"], "a header of pushed figures cannot be read"),
+        ("http://gate/", &["A: secret\u{1}"], "a header of pushed figures cannot be read"),
+        ("http://gate/", &["Host: secret"], "the header \"host\" of pushed figures is set by"),
+        ("http://ann:secret@gate/", &["authorization: secret"], "leave out the URL's user"),
+    ] {
+        let refused = read(url, headers).unwrap_err().to_string();
+        assert!(refused.contains(words) && !refused.contains("secret"), "{refused}");
+    }
+    let none = Access { ca: Some("/none.pem".into()), ..Access::default() };
+    let refused = Receiver::new(Protocol::Pushgateway, "https://gate/", &[], &none).unwrap_err();
+    assert!(refused.to_string().contains("cannot read /none.pem"), "{refused}");
+}
+
+/// Answers requests over TLS with 200, on a thread; its port, and the heads.
+fn over_tls(config: ServerConfig) -> (u16, mpsc::Receiver<String>) {
+    let (tell_port, port) = mpsc::channel();
+    let (tell, asked) = mpsc::channel();
+    std::thread::spawn(move || {
+        let serve = move |mut stream: TlsStream<TcpStream>| {
+            let tell = tell.clone();
+            async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                let head = String::from_utf8(head).unwrap();
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let mut body = vec![0; length.unwrap().parse().unwrap()];
+                stream.read_exact(&mut body).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                tell.send(head).unwrap();
+            }
+        };
+        net::run(async {
+            tell_port.send(serve_tls(config, serve).await).unwrap();
+            std::future::pending::<()>().await;
+        })
+        .unwrap();
+    });
+    (port.recv().unwrap(), asked)
+}
+
+#[test]
+fn figures_go_over_tls_to_whom_is_trusted() {
+    let authority = Authority::new();
+    let (port, asked) = over_tls(authority.issue("localhost").server(&["http/1.1"]));
+    let url = format!("https://ann:secret@localhost:{port}");
+    let push = |ca: Option<PathBuf>| {
+        let access = Access { headers: vec!["X-Scope-OrgID: shop".to_owned()], ca };
+        let receiver = Receiver::new(Protocol::Pushgateway, &url, &[], &access).unwrap();
+        let (tell, said) = mpsc::channel();
+        let say = move |text: &str| drop(tell.send(text.to_owned()));
+        let mut pusher = Pusher::start_with(receiver, PATIENCE, say).unwrap();
+        pusher.offer(&progress(1), at(1));
+        (pusher.finish(), said)
+    };
+    let (pushed, said) = push(Some(authority.file.clone()));
+    assert_eq!((pushed.taken, pushed.failures), (1, 0), "{:?}", said.try_iter().next());
+    let head = asked.recv_timeout(PATIENCE).unwrap();
+    assert!(head.starts_with("PUT /metrics/job/plimsoll_bench HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("x-scope-orgid: shop\r\n"), "{head}");
+    assert!(head.contains("authorization: Basic YW5uOnNlY3JldA==\r\n"), "{head}");
+
+    let (pushed, _) = push(None);
+    assert_eq!((pushed.taken, pushed.lost), (0, 1));
+    let remark = pushed.remark().unwrap();
+    assert!(remark.contains("comes from an issuer that is not trusted"), "{remark}");
+    assert!(remark.contains("--push-ca FILE") && !remark.contains("--insecure"), "{remark}");
+    assert!(!remark.contains("secret"), "{remark}");
+    assert!(asked.try_recv().is_err());
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_sample_of_the_past() {
+    let (url, asked) = scripted(&[204, 204, 204]);
+    let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
+    pusher.offer(&progress(1), at(9));
+    let first = written(&asked.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(series(&first, "plimsoll_bench_requests_total"), [(9000, 200.0)]);
+    pusher.offer(&progress(2), at(3));
+    pusher.finish();
+    let second = written(&asked.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(series(&second, "plimsoll_bench_requests_total")[0], (9001, 400.0));
+}
+
+#[test]
+fn a_series_that_ended_before_the_run_is_marked_too() {
+    let (url, asked) = scripted(&[204, 204, 204]);
+    let (mut pusher, _) = pusher(Protocol::RemoteWrite, &url);
+    pusher.offer(&progress(1), at(1));
+    asked.recv_timeout(PATIENCE).unwrap();
+    let mut last = progress(2);
+    last.target_rate = None;
+    pusher.offer(&last, at(2));
+    pusher.finish();
+    let last = written(&asked.try_iter().last().unwrap());
+    let target = series(&last, "plimsoll_bench_target_rate");
+    assert_eq!(target.len(), 1);
+    assert_eq!((target[0].0, target[0].1.to_bits()), (2001, 0x7ff0_0000_0000_0002));
 }
 
 /// A program that listens on a port of its own choice.

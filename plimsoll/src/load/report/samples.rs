@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::load::results::{
-    CheckCount, Connections, Ended, GroupModel, INSTANCES_MAX, OTHER_INSTANCES, Results, Run,
+    CheckCount, Connections, Ended, GroupModel, INSTANCES_MAX, OTHER_INSTANCES, Part, Results, Run,
     Tester,
 };
 use crate::load::tally::{Failure, Sample, Tally};
@@ -30,11 +30,12 @@ pub(super) fn empty() -> Results {
                 name: "main".to_owned(),
                 open: true,
                 load: "400 requests a second, evenly spaced, for 5 min".to_owned(),
+                processes: 1,
             }],
             started_at: Timestamp::from_second(1_790_000_000).unwrap(),
             elapsed: Duration::ZERO,
             ended: Ended::Finished,
-            parts: 1,
+            parts: vec![Part::WHOLE],
             machines: vec!["anvil".to_owned()],
         },
         total: Tally::default(),

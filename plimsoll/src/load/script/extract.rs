@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::run::Shared;
 use super::template;
 use super::user::User;
-use crate::config::bench::model::{Extraction, Finder, Source};
+use crate::config::bench::model::{Extraction, Finder, GroupPart, Slot, Source};
 
 /// Most matches that are counted.
 const MATCHES_MAX: usize = 10_000;
@@ -24,6 +24,26 @@ pub(super) struct Match {
     pub(super) text: String,
     /// The groups of a regular expression, the whole first.
     pub(super) groups: Vec<Option<String>>,
+}
+
+impl Match {
+    /// Something of the groups; `None` where there is no such group. One that took no part is empty.
+    fn group(&self, part: GroupPart) -> Option<Arc<str>> {
+        match part {
+            GroupPart::Count if self.groups.is_empty() => None,
+            GroupPart::Count => Some((self.groups.len() - 1).to_string().into()),
+            GroupPart::Text(number) => {
+                self.groups.get(number).map(|text| text.as_deref().unwrap_or_default().into())
+            }
+        }
+    }
+}
+
+fn set_group(slot: Slot, value: Option<Arc<str>>, user: &mut User) {
+    match value {
+        Some(value) => user.set(slot, value),
+        None => user.unset(slot),
+    }
 }
 
 /// Does all extractions; the first that found nothing and has no default, in words.
@@ -69,11 +89,7 @@ fn one(
         Some(chosen) => {
             let chosen = found.swap_remove(chosen);
             for (group, slot) in &extraction.groups {
-                match chosen.groups.get(*group) {
-                    Some(Some(text)) => user.set(*slot, text.as_str().into()),
-                    Some(None) => user.set(*slot, "".into()),
-                    None => user.unset(*slot),
-                }
+                set_group(*slot, chosen.group(*group), user);
             }
             user.set(extraction.into, chosen.text.into());
             Ok(())
@@ -95,7 +111,7 @@ fn one(
     }
 }
 
-/// Sets `name_1`, `name_2`… and `name_matchNr`, and makes those of an earlier answer unset.
+/// Sets `name_1`, `name_2`…, their groups and `name_matchNr`, and makes those of an earlier answer unset.
 fn spread(extraction: &Extraction, found: &[Match], name: &str, user: &mut User, shared: &Shared) {
     let count: Arc<str> = found.len().to_string().into();
     for (number, slot) in &extraction.all.each {
@@ -104,6 +120,10 @@ fn spread(extraction: &Extraction, found: &[Match], name: &str, user: &mut User,
             None => user.unset(*slot),
         }
     }
+    for (number, part, slot) in &extraction.all.groups {
+        let one = number.checked_sub(1).and_then(|place| found.get(place));
+        set_group(*slot, one.and_then(|one| one.group(*part)), user);
+    }
     if let Some(slot) = extraction.all.count {
         user.set(slot, count.clone());
     }
@@ -111,6 +131,10 @@ fn spread(extraction: &Extraction, found: &[Match], name: &str, user: &mut User,
         for (place, one) in found.iter().enumerate() {
             let name = format!("{name}_{}", place + 1);
             user.set_named(&name, one.text.as_str().into(), shared);
+            for (number, text) in one.groups.iter().enumerate() {
+                let text = text.as_deref().unwrap_or_default().into();
+                user.set_named(&format!("{name}_g{number}"), text, shared);
+            }
         }
         user.set_named(&format!("{name}_matchNr"), count, shared);
         let mut further = found.len() + 1;

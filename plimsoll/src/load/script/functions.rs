@@ -13,10 +13,8 @@ use std::fmt::Write as _;
 use super::run::Shared;
 use super::user::{User, entry};
 use super::{expression, template};
-use crate::config::bench::model::{Call, Function};
+use crate::config::bench::model::{Call, Function, RANDOM_TEXT_MAX};
 
-/// Longest text that `random_text` makes, in characters.
-const RANDOM_TEXT_MAX: u64 = 1 << 20;
 /// What random texts are made of where the plan does not say.
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 

@@ -111,6 +111,9 @@ pub fn redirect(
         return None;
     }
     let mut next = redirects::follow(outgoing, reply)?;
+    if next.origin == outgoing.origin {
+        next.headers.extend(own_cookies(outgoing, user, shared));
+    }
     keep_cookies(reply, &outgoing.origin, &outgoing.target, user, shared);
     add_cookies(&mut next.headers, &next.origin, &next.target, user, shared);
     Some(next)
@@ -233,6 +236,18 @@ fn add_cookies(
         }
         None => headers.push(("Cookie".to_owned(), cookies)),
     }
+}
+
+/// The cookies of a request that the plan itself sends, without those that were added to them.
+fn own_cookies(outgoing: &Outgoing, user: &User, shared: &Shared) -> Option<(String, String)> {
+    let (name, value) =
+        outgoing.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("cookie"))?;
+    let added = user.jar.field(&outgoing.origin, &outgoing.target, user.wall(shared));
+    let own = match added {
+        Some(added) => value.strip_suffix(added.as_str()).unwrap_or(value).trim_end_matches("; "),
+        None => value,
+    };
+    (!own.is_empty()).then(|| (name.clone(), own.to_owned()))
 }
 
 /// Keeps the cookies of an answer.

@@ -77,6 +77,7 @@ pub(super) fn target(rest: &str) -> String {
     if rest.starts_with('/') && rest.bytes().all(is_plain) && !may_have_dots() {
         return rest.to_owned();
     }
+    let rest: String = rest.chars().filter(|letter| !is_left_out(*letter)).collect();
     let rest = rest.split('#').next().unwrap_or_default();
     let (path, query) = match rest.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -95,13 +96,16 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&()*+,;=:@/?%|[]".contains(&byte)
 }
 
-/// Encodes control characters, spaces, non-ASCII characters and `also`. Line breaks and tabs are
-/// left out, as browsers do.
+/// Line breaks and tabs, which browsers leave out before they look at a URL.
+fn is_left_out(letter: char) -> bool {
+    matches!(letter, '\t' | '\r' | '\n')
+}
+
+/// Encodes control characters, spaces, non-ASCII characters and `also`.
 fn encode(text: &str, also: &[u8]) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for byte in text.bytes() {
         match byte {
-            b'\t' | b'\r' | b'\n' => {}
             b'!'..=b'~' if !also.contains(&byte) => out.push(char::from(byte)),
             _ => push_encoded(byte, &mut out),
         }

@@ -85,7 +85,7 @@ struct Page {
 
 impl Page {
     fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
+        self.text.push_str(figures::harmless(line).trim_end());
         self.text.push('\n');
     }
 
@@ -93,6 +93,7 @@ impl Page {
         if !self.colours || line.is_empty() {
             return self.line(line);
         }
+        let line = figures::harmless(line);
         self.text.push_str(&format!("\x1b[{}m{line}\x1b[0m\n", tone.code()));
     }
 
@@ -140,7 +141,10 @@ fn model(page: &mut Page, results: &Results) {
     for (index, group) in groups.iter().enumerate() {
         let kind = if group.open { "open" } else { "closed" };
         let name = if groups.len() > 1 { format!("{}, ", group.name) } else { String::new() };
-        page.led(if index == 0 { "Model" } else { "" }, &format!("{name}{kind}: {}.", group.load));
+        page.led(
+            if index == 0 { "Model" } else { "" },
+            &format!("{name}{kind}: {}.", results.run.load(group)),
+        );
     }
     if groups.iter().any(|group| group.open) {
         let meaning = "Requests were due at their times, whatever became of earlier ones. Response \
@@ -152,7 +156,11 @@ fn model(page: &mut Page, results: &Results) {
     let cores = per_seconds(tester.processor_time.as_secs_f64(), run.elapsed.as_secs_f64());
     let mut by = format!(
         "{} with {} in all on {}, {:.2} cores busy",
-        if run.parts == 1 { "1 process".to_owned() } else { format!("{} processes", run.parts) },
+        if run.parts.len() > 1 {
+            format!("{} processes", run.parts.len())
+        } else {
+            "1 process".to_owned()
+        },
         figures::plural(u64::from(tester.threads), "thread"),
         run.machines.join(", "),
         cores,

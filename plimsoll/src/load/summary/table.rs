@@ -1,5 +1,7 @@
 //! Columns of text: the first to the left, figures to the right, all of a width that fits.
 
+use super::figures;
+
 /// Widest line of a summary, in characters.
 pub(super) const WIDTH_MAX: usize = 100;
 /// Between two columns.
@@ -15,6 +17,9 @@ const NAME_MIN: usize = 12;
 /// Lines of the table, each led by `indent` spaces; the first row is the head. Where a line would be
 /// wider than [`WIDTH_MAX`], the first column gives way.
 pub(in crate::load) fn lines(rows: &[Vec<String>], indent: usize) -> Vec<String> {
+    let harmless = |cell: &String| figures::harmless(cell).into_owned();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(harmless).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut widths: Vec<usize> = (0..columns)
         .map(|column| {
@@ -48,7 +53,7 @@ pub(in crate::load) fn wrapped(first: &str, text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = first.to_owned();
     let mut is_empty = true;
-    for word in &words(text) {
+    for word in &words(&figures::harmless(text)) {
         if !is_empty && width(&line) + 1 + width(word) > WIDTH_MAX {
             lines.push(std::mem::replace(&mut line, indent.clone()));
             is_empty = true;

@@ -4,6 +4,7 @@
 use crate::config::bench::model::{Comparison, Measure};
 
 use super::super::fixtures;
+use super::super::results::Part;
 use super::*;
 
 fn outcomes(results: &Results) -> Vec<Outcome> {
@@ -52,9 +53,38 @@ fn a_run_that_was_cut_with_long_names_fits() {
     results.examples.insert("status".to_owned(), words);
     results.tester.waited = 812;
     results.tester.unsent = 31;
-    results.run.parts = 2;
+    results.run.parts = [0, 1].map(|index| Part { index, of: 2 }).to_vec();
     results.run.machines.push("tester-2".to_owned());
     check("interrupted", &text(&results, &[], false));
+}
+
+#[test]
+fn foreign_words_cannot_command_the_terminal() {
+    let hostile = "\u{1b}]0;gone\u{7}\u{9b}2J\nweb\r";
+    let mut results = fixtures::shop();
+    let tally = results.total.clone();
+    results.instances.insert(hostile.to_owned(), tally.clone());
+    results.labels[0].0 = hostile.to_owned();
+    results.checks.insert(hostile.to_owned(), Default::default());
+    results.examples.insert("status".to_owned(), hostile.to_owned());
+    results.run.name = hostile.to_owned();
+    let lines = |results: &Results, colours| {
+        let text = text(results, &outcomes(results), colours);
+        let escape = regex::Regex::new("\u{1b}\\[[0-9]+m").unwrap();
+        escape.replace_all(&text, "").into_owned()
+    };
+    for colours in [false, true] {
+        let text = lines(&results, colours);
+        assert!(!text.contains(|char: char| char.is_control() && char != '\n'), "{text:?}");
+        assert!(text.contains("\u{fffd}]0;gone\u{fffd}\u{fffd}2J\u{fffd}web\u{fffd}"), "{text}");
+    }
+    let named = |name: &str| {
+        let mut results = results.clone();
+        results.instances.remove(hostile);
+        results.instances.insert(name.to_owned(), tally.clone());
+        lines(&results, false).lines().count()
+    };
+    assert_eq!(named("a\nb"), named("a b"));
 }
 
 #[test]

@@ -43,6 +43,18 @@ fn options_that_cannot_be() {
 }
 
 #[test]
+fn a_place_for_results_that_cannot_be_is_told_before_the_first_request() {
+    let upstream = Upstream::text("hello");
+    let url = format!("http://{}/", upstream.address);
+    refused(&[&url, "--requests", "5", "--report", "none/r.html"], &["--report", "none/r.html"]);
+    let words = [&*url, "--requests", "5", "--junit", "result.json"];
+    refused(&words, &["--junit", "--json is written to result.json"]);
+    let search = [&*url, "--find-limit", "--slo", "p99"];
+    refused(&search, &["--slo"]);
+    assert_eq!(upstream.seen().len(), 0, "something was sent");
+}
+
+#[test]
 fn a_plan_with_mistakes_shows_all_of_them() {
     let directory = tempfile::tempdir().unwrap();
     let plan = "url = \"http://127.0.0.1:1\"\nrat = 5\n[[request]]\npath = \"/{{nmae}}\"\n\
@@ -104,6 +116,8 @@ fn what_a_jmeter_plan_cannot_do_here_is_named_by_element_and_line() {
     assert!(run.err.contains("Sign it"), "{}", run.text());
     assert_eq!(run.number("/requests"), 6.0);
     assert!(upstream.seen().iter().all(|request| request.path() == "/home"));
+    let run = bench_in(directory.path(), &["plan.jmx", "--skip-unsupported", "--quiet"]);
+    assert_eq!((run.code, &*run.err), (0, ""), "{}", run.text());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Runs of both models: how much is asked, what is counted, how a run ends.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -220,4 +221,98 @@ fn the_highest_rate_that_holds_is_found() {
     assert!(said.out.starts_with("The limit is"), "{}", said.text());
     let rate = said.number("/rate");
     assert!(rate > 40.0 && rate < 130.0, "{rate}: {}", said.text());
+}
+
+#[test]
+fn a_search_that_finds_no_rate_has_failed() {
+    let upstream = Upstream::answering(|_| {
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec()
+    });
+    let words = ["--find-limit", "--slo", "p99=1s,errors=1%", "--for", "100ms", "--threads", "1"];
+    let said = bench(&[&[&*url(&upstream)], &words[..]].concat());
+    assert_eq!(said.code, 1, "{}", said.text());
+    assert!(said.result["rate"].is_null(), "{}", said.text());
+}
+
+#[test]
+fn a_result_that_cannot_be_kept_is_a_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("results");
+    std::fs::create_dir(&place).unwrap();
+    let gone = place.clone();
+    let upstream = Upstream::answering(move |_| {
+        // Only the first finds it there.
+        let _ = std::fs::remove_dir(&gone);
+        ok("hello")
+    });
+    let report = place.join("report.html");
+    let words = ["--requests", "5", "--report", report.to_str().unwrap()];
+    let said = bench(&[&[&*url(&upstream)], &words[..]].concat());
+    assert_eq!(said.code, 2, "{}", said.text());
+    assert!(
+        said.err.contains("cannot write") && said.err.contains("report.html"),
+        "{}",
+        said.text()
+    );
+    // What could be kept was.
+    assert_eq!(said.number("/requests"), 5.0);
+}
+
+/// A run in the background whose standard error is read line by line.
+fn begun(words: &[&str]) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut command = Command::new(binary());
+    command.arg("bench").args(words).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let err = BufReader::new(child.stderr.take().unwrap());
+    (child, err)
+}
+
+/// Reads until a line holds this.
+fn read_until(err: &mut BufReader<std::process::ChildStderr>, part: &str) {
+    let mut line = String::new();
+    while !line.contains(part) {
+        line.clear();
+        assert_ne!(err.read_line(&mut line).unwrap(), 0, "it ended without {part:?}");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let (asked, first) = std::sync::mpsc::channel();
+    let (_sender, never) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new((asked, never));
+    let upstream = Upstream::answering(move |_| {
+        // Ends with the test, not before.
+        let held = held.lock().unwrap();
+        held.0.send(()).unwrap();
+        let _ = held.1.recv();
+        ok("late")
+    });
+    let words = ["--connections", "1", "--for", "10m", "--timeout", "10m", "--plain"];
+    let (mut child, mut err) = begun(&[&[&*url(&upstream)], &words[..]].concat());
+    first.recv().unwrap();
+    // Two that come together are one to the system: more are sent until it has ended.
+    while child.try_wait().unwrap().is_none() {
+        send_signal(child.id(), Signal::SIGINT);
+        std::thread::yield_now();
+    }
+    read_until(&mut err, "ended at once");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_run_that_is_ended_before_its_start_says_so() {
+    let upstream = Upstream::text("hello");
+    // A minute before is gone by until tomorrow.
+    let mut date = Command::new("date");
+    date.args(["-d", "-1 minute", "+%H:%M:%S"]);
+    let (_, start, _) = crate::harness::output(date);
+    let address = url(&upstream);
+    let (mut child, mut err) = begun(&[&address, "--start-at", start.trim(), "--plain"]);
+    read_until(&mut err, "waiting until");
+    send_signal(child.id(), Signal::SIGINT);
+    read_until(&mut err, "stopped before the first request");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(upstream.seen().len(), 0);
 }

@@ -249,9 +249,9 @@ fn http2(place: &Place, count: u32) -> anyhow::Result<Comparison> {
     let mut server = Guarded::start("nghttpd", &command, &place.server, place.folder.path())?;
     server.wait_listening(port)?;
     let url = format!("http://127.0.0.1:{port}/small");
-    let (users, streams) = ((CARRIERS * STREAMS).to_string(), STREAMS.to_string());
+    let (carriers, streams) = (CARRIERS.to_string(), STREAMS.to_string());
     let arguments =
-        ["--http", "2", "--connections", &users, "--streams", &streams, "--threads", "1"];
+        ["--http", "2", "--connections", &carriers, "--streams", &streams, "--threads", "1"];
     let own = Plimsoll::new(url.clone(), &arguments, place.duration);
     let other = H2load { carriers: CARRIERS, streams: STREAMS, url };
     rounds(place, count, "Closed model, HTTP/2: 8 connections of 8 streams", &own, &other)

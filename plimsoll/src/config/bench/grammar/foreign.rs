@@ -54,6 +54,10 @@ const WORDS: &[(&str, &[&str], Meaning)] = &[
     ("request", &["capture", "captures", "save", "saveas", "extractors"], Key("extract")),
     ("request", &["sleep", "wait", "pause", "thinktime", "delay"], Key("think")),
     ("request", &["label", "title"], Key("name")),
+    ("request", &["if", "condition", "onlyif", "while", "unless"], Key("when")),
+    ("request", &["loop", "loops", "times", "count", "iterations"], Key("repeat")),
+    ("request", &["foreach", "over", "for", "items"], Key("each")),
+    ("request", &["steps", "request", "requests", "group"], Key("step")),
     ("request", &["params", "query", "querystring", "parameters", "qs"], QUERY),
     ("request", &["send", "websocket"], Key("message")),
     (
@@ -73,6 +77,7 @@ const WORDS: &[(&str, &[&str], Meaning)] = &[
     ("request.extract.NAME", &["jsonpath", "path"], Key("json")),
     ("request.extract.NAME", &["regexp", "re", "pattern", "match"], Key("regex")),
     ("request.extract.NAME", &["matchnumber", "matchno", "index", "nth"], Key("number")),
+    ("request.extract.NAME", &["multiple", "every", "matchall", "list"], Key("all")),
     ("request.extract.NAME", &["fallback", "otherwise", "defaultvalue"], Key("default")),
     ("scenario", &["steps", "request", "requests", "flow"], Key("step")),
     ("scenario", &["title", "label"], Key("name")),
@@ -93,26 +98,10 @@ pub(super) fn meaning(table: &str, word: &str, typos: usize) -> Option<Meaning> 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::WORDS;
 
     #[test]
     fn every_word_leads_to_a_key_and_is_none() {
-        let tables = super::super::tables();
-        let mut seen = std::collections::BTreeSet::new();
-        for (path, words, meaning) in WORDS {
-            let table = tables.iter().find(|table| table.path == *path).expect(path);
-            let has = |key: &str| table.fields.iter().any(|field| field.key == key);
-            if let Key(key) = meaning {
-                assert!(has(key), "{path} has no {key}");
-            }
-            for word in *words {
-                assert!(
-                    word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
-                    "{word}"
-                );
-                assert!(!has(word), "{path}.{word} is a key");
-                assert!(seen.insert((path, word)), "{path}.{word} stands twice");
-            }
-        }
+        crate::config::tests::words::lead_to_keys(WORDS, &super::super::tables());
     }
 }

@@ -17,7 +17,7 @@ use super::super::super::table::{
 use super::super::model::Pause;
 use super::super::settings;
 use super::TIMEOUT;
-use super::words::{HEADER_TEXT, JSON_PATH, METHOD, PAUSE, STATUS, TEXT, WEIGHT};
+use super::words::{CONDITION, HEADER_TEXT, JSON_PATH, METHOD, PAUSE, STATUS, TEXT, TIMES, WEIGHT};
 use serde_json_path::JsonPath;
 
 /// One text, or a list of them.
@@ -73,6 +73,18 @@ raw_table! {
         redirects: Option<u32> = optional(integer::<u32>(0, settings::REDIRECTS_MAX as u64), "those of the top"), "5";
         /// A pause after it: a time, or a range from which it is taken at random.
         think: Option<Pause> = optional(PAUSE, "none"), r#""1s..3s""#;
+        /// Done only if this holds: values compared by `==`, `!=`, `<`, `<=`, `>`, `>=` or, with a
+        /// regular expression, `=~` and `!~`; or `"succeeded"` or `"failed"`, of the user's last
+        /// request. In a list all must hold. With `repeat` or `each` it is asked in each round.
+        when: Option<Texts> = optional(Either(CONDITION, List(CONDITION)), "always"), r#""{{state}} != 'done'""#;
+        /// How often it is done, one round after the other: a number, or a template that becomes one.
+        repeat: Option<String> = optional(TIMES, "once"), "20";
+        /// A variable that was extracted with `all`: it is done once for each of its values, which the
+        /// variable then holds in turn.
+        each: Option<String> = optional(NAME_TEXT, "once"), r#""ids""#;
+        /// Steps that are done in its place, under `[[scenario.step.step]]`: so several are repeated,
+        /// done on a condition or, with a `name`, measured together.
+        step: Vec<Item<Request>> = setting(List(table::<Request>()), []), "[[scenario.step.step]]";
     }
 }
 
@@ -108,6 +120,9 @@ raw_table! {
         header: Option<String> = optional(NAME_TEXT, "the body"), r#""Location""#;
         /// Which of several matches: from 1; 0 for any at random.
         number: i32 = setting(integer::<i32>(0, 1_000_000), 1), "2";
+        /// Takes all matches, for a step with `each = "NAME"`. `{{NAME_count}}` says how many there
+        /// were, and `{{NAME}}` is the first.
+        all: bool = setting(Flag, false), "true";
         /// The value where nothing matches. Without it, the request fails then.
         default: Option<String> = optional(TEXT, "the request fails"), r#""none""#;
     }

@@ -20,6 +20,18 @@ pub(in crate::config) const TEXT: Plain<String> = Plain {
     parse: text::any,
     show: String::clone,
 };
+pub(super) const CONDITION: Parsed<String> = Parsed {
+    what: "a condition, as in \"{{count}} > 0\" or \"failed\"",
+    pattern: None,
+    treatment: Treatment::Replaced,
+    parse: text::any,
+    show: String::clone,
+};
+pub(super) const TIMES: Plain<String> = Plain {
+    what: "a number of times, as in 20, or a template that becomes one",
+    parse: text::any,
+    show: String::clone,
+};
 pub(super) const HEADER_TEXT: Plain<String> = Plain {
     what: "a header's value, which may hold {{…}}",
     parse: text::header_value,

@@ -19,6 +19,9 @@ pub(super) const LAST_SAMPLE_OK: &str = "JMeterThread.last_sample_ok";
 /// Deepest nesting of references within arguments.
 pub(super) const NESTING: usize = 12;
 
+/// Most bytes of constants that a plan's texts are filled with: values made of values double.
+const FILLED_IN_BYTES: usize = 256 << 20;
+
 /// A setting that is being converted: where it stands and what it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'e> {
@@ -56,6 +59,8 @@ pub(super) struct Converter<'a> {
     /// Feeds and paces by the place of their element and, unless all groups share it, the group.
     pub(super) feeds: HashMap<(usize, Option<usize>), usize>,
     pub(super) paces: HashMap<(usize, Option<usize>), usize>,
+    /// Bytes of constants that were put in the place of their names so far.
+    pub(super) filled_in: usize,
     /// A value that a variable is known to have at some time.
     pub(super) samples: HashMap<Slot, String>,
     /// Counters by the place of their element and the group.
@@ -135,7 +140,16 @@ impl Converter<'_> {
     /// The value of a variable; its name as text where nothing defines it.
     pub(super) fn variable(&mut self, name: &str, place: Place<'_>) -> Template {
         if let Some(constant) = self.names.constants.get(name) {
-            return Template::text(constant.clone());
+            self.filled_in += constant.len();
+            if self.filled_in <= FILLED_IN_BYTES {
+                return Template::text(constant.clone());
+            }
+            let message = "the values of variables make this plan too large";
+            let error = ConfigError::new("", message)
+                .allowed(format!("{} MiB of them in all", FILLED_IN_BYTES >> 20))
+                .remedy("shorten the values, or read them from a CSV file");
+            self.report.error(place.span, error);
+            return Template::default();
         }
         let shown = format!("${{{name}}}");
         if name == LAST_SAMPLE_OK || self.names.is_written(name) || self.is_initial(name) {

@@ -7,7 +7,7 @@ use super::pattern;
 use super::scope::{Kind, Scope};
 use super::tree::Element;
 use crate::config::bench::model::{
-    AllMatches, Extraction, Finder, Pattern, Piece, Source, Step, Template,
+    AllMatches, Extraction, Finder, GroupPart, Pattern, Piece, Source, Step, Template,
 };
 use crate::config::problem::ConfigError;
 
@@ -204,7 +204,7 @@ impl Converter<'_> {
         }
     }
 
-    /// Gives extractions the slots of `name_1`, `name_g1`, `name_matchNr` that the plan uses.
+    /// Gives extractions the slots of `name_1`, `name_g1`, `name_1_g1`, `name_matchNr` that the plan uses.
     pub(super) fn derive(&mut self, steps: &mut [Step]) {
         for step in steps {
             match step {
@@ -246,13 +246,24 @@ impl Converter<'_> {
             let slot = self.builder.slot(&format!("{prefix}{suffix}"));
             if suffix == "matchNr" {
                 extraction.all.count = Some(slot);
-            } else if let Some(group) = suffix.strip_prefix('g').and_then(|text| text.parse().ok())
-            {
-                extraction.groups.push((group, slot));
+            } else if let Some(part) = group_part(&suffix) {
+                extraction.groups.push((part, slot));
             } else if let Ok(number) = suffix.parse() {
                 extraction.all.each.push((number, slot));
+            } else if let Some((number, group)) = suffix.split_once('_')
+                && let (Ok(number), Some(part)) = (number.parse(), group_part(group))
+            {
+                extraction.all.groups.push((number, part, slot));
             }
         }
+    }
+}
+
+/// `g`, `g0`, `g1`…
+fn group_part(text: &str) -> Option<GroupPart> {
+    match text.strip_prefix('g')? {
+        "" => Some(GroupPart::Count),
+        number => number.parse().ok().map(GroupPart::Text),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::config::bench::model::{
 };
 use crate::config::problem::ConfigError;
 
+/// Longest delay, ramp or duration of a group: a hundred years, which plans write for no end.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Most users of a group.
 const USERS_MAX: u64 = 1_000_000;
 
@@ -91,7 +93,7 @@ impl Converter<'_> {
                 .remedy("stop it with Ctrl-C, or give the group a duration");
             self.report.warn(&element.span, warning);
         }
-        let stages = stages(users as f64, begins + delay, ramp, lasting);
+        let stages = stages(users as f64, begins.saturating_add(delay), ramp, lasting);
         Some(Load::Closed(Closed { stages, iterations_per_user, iterations: None }))
     }
 
@@ -122,7 +124,16 @@ impl Converter<'_> {
 
     fn seconds(&mut self, element: &Element, name: &str) -> Duration {
         let number = self.number(element, name).unwrap_or(0.0).max(0.0);
-        Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX)
+        if number > LONGEST.as_secs_f64() {
+            let message = format!("{} has a time that never ends", subject(element));
+            let error = ConfigError::new(name, message)
+                .found(crate::config::problem::shorten(element.trimmed(name)))
+                .allowed(format!("up to {} seconds", LONGEST.as_secs()))
+                .remedy("for no end leave the duration empty");
+            self.report.error(element.place(name), error);
+            return LONGEST;
+        }
+        Duration::from_secs_f64(number)
     }
 
     /// The delay before the group, and how long it lasts.

@@ -8,8 +8,10 @@ use super::manager::Target;
 use super::report::subject;
 use super::scope::{Kind, Scope};
 use super::tree::{Element, Property};
+use crate::config::address::explain_host;
 use crate::config::bench::model::{LabelKind, Piece, Request, Step, Template};
-use crate::config::problem::ConfigError;
+use crate::config::problem::{ConfigError, shorten};
+use crate::config::text;
 
 /// Redirects that JMeter follows, unless `httpsampler.max_redirects` says otherwise.
 const REDIRECTS_MAX: u32 = 20;
@@ -169,6 +171,14 @@ impl Converter<'_> {
         let method = self.template(raw.trim(), Place::of(element, "HTTPSampler.method"));
         match method.constant() {
             Some("") => Template::text("GET"),
+            Some(method) if text::header_name(method).is_err() => {
+                let message = format!("{} has a method that cannot be sent", subject(element));
+                let error = ConfigError::new("HTTPSampler.method", message)
+                    .found(shorten(method))
+                    .remedy("write one word, as in GET");
+                self.report.error(element.place("HTTPSampler.method"), error);
+                Template::text("GET")
+            }
             Some(method) => Template::text(method.to_ascii_uppercase()),
             None => method,
         }
@@ -234,10 +244,32 @@ impl Converter<'_> {
             }
             _ => joined([Template::text(":"), port]),
         };
+        self.verify_host(&domain, settings)?;
         let slash = if self.has_slash(sampler, &path) { "" } else { "/" };
         let host = domain.constant().map(str::to_owned);
         let url = [protocol, Template::text("://"), domain, port, Template::text(slash), path];
         Some((host, joined(url)))
+    }
+
+    /// Refuses a server name that is known and can be none; people write a URL there.
+    fn verify_host(&mut self, domain: &Template, settings: &Settings<'_>) -> Option<()> {
+        let Some(host) = domain.constant() else { return Some(()) };
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let is_address = bare.parse::<std::net::IpAddr>().is_ok();
+        let message = match is_address {
+            true => None,
+            false => explain_host(host.strip_suffix('.').unwrap_or(host)),
+        };
+        let Some(message) = message else { return Some(()) };
+        let (element, _) = settings.find("HTTPSampler.domain");
+        let remedy = match host.contains("://") {
+            true => "write the name alone; protocol, port and path have fields of their own",
+            false => "correct the server name",
+        };
+        let error =
+            ConfigError::new("HTTPSampler.domain", message).found(shorten(host)).remedy(remedy);
+        self.report.error(element.place("HTTPSampler.domain"), error);
+        None
     }
 
     /// A path may still be a whole URL that is known only while the plan runs.

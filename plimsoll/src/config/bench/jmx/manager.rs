@@ -4,7 +4,8 @@ use super::convert::{Converter, Place, append, joined};
 use super::scope::{Kind, Scope};
 use super::tree::{Element, Property};
 use crate::config::bench::model::{Function, Template};
-use crate::config::problem::ConfigError;
+use crate::config::problem::{ConfigError, shorten};
+use crate::config::text;
 
 /// Where a request goes, as far as that is known.
 pub(super) struct Target<'t> {
@@ -38,7 +39,9 @@ impl Converter<'_> {
                 }
                 let value = header.text_of("Header.value").unwrap_or_default();
                 let value = self.template(value, place);
-                headers.push((name, value));
+                if self.is_sendable(&name, &value, place) {
+                    headers.push((name, value));
+                }
             }
         }
         let named = |headers: &[(String, Template)], wanted: &str| {
@@ -55,6 +58,24 @@ impl Converter<'_> {
         }
         self.other_managers(&managers);
         headers
+    }
+
+    /// Whether a header can be sent, as far as that is known; says why not.
+    fn is_sendable(&mut self, name: &str, value: &Template, place: Place<'_>) -> bool {
+        let refused = text::header_name(name).and_then(|_| {
+            value.constant().map_or(Ok(()), |value| text::header_value(value.trim()).map(drop))
+        });
+        let Err(refusal) = refused else { return true };
+        let message = format!(
+            "{} has the header `{}`, which cannot be sent: {}",
+            super::report::subject(place.element),
+            shorten(name),
+            refusal.message
+        );
+        let error = ConfigError::new("HeaderManager.headers", message);
+        let error = error.remedy(refusal.remedy.unwrap_or_else(|| "correct it".to_owned()));
+        self.report.error(place.span, error);
+        false
     }
 
     /// Headers that the client sets itself, so that what is sent can be read.

@@ -72,11 +72,25 @@ pub fn load(path: &Path, options: &JmxOptions) -> Result<Loaded, ConfigErrors> {
     let most = xml::FILE_BYTES as u64 + 1;
     File::open(path)
         .and_then(|file| file.take(most).read_to_end(&mut bytes))
-        .map_err(|error| cannot(format!("{name} cannot be read: {}", error.kind())))?;
+        .map_err(|error| ConfigErrors::from(unreadable(&name, &error)))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| cannot(format!("{name} is not UTF-8; open it in JMeter and save it again")))?;
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
     parse(&name, &text, &base, options)
+}
+
+/// Why a file cannot be read, and what to do.
+fn unreadable(name: &str, error: &std::io::Error) -> ConfigError {
+    use std::io::ErrorKind;
+    let (message, remedy) = match error.kind() {
+        ErrorKind::NotFound => (format!("{name} does not exist"), "correct the path"),
+        ErrorKind::IsADirectory => (format!("{name} is a directory"), "name a plan in it"),
+        ErrorKind::PermissionDenied => {
+            (format!("{name} cannot be read: permission denied"), "allow it with chmod u+r")
+        }
+        _ => (format!("{name} cannot be read: {error}"), "check the path"),
+    };
+    ConfigError::new("", message).remedy(remedy)
 }
 
 /// Reads the text of a JMeter plan. `name` stands in messages; names of files within begin at

@@ -17,7 +17,7 @@ const NESTING: usize = 12;
 pub(super) struct Names {
     /// Written while the plan runs.
     pub(super) written: HashSet<String>,
-    /// Their derived names (`name_1`, `name_g1`, `name_matchNr`) exist, too.
+    /// Their derived names (`name_1`, `name_g1`, `name_1_g1`, `name_matchNr`) exist, too.
     pub(super) extracted: HashSet<String>,
     /// Constants by name.
     pub(super) constants: BTreeMap<String, String>,
@@ -39,9 +39,14 @@ impl Names {
             return true;
         }
         let Some((stem, after)) = name.rsplit_once('_') else { return false };
-        let digits = after.strip_prefix('g').unwrap_or(after);
-        let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        (number || after == "matchNr" || after == "n") && self.extracted.contains(stem)
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if after.strip_prefix('g').is_some_and(|group| group.is_empty() || is_number(group)) {
+            let match_of = stem.rsplit_once('_').filter(|(_, number)| is_number(number));
+            return self.extracted.contains(stem)
+                || match_of.is_some_and(|(stem, _)| self.extracted.contains(stem));
+        }
+        (is_number(after) || after == "matchNr" || after == "n") && self.extracted.contains(stem)
     }
 
     fn visit(&mut self, elements: &[Element]) {

@@ -52,6 +52,7 @@ pub(super) fn convert(
         feeds: HashMap::new(),
         paces: HashMap::new(),
         counters: HashMap::new(),
+        filled_in: 0,
         samples: HashMap::new(),
         connections: Connections::default(),
     };

@@ -119,22 +119,23 @@ fn lost(class: &str) -> &'static str {
     }
 }
 
-/// The levels around a sampler, the plan's own first.
-#[derive(Debug, Clone, Copy)]
+/// The levels around a sampler, the plan's own first. Only what can apply to one is kept: a level may
+/// hold thousands of samplers, each of which looks through it.
+#[derive(Debug)]
 pub(super) struct Scope<'e> {
-    level: &'e [Element],
+    level: Vec<(Kind, &'e Element)>,
     outer: Option<&'e Scope<'e>>,
 }
 
 impl<'e> Scope<'e> {
     /// The outermost level.
     pub(super) fn new(level: &'e [Element]) -> Self {
-        Self { level, outer: None }
+        Self { level: applying(level), outer: None }
     }
 
     /// A level within.
-    pub(super) fn within(&'e self, level: &'e [Element]) -> Self {
-        Self { level, outer: Some(self) }
+    pub(super) fn within<'i>(&'i self, level: &'i [Element]) -> Scope<'i> {
+        Scope { level: applying(level), outer: Some(self) }
     }
 
     /// Everything of a kind that applies, the innermost level first.
@@ -142,7 +143,7 @@ impl<'e> Scope<'e> {
         let mut found = Vec::new();
         let mut scope = Some(self);
         while let Some(current) = scope {
-            found.extend(current.level.iter().filter(|element| element.kind() == kind));
+            found.extend(current.of(kind));
             scope = current.outer;
         }
         found
@@ -153,10 +154,20 @@ impl<'e> Scope<'e> {
         let mut levels = Vec::new();
         let mut scope = Some(self);
         while let Some(current) = scope {
-            levels.push(current.level);
+            levels.push(current);
             scope = current.outer;
         }
-        let elements = levels.into_iter().rev().flatten();
-        elements.filter(|element| element.kind() == kind).collect()
+        levels.into_iter().rev().flat_map(|level| level.of(kind)).collect()
     }
+
+    /// The elements of a kind of this level.
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &'e Element> {
+        self.level.iter().filter(move |(known, _)| *known == kind).map(|(_, element)| *element)
+    }
+}
+
+/// What of a level can apply to samplers.
+fn applying(level: &[Element]) -> Vec<(Kind, &Element)> {
+    let kinds = level.iter().map(|element| (element.kind(), element));
+    kinds.filter(|(kind, _)| !matches!(kind, Kind::Sampler | Kind::Controller)).collect()
 }

@@ -210,6 +210,94 @@ fn what_is_no_plan_is_refused_with_its_place() {
     assert!(shown(read(&deep)).contains("nested deeper than 200"), "depth is bounded");
 }
 
+#[test]
+fn what_cannot_be_sent_is_refused_before_the_run() {
+    let header = |name: &str, value: &str| {
+        format!(
+            r#"<HeaderManager testname="h"><collectionProp name="HeaderManager.headers">
+<elementProp name="" elementType="Header"><stringProp name="Header.name">{name}</stringProp>
+<stringProp name="Header.value">{value}</stringProp></elementProp></collectionProp>
+</HeaderManager><hashTree/>{}"#,
+            request("/")
+        )
+    };
+    let sampler = |property: &str, value: &str| {
+        request("/").replace(
+            "<stringProp name=\"HTTPSampler.path\">",
+            &format!("<stringProp name=\"{property}\">{value}</stringProp><stringProp name=\"HTTPSampler.path\">"),
+        )
+    };
+    let domain = |name: &str| request("/").replace("a.test", name);
+    for (given, expected) in [
+        (header("A B", "x"), "the header `A B`, which cannot be sent"),
+        (header("A", "x&#10;B: y"), "no line breaks"),
+        (sampler("HTTPSampler.method", "GE T"), "a method that cannot be sent"),
+        (domain("http://a.test"), "write the name alone"),
+        (domain("a b"), "`a b` is not a host name"),
+        (domain("1.2.3.400"), "is not an IP address"),
+    ] {
+        let text = shown(read(&with(&given)));
+        assert!(text.contains(expected) && text.contains("plan.jmx:"), "{given}: {text}");
+    }
+    for good in [header("X-A", " x "), domain("a.test."), domain("::1"), domain("a_b")] {
+        let result = read(&with(&good));
+        assert!(result.is_ok(), "{good}: {}", shown(result));
+    }
+}
+
+#[test]
+fn times_without_an_end_are_refused_and_add_up_to_none() {
+    let group = |delay: &str, duration: &str| {
+        format!(
+            r#"<ThreadGroup testname="g"><stringProp name="ThreadGroup.num_threads">1</stringProp>
+<boolProp name="ThreadGroup.scheduler">true</boolProp>
+<stringProp name="ThreadGroup.duration">{duration}</stringProp>
+<stringProp name="ThreadGroup.delay">{delay}</stringProp></ThreadGroup>
+<hashTree>{}</hashTree>"#,
+            request("/")
+        )
+    };
+    let plan = |delay: &str, duration: &str| {
+        format!(
+            r#"<jmeterTestPlan><hashTree><TestPlan testname="p">
+<boolProp name="TestPlan.serialize_threadgroups">true</boolProp></TestPlan>
+<hashTree>{0}{0}</hashTree></hashTree></jmeterTestPlan>"#,
+            group(delay, duration)
+        )
+    };
+    for (delay, duration) in [("1e300", "1"), ("1", "1e300"), ("1e300", "1e300"), ("4e9", "1")] {
+        let text = shown(read(&plan(delay, duration)));
+        assert!(text.contains("a time that never ends"), "{text}");
+    }
+    // Decades are meant as no end.
+    assert!(read(&plan("1", "999999999")).is_ok());
+}
+
+#[test]
+fn values_made_of_values_do_not_grow_without_bound() {
+    let member = |name: &str, value: &str| {
+        format!(
+            r#"<elementProp name="{name}" elementType="Argument"><stringProp name="Argument.name">{name}</stringProp>
+<stringProp name="Argument.value">{value}</stringProp></elementProp>"#
+        )
+    };
+    let doubled: String = (1..64)
+        .map(|number| member(&format!("a{number}"), &format!("${{a{0}}}${{a{0}}}", number - 1)))
+        .collect();
+    let variables = format!(
+        r#"<Arguments testname="u"><collectionProp name="Arguments.arguments">{}{doubled}</collectionProp></Arguments><hashTree/>"#,
+        member("a0", "0123456789")
+    );
+    let text = shown(read(&with(&format!("{variables}{}", request("/${a63}")))));
+    assert!(text.contains("make this plan too large"), "{}", &text[..text.len().min(500)]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_a_remedy() {
+    let text = shown(load(Path::new("no-such.jmx"), &options(false)));
+    assert!(text.contains("no-such.jmx does not exist") && text.contains("remedy"), "{text}");
+}
+
 /// Texts of the kind that plans are made of.
 fn fragments() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![

@@ -20,11 +20,21 @@ pub struct Extraction {
     pub number: i32,
     /// The variable's value where nothing matches. Without it, the request fails.
     pub default: Option<Template>,
-    /// Sets `name_g0`, `name_g1`… too, as JMeter's extractor does: the slot of each group, and of
-    /// `name_matchNr`, where the plan uses them.
-    pub groups: Vec<(usize, Slot)>,
-    /// The slots of `name_matchNr` and of `name_1`, `name_2`… as far as the plan uses them.
+    /// Sets `name_g0`, `name_g1`… and `name_g` too, as JMeter's extractor does, where the plan uses
+    /// them.
+    pub groups: Vec<(GroupPart, Slot)>,
+    /// The slots of `name_matchNr`, of `name_1`, `name_2`… and of their groups, as far as the plan
+    /// uses them.
     pub all: AllMatches,
+}
+
+/// Something of the groups of a regular expression's match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupPart {
+    /// `name_g`: how many there are, the whole match left out.
+    Count,
+    /// `name_g1`: a group's text; the whole match under 0.
+    Text(usize),
 }
 
 /// Where all matches go.
@@ -34,6 +44,8 @@ pub struct AllMatches {
     pub count: Option<Slot>,
     /// `name_1`, `name_2`…: the number and the slot.
     pub each: Vec<(usize, Slot)>,
+    /// `name_1_g`, `name_1_g0`, `name_1_g1`…: the number, what of its groups, and the slot.
+    pub groups: Vec<(usize, GroupPart, Slot)>,
 }
 
 /// A part of an answer.

@@ -13,6 +13,21 @@ pub enum Load {
     Closed(Closed),
 }
 
+impl Load {
+    /// So many times as many users, and iterations at once.
+    pub(in crate::config) fn multiply(&mut self, by: usize) {
+        match self {
+            Self::Open(open) => open.in_flight_max = open.in_flight_max.saturating_mul(by),
+            Self::Closed(closed) => {
+                for stage in &mut closed.stages {
+                    stage.from *= by as f64;
+                    stage.to *= by as f64;
+                }
+            }
+        }
+    }
+}
+
 /// The open model.
 #[derive(Debug, Clone)]
 pub struct Open {

@@ -4,6 +4,9 @@ use regex::Regex;
 
 use super::Slot;
 
+/// Longest text that [`Function::RandomText`] makes, in characters.
+pub const RANDOM_TEXT_MAX: u64 = 1 << 20;
+
 /// A text with holes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Template(pub Vec<Piece>);

@@ -21,7 +21,7 @@ pub(super) fn over_plan(path: &Path, options: &BenchOptions) -> Result<Prepared,
     }
     typed.warnings.extend(read.warnings);
     match read.plan {
-        Some(plan) => typed.change(options, plan),
+        Some(plan) => typed.change(options, plan).map(Prepared::with_streams),
         None => {
             let further = read.further;
             let errors = read.errors.into_iter().chain(typed.errors).collect();
@@ -105,6 +105,7 @@ fn overrides(options: &BenchOptions, typed: &mut Typed) -> Overrides {
         url: options.urls.first().map(|text| request::with_scheme(text)),
         headers,
         think: typed.read("--think", options.think.as_ref(), load::pause),
+        http: options.http.as_deref().and_then(|text| settings::http_version(text).ok()),
         redirects: typed
             .read("--redirects", options.redirects.as_ref(), redirects)
             .map(|redirects| redirects as u32),

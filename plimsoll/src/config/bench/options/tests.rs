@@ -50,7 +50,6 @@ fn every_option_of_a_request_is_in_the_plan() {
         rate: text("100/s"),
         lasting: text("1m"),
         poisson: true,
-        think: text("1s"),
         threads: text("2"),
         http: text("2"),
         streams: text("8"),
@@ -78,13 +77,33 @@ fn every_option_of_a_request_is_in_the_plan() {
     assert_eq!(request.headers[1].1.constant(), Some("application/json"));
     assert!(matches!(&request.body, RequestBody::Text(text) if text.0.len() == 3));
     assert_eq!(request.checks.len(), 2);
-    assert!(matches!(plan.groups[0].steps[1], Step::Pause(Pause::Constant(_))));
     assert_eq!((plan.http.version, plan.http.streams), (HttpVersion::Http2, 8));
     assert!(!plan.http.keep_alive && plan.http.tls.insecure && plan.http.unix.is_some());
+    assert!(matches!(&plan.served_by, Some(ServedBy::Json(_))));
     assert_eq!(plan.thresholds.len(), 3);
     assert_eq!(plan.thresholds[2].label, Some(request.label));
     assert_eq!((plan.threads, plan.part.index, plan.seed), (Some(2), 1, Some(7)));
     assert_eq!(plan.variables[0].initial, Some(Template::text("anna")));
+}
+
+#[test]
+fn each_connection_has_as_many_users_as_streams() {
+    let two = |rate: Option<String>| BenchOptions {
+        http: text("2"),
+        streams: text("10"),
+        connections: text("4"),
+        rate,
+        ..options("http://a/")
+    };
+    let closed = plan(&two(None));
+    let level = |plan: &Plan| match &plan.groups[0].load {
+        Load::Closed(closed) => closed.stages[0].to,
+        Load::Open(open) => open.in_flight_max as f64,
+    };
+    assert_eq!((level(&closed), level(&plan(&two(text("5"))))), (40.0, 40.0));
+    // A pause is for users.
+    let slow = plan(&BenchOptions { think: text("1s"), ..options("http://a/") });
+    assert!(matches!(slow.groups[0].steps[1], Step::Pause(Pause::Constant(_))));
 }
 
 #[test]
@@ -175,6 +194,17 @@ fn options_that_do_not_go_together_are_refused() {
             "--form",
         ),
         (BenchOptions { http: text("1"), streams: text("2"), ..options("http://a/") }, "--streams"),
+        (BenchOptions { streams: text("2"), ..options("https://a/") }, "--streams"),
+        (
+            BenchOptions {
+                http: text("2"),
+                streams: text("1000"),
+                connections: text("1001"),
+                ..options("http://a/")
+            },
+            "--streams",
+        ),
+        (BenchOptions { rate: text("1"), think: text("1s"), ..options("http://a/") }, "--think"),
         (
             BenchOptions { rate: text("1"), stages: text("1/1s"), ..options("http://a/") },
             "--stages",
@@ -217,4 +247,22 @@ proptest! {
             prop_assert!(errors.errors.iter().all(|error| error.remedy.is_some()));
         }
     }
+}
+
+#[test]
+fn a_mistake_of_the_objective_is_told_under_its_own_option() {
+    let wrong = BenchOptions {
+        thresholds: vec!["p99<5".to_owned()],
+        slo: Some("latency=5ms".to_owned()),
+        ..options("http://a/")
+    };
+    let errors = from_options(&wrong).unwrap_err();
+    let keys: Vec<&str> = errors.errors.iter().map(|error| error.key.as_str()).collect();
+    assert_eq!(keys, ["--threshold", "--slo"], "{errors}");
+    let right = BenchOptions {
+        thresholds: vec!["p99<5ms".to_owned()],
+        slo: Some("errors=1%,max=1s".to_owned()),
+        ..options("http://a/")
+    };
+    assert_eq!(plan(&right).thresholds.len(), 3);
 }

@@ -28,6 +28,8 @@ const TARGETS: [&str; 7] =
 const METHODS: [&str; 4] = ["method", "request_method", "requestmethod", "verb"];
 /// The time in the common log format.
 const LOG_TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
+/// The time in HAProxy's HTTP log, which says no zone: differences alone matter.
+const HAPROXY_TIME: &str = "%d/%b/%Y:%H:%M:%S%.f";
 
 /// What a line says.
 #[derive(Debug, Clone)]
@@ -41,7 +43,7 @@ pub(super) struct Row {
 /// How lines are written.
 #[derive(Debug, Clone)]
 pub(super) enum Format {
-    /// NCSA common or combined, with whatever follows.
+    /// NCSA common or combined, with whatever follows, and HAProxy's HTTP log.
     Log,
     /// A JSON object a line.
     Json,
@@ -61,7 +63,6 @@ pub(super) enum Format {
 impl Format {
     /// How a file is written that begins with `line`, and whether that is the names of columns.
     pub(super) fn of(line: &str, name: &str) -> Result<(Self, bool), Refusal> {
-        let line = line.trim_start_matches('\u{feff}');
         if line.trim_start().starts_with('{') {
             return Ok((Self::Json, false));
         }
@@ -122,22 +123,31 @@ fn fields(line: &str, delimiter: u8) -> Vec<String> {
     record.iter().map(str::to_owned).collect()
 }
 
+/// Most brackets of a line that are looked into for its time: a user's name may have some too.
+const BRACKETS_MAX: usize = 8;
+
 /// Where the time of a line of a log is, and what it is.
 fn log_time(line: &str) -> Option<(i128, usize)> {
-    let start = line.find(" [")? + 2;
-    let end = start + line.get(start..)?.find(']')?;
-    let time = of_log(line.get(start..end)?)?;
-    Some((time, end + 1))
+    line.match_indices('[').take(BRACKETS_MAX).find_map(|(at, _)| {
+        let start = at + 1;
+        let end = start + line.get(start..)?.find(']')?;
+        Some((of_log(line.get(start..end)?)?, end + 1))
+    })
 }
 
 fn of_log(text: &str) -> Option<i128> {
-    let parsed = jiff::fmt::strtime::parse(LOG_TIME, text).ok()?;
-    Some(parsed.to_timestamp().ok()?.as_nanosecond())
+    if let Ok(parsed) = jiff::fmt::strtime::parse(LOG_TIME, text) {
+        return Some(parsed.to_timestamp().ok()?.as_nanosecond());
+    }
+    let parsed = jiff::fmt::strtime::parse(HAPROXY_TIME, text).ok()?;
+    let zoned = parsed.to_datetime().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(zoned.timestamp().as_nanosecond())
 }
 
 fn log(line: &str, names: &mut Names) -> Option<Row> {
     let (time, end) = log_time(line)?;
-    let after = line.get(end..)?.trim_start().strip_prefix('"')?;
+    // Right after the time in the common format; HAProxy and others have more between.
+    let (_, after) = line.get(end..)?.split_once('"')?;
     let words = after.get(..closing_quote(after)?)?;
     Some(Row { time, request: Some(request_line(words, names)?) })
 }

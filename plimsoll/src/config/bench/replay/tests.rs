@@ -63,6 +63,62 @@ fn json_lines_and_columns() {
 }
 
 #[test]
+fn logs_of_many_kinds_are_read() {
+    let haproxy = "Feb  6 12:14:14 lb haproxy[14389]: 10.0.1.2:33317 [06/Feb/2026:12:14:14.655] http-in \
+                   static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {1wt.eu} {} \"GET /a HTTP/1.1\"\n";
+    let cases = [
+        ("haproxy", haproxy.to_owned() + &haproxy.replace("14.655", "14.905"), 250),
+        (
+            "a mark before JSON",
+            "\u{feff}{\"ts\":1700000000.25,\"path\":\"/a\"}\n{\"ts\":1700000001,\"path\":\"/a\"}\n"
+                .to_owned(),
+            750,
+        ),
+        (
+            "a mark before times",
+            "\u{feff}time,path\n1700000000,/a\n1700000001,/a\n".to_owned(),
+            1000,
+        ),
+        (
+            "brackets in a user's name, zones, CRLF",
+            "::1 - [x] [21/Nov/2026:03:13:13 +0100] \"GET /a HTTP/1.1\" 200 5\r\n\
+             ::1 - - [20/Nov/2026:16:43:14 -0930] \"GET /a HTTP/1.1\" 200 5\r\n"
+                .to_owned(),
+            1000,
+        ),
+        (
+            "the time first",
+            "[21/Nov/2026:03:13:13 +0100] ::1 \"GET /a HTTP/1.1\" 200 5\n\
+             [21/Nov/2026:03:13:15 +0100] ::1 \"GET /a HTTP/1.1\" 200 5\n"
+                .to_owned(),
+            2000,
+        ),
+    ];
+    for (kind, text, later) in cases {
+        let replay = recording(&text).unwrap_or_else(|refusal| panic!("{kind}: {refusal:?}"));
+        let replay = replay.replay(1.0, true).unwrap();
+        assert_eq!(milliseconds(&replay), [0, later], "{kind}");
+        assert_eq!(targets(&replay), ["GET /a", "GET /a"], "{kind}");
+        assert!(replay.doubts.is_empty(), "{kind}: {:?}", replay.doubts);
+    }
+}
+
+#[test]
+fn lines_without_a_path_are_left_out_and_told() {
+    let recording = recording("time,path\n1700000000,nowhere\n1700000001,/x\n").unwrap();
+    assert!(recording.has_targets());
+    let replay = recording.replay(1.0, true).unwrap();
+    assert_eq!(targets(&replay), ["GET /x"]);
+    assert!(replay.doubts[0].message.contains("1 of 2 lines of log name no path"));
+}
+
+#[test]
+fn a_line_without_an_end_is_refused() {
+    let refusal = read(Path::new("/dev/zero"), Path::new("zero")).unwrap_err();
+    assert!(refusal.message.contains("line 1 has no end"), "{}", refusal.message);
+}
+
+#[test]
 fn what_is_no_recording_is_refused() {
     let cases = [
         ("", "is empty"),

@@ -10,7 +10,10 @@ use super::super::settings;
 use super::super::template::Uses;
 use super::super::url;
 use super::Resolver;
+use super::variables::count_name;
 
+/// The number that stands for all matches.
+const ALL: i32 = -1;
 /// Most characters of a text that a check's name shows.
 const SHOWN: usize = 40;
 
@@ -45,6 +48,11 @@ impl Resolver<'_, '_> {
                 self.refuse(at, refusal);
             }
         } else if ranges.is_empty() {
+            if raw.status.is_present() && raw.status.is_sound() {
+                let refusal = Refusal::new("no status is good, so that every answer fails")
+                    .remedy("write one, as in [200], or remove `status`");
+                self.refuse(&raw.status.at, refusal);
+            }
             checks.push(settings::no_error_status());
         } else {
             checks.push(settings::status_check(ranges));
@@ -143,13 +151,29 @@ impl Resolver<'_, '_> {
                 OneOf::Second(table) => {
                     self.finder(table, &named.at, is_message).map(|(from, what)| {
                         let default = self.optional(&table.default, uses);
-                        Extraction { number: table.number.value, default, ..plain(from, what) }
+                        let all = self.all_matches(&named.name, table);
+                        let number = if table.all.value { ALL } else { table.number.value };
+                        Extraction { number, default, all, ..plain(from, what) }
                     })
                 }
             };
             extractions.extend(extraction);
         }
         extractions
+    }
+
+    /// Where all matches go, if they are kept.
+    fn all_matches(&mut self, name: &str, table: &grammar::Extract) -> AllMatches {
+        if !table.all.value {
+            return AllMatches::default();
+        }
+        if table.number.is_present() {
+            let refusal = Refusal::new("all matches are taken, so that `number` has no place")
+                .remedy("keep one of the two");
+            self.refuse(&table.number.at, refusal);
+        }
+        let count = self.builder.known_slot(&count_name(name));
+        AllMatches { count, ..AllMatches::default() }
     }
 
     /// Where a value is and how it is found.

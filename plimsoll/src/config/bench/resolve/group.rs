@@ -4,13 +4,14 @@ use super::super::super::kind::{Item, Named};
 use super::super::super::quantity::Refusal;
 use super::super::super::reader::Where;
 use super::super::super::table::Setting;
-use super::super::load::{Key, Keys, Voice};
+use super::super::load::{self, Key, Keys, Voice};
 use super::super::model::{
     Choice, Cookies, Group, LabelKind, Load, OnError, Pause, Request, RequestBody, Step,
 };
 use super::super::replay::{self, Replay};
 use super::super::template::Uses;
 use super::super::{grammar, url};
+use super::step::Done;
 use super::{Groups, Resolver, place_of};
 
 /// The name of the only group of a plan.
@@ -21,7 +22,7 @@ struct Way {
     weight: f64,
     steps: Vec<Step>,
     /// Requests and messages in it.
-    requests: usize,
+    requests: u64,
 }
 
 /// A group as it is written: of the top, or under a name.
@@ -31,6 +32,7 @@ struct Written<'a> {
     places: Vec<(Key, &'a Where)>,
     is_sound: bool,
     think: Option<Pause>,
+    think_at: &'a Where,
     fresh_users: Option<bool>,
     cookies: bool,
     on_error: OnError,
@@ -44,11 +46,15 @@ impl Resolver<'_, '_> {
         if !top.group.is_present() {
             return self.only_group(top).into_iter().collect();
         }
-        let of_groups: [(&str, bool, &Where); 9] = [
+        self.replay_of_groups(top);
+        let of_groups: [(&str, bool, &Where); 12] = [
             ("rate", top.rate.is_present(), &top.rate.at),
             ("stages", top.stages.is_present(), &top.stages.at),
             ("poisson", top.poisson.is_present(), &top.poisson.at),
-            ("replay", top.replay.is_present(), &top.replay.at),
+            ("think", top.think.is_present(), &top.think.at),
+            ("fresh_users", top.fresh_users.is_present(), &top.fresh_users.at),
+            ("cookies", top.cookies.is_present(), &top.cookies.at),
+            ("on_error", top.on_error.is_present(), &top.on_error.at),
             ("connections", top.connections.is_present(), &top.connections.at),
             ("requests", top.requests.is_present(), &top.requests.at),
             ("for", top.r#for.is_present(), &top.r#for.at),
@@ -66,6 +72,20 @@ impl Resolver<'_, '_> {
             self.refuse_option(option, None, refusal);
         }
         top.group.value.iter().filter_map(|named| self.named_group(named)).collect()
+    }
+
+    /// Groups replay nothing.
+    fn replay_of_groups(&mut self, top: &grammar::Top) {
+        let given = [
+            ("replay", top.replay.is_present(), &top.replay.at),
+            ("speed", top.speed.is_present(), &top.speed.at),
+        ];
+        for (name, _, at) in given.into_iter().filter(|(_, is_present, _)| *is_present) {
+            let refusal =
+                Refusal::new(format!("groups replay nothing, so that `{name}` has no place"))
+                    .remedy("remove it, or replay the recording in a plan of its own");
+            self.refuse(at, refusal);
+        }
     }
 
     fn named_group(&mut self, named: &Named<grammar::Group>) -> Option<Group> {
@@ -98,6 +118,7 @@ impl Resolver<'_, '_> {
             ],
             is_sound,
             think: raw.think.value.clone(),
+            think_at: &raw.think.at,
             fresh_users: raw.fresh_users.value,
             cookies: raw.cookies.value,
             on_error: raw.on_error.value,
@@ -125,7 +146,14 @@ impl Resolver<'_, '_> {
             && top.requests.is_sound()
             && top.r#for.is_sound();
         let asked = top.request.is_present() || top.scenario.is_present();
+        if top.speed.is_present() && top.speed.is_sound() && !top.replay.is_present() {
+            let refusal = Refusal::new("nothing is replayed that could be faster")
+                .remedy("add replay = \"access.log\", or remove `speed`");
+            self.refuse(&top.speed.at, refusal);
+        }
         let given = std::mem::take(&mut self.overrides.keys);
+        let is_rescheduled = given.has_schedule() || self.overrides.recording.is_some();
+        let think_of_file = top.think.value.clone().filter(|_| !is_rescheduled);
         let recording = self.replay(top, given.has_schedule(), asked);
         let is_replayed = recording.is_some() || top.replay.is_present();
         let mut keys = given.over(file, self.overrides.recording.is_some());
@@ -148,7 +176,8 @@ impl Resolver<'_, '_> {
                 (Key::For, &top.r#for.at),
             ],
             is_sound,
-            think: self.overrides.think.clone().or_else(|| top.think.value.clone()),
+            think: self.overrides.think.clone().or(think_of_file),
+            think_at: &top.think.at,
             fresh_users: top.fresh_users.value,
             cookies: top.cookies.value,
             on_error: top.on_error.value,
@@ -208,6 +237,9 @@ impl Resolver<'_, '_> {
         let mut steps = one_of(ways);
         steps.extend(written.think.clone().map(Step::Pause));
         let load = load?;
+        if written.think.is_some() {
+            self.idle_pause(&load, written.think_at);
+        }
         // With nothing but the URL asked, nothing builds on what was before.
         let asked = written.request.is_present() || written.scenario.is_present();
         let usual = !asked || matches!(load, Load::Open(_));
@@ -215,6 +247,17 @@ impl Resolver<'_, '_> {
         let cookies = if written.cookies { Cookies::Kept } else { Cookies::Ignored };
         let (name, on_error) = (written.name.to_owned(), written.on_error);
         Some(Group { name, load, steps, fresh_users, cookies, on_error })
+    }
+
+    /// Refuses a pause that only a number of users has a use for.
+    fn idle_pause(&mut self, load: &Load, at: &Where) {
+        if self.overrides.think.is_some() {
+            if let Some(refusal) = load::idle_pause(load, Voice::Options) {
+                self.refuse_option("--think", None, refusal);
+            }
+        } else if let Some(refusal) = load::idle_pause(load, Voice::File) {
+            self.refuse(at, refusal);
+        }
     }
 
     fn load(&mut self, written: &Written<'_>, keys: Keys) -> Option<Load> {
@@ -241,11 +284,11 @@ impl Resolver<'_, '_> {
         let mut ways = Vec::new();
         for item in &written.request.value {
             let mut uses = Uses::default();
-            let steps = self.request(item, &mut uses);
+            let Done { steps, requests } = self.step(item, &mut uses, 1);
             let weight = item.value.weight.value;
             let is_whole = !steps.is_empty();
             let steps = self.fed(steps, &uses);
-            ways.extend(is_whole.then_some(Way { weight, steps, requests: 1 }));
+            ways.extend(is_whole.then_some(Way { weight, steps, requests }));
         }
         for item in &written.scenario.value {
             ways.extend(self.scenario(item));
@@ -341,20 +384,19 @@ impl Resolver<'_, '_> {
         }
         let mut uses = Uses::default();
         let mut done = Vec::new();
+        let mut requests = 0_u64;
         for step in steps {
-            if step.value.weight.is_present() {
-                let refusal = Refusal::new("every step is done, so that it has no weight")
-                    .remedy("give the scenario a weight, or make it a [[request]] of its own");
-                self.refuse(&step.value.weight.at, refusal);
-            }
-            done.extend(self.request(step, &mut uses));
+            self.weightless(step);
+            let inner = self.step(step, &mut uses, 1);
+            done.extend(inner.steps);
+            requests = requests.saturating_add(inner.requests);
         }
         if let Some(name) = &raw.name.value {
             let label = self.builder.label(name, LabelKind::Transaction);
             done = vec![Step::Transaction { label, with_pauses: false, steps: done }];
         }
         let steps_done = self.fed(done, &uses);
-        Some(Way { weight: raw.weight.value, steps: steps_done, requests: steps.len() })
+        Some(Way { weight: raw.weight.value, steps: steps_done, requests })
     }
 
     /// The steps with a row of each feed that they use taken before them.

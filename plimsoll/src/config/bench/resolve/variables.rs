@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::super::kind::{Item, Named};
+use serde_json_path::JsonPath;
+
+use super::super::super::kind::{Item, Named, OneOf};
 use super::super::super::problem::nearest;
 use super::super::super::quantity::Refusal;
 use super::super::super::reader::Where;
@@ -36,15 +38,27 @@ impl Resolver<'_, '_> {
             top.group.value.iter().flat_map(|group| {
                 requests(&group.value.request.value, &group.value.scenario.value)
             });
-        for request in requests(&top.request.value, &top.scenario.value).chain(of_group) {
+        let of_top = requests(&top.request.value, &top.scenario.value);
+        for request in of_top.into_iter().chain(of_group) {
             for named in &request.extract.value {
                 match variable_name(&named.name) {
                     Ok(()) => {
                         self.builder.slot(&named.name);
+                        self.list_of(named);
                     }
                     Err(refusal) => self.refuse(&named.at, refusal),
                 }
             }
+        }
+    }
+
+    /// Makes the name of the number of matches known, where all are kept.
+    fn list_of(&mut self, named: &Named<OneOf<JsonPath, grammar::Extract>>) {
+        if let OneOf::Second(table) = &named.value
+            && table.all.value
+        {
+            self.builder.slot(&count_name(&named.name));
+            self.lists.insert(named.name.clone());
         }
     }
 
@@ -105,13 +119,24 @@ impl Resolver<'_, '_> {
     }
 }
 
-/// Every request of a group.
-pub(super) fn requests<'a>(
+/// The variable that says how many matches there were.
+pub(super) fn count_name(name: &str) -> String {
+    format!("{name}_count")
+}
+
+/// Every request of a group, those within others too.
+fn requests<'a>(
     requests: &'a [Item<grammar::Request>],
     scenarios: &'a [Item<grammar::Scenario>],
-) -> impl Iterator<Item = &'a grammar::Request> {
+) -> Vec<&'a grammar::Request> {
     let steps = scenarios.iter().flat_map(|scenario| scenario.value.step.value.iter().flatten());
-    requests.iter().chain(steps).map(|item| &item.value)
+    let mut waiting: Vec<&Item<grammar::Request>> = requests.iter().chain(steps).collect();
+    let mut found = Vec::new();
+    while let Some(item) = waiting.pop() {
+        waiting.extend(&item.value.step.value);
+        found.push(&item.value);
+    }
+    found
 }
 
 /// The names that a variable's text uses, of those that `builder` knows.

@@ -35,7 +35,7 @@ fn holes_are_found() {
         ("/plain?a={b}", "/plain?a={b}"),
         ("/{{name}}/{{ users.email }}", "/<0>/<1>"),
         ("{{uuid()}}", "<Uuid()>"),
-        ("a{{random_int( 1 , -5 )}}b", "a<RandomInt(1|-5)>b"),
+        ("a{{random_int( -5 , 1 )}}b", "a<RandomInt(-5|1)>b"),
         ("{{pick('a, b)}}', \"c\", name)}}", "<Pick(a, b)}}|c|<0>)>"),
         ("{{upper(substring(name, 0, 3))}}", "<Upper(<Substring(<0>|0|3)>)>"),
         ("{{id = uuid()}}-{{id}}", "<3=Uuid()>-<3>"),

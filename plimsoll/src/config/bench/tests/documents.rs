@@ -26,6 +26,7 @@ fn example(table: &str, key: &str, line: &str) -> String {
         "" => match key {
             "url" => format!("{line}\n"),
             "poisson" => format!("{line}\nurl = \"http://a\"\nrate = 5\n"),
+            "streams" => format!("{line}\nurl = \"http://a\"\nhttp = 2\n"),
             "speed" => format!("{line}\nurl = \"http://a\"\nreplay = \"access.log\"\n"),
             _ => format!("{line}\nurl = \"http://a\"\n"),
         },
@@ -33,6 +34,10 @@ fn example(table: &str, key: &str, line: &str) -> String {
         "request" if of_message && key != "message" => {
             format!("url = \"ws://a\"\n[[request]]\nmessage = \"x\"\n{line}\n")
         }
+        "request" if key == "each" => format!(
+            "url = \"http://a\"\n[[request]]\nextract = {{ ids = {{ json = \"$[*]\", all = true }} }}\n\
+             [[request]]\n{line}\n"
+        ),
         "request" => format!("url = \"http://a\"\n[[request]]\n{line}\n"),
         "request.check" => format!("url = \"http://a\"\n[[request]]\n[request.check]\n{line}\n"),
         "request.extract.NAME" => {
@@ -82,7 +87,7 @@ fn every_example_of_the_reference_is_accepted() {
             // Variables that examples use; columns of data may have their names.
             if table.path != "data.NAME" {
                 text.push_str("[variables]\n");
-                for name in ["page", "text", "lower", "token", "note", "user"] {
+                for name in ["page", "text", "lower", "token", "note", "user", "state"] {
                     text.push_str(&format!("{name} = \"1\"\n"));
                 }
             }
@@ -116,5 +121,10 @@ fn the_schema_knows_every_key() {
     assert_eq!(schema["properties"]["for"]["type"], "string");
     assert_eq!(schema["properties"]["rate"]["type"][1], "number");
     let step = &schema["properties"]["scenario"]["items"]["properties"]["step"]["items"];
-    assert_eq!(step["properties"].as_object().unwrap().len(), 20);
+    assert_eq!(step["properties"].as_object().unwrap().len(), 24);
+    // A step may hold steps, so that the schema refers to itself.
+    let inner = &step["properties"]["step"]["items"]["$ref"];
+    assert_eq!(inner, "#/$defs/request");
+    let within = &schema["$defs"]["request"]["properties"]["step"]["items"]["$ref"];
+    assert_eq!(within, "#/$defs/request");
 }

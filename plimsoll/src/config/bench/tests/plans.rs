@@ -28,7 +28,10 @@ fn requests(steps: &[Step]) -> Vec<&Request> {
     for step in steps {
         match step {
             Step::Request(request) => found.push(&**request),
-            Step::Transaction { steps, .. } => found.extend(requests(steps)),
+            Step::Transaction { steps, .. }
+            | Step::If { steps, .. }
+            | Step::Repeat { steps, .. }
+            | Step::While { steps, .. } => found.extend(requests(steps)),
             Step::Choose(ways) => {
                 found.extend(ways.iter().flat_map(|way| requests(&way.steps)));
             }
@@ -115,7 +118,7 @@ redirects = 2
     assert_eq!(written(&create.url), "http://10.0.0.7/api/variables/");
     assert_eq!(create.method.constant(), Some("POST"));
     let RequestBody::Text(body) = &create.body else { panic!() };
-    assert_eq!(written(body), r#"{"by":"{{user}}","name":"{{b}}","tags":["x",1,2.5,true]}"#);
+    assert_eq!(written(body), r#"{"name":"{{b}}","tags":["x",1,2.5,true],"by":"{{user}}"}"#);
     let headers: Vec<&str> = create.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(headers, ["Accept", "Content-Type"]);
     let names: Vec<&str> = create.checks.iter().map(|check| check.name.as_str()).collect();
@@ -153,6 +156,80 @@ fn requests_are_counted_over_the_steps_of_an_iteration() {
     let text = "url = \"http://a\"\nrequests = 31\n[[scenario]]\n[[scenario.step]]\n[[scenario.step]]\npath = \"/b\"\n";
     let Load::Closed(closed) = &plan(text).groups[0].load else { panic!() };
     assert_eq!(closed.iterations, Some(16));
+}
+
+#[test]
+fn steps_are_repeated_done_on_a_condition_and_for_each_of_a_list() {
+    let plan = plan(
+        r#"
+url = "http://a"
+requests = 80
+[[scenario]]
+[[scenario.step]]
+path = "/list"
+extract = { ids = { json = "$[*]", all = true } }
+[[scenario.step]]
+each = "ids"
+[[scenario.step.step]]
+path = "/{{ids}}/{{ids_count}}"
+[[scenario.step.step]]
+path = "/again"
+repeat = 3
+when = ["{{ids}} != 2", "failed"]
+"#,
+    );
+    let [Step::Request(list), Step::Set(place, _), Step::While { condition, steps }] =
+        &plan.groups[0].steps[..]
+    else {
+        panic!("{:?}", plan.groups[0].steps)
+    };
+    let ids = list.extract[0].into;
+    assert_eq!((list.extract[0].number, plan.variables[ids].name.as_str()), (-1, "ids"));
+    let count = list.extract[0].all.count.unwrap();
+    assert_eq!(plan.variables[count].name, "ids_count");
+    assert!(matches!(condition, Condition::Compare(_, Comparison::NotEqual, _)));
+    let [
+        Step::Set(set, _),
+        Step::Set(next, _),
+        Step::Request(first),
+        Step::Repeat { times, steps, .. },
+    ] = &steps[..]
+    else {
+        panic!("{steps:?}")
+    };
+    assert_eq!((set, next), (&ids, place));
+    assert_eq!(written(&first.url), "http://a/{{ids}}/{{ids_count}}");
+    assert_eq!(times, &Some(Template::text("3")));
+    assert!(
+        matches!(&steps[..], [Step::If { condition: Condition::All(both), .. }] if both.len() == 2)
+    );
+    // A round of the list counts as one: five requests in each iteration.
+    let Load::Closed(closed) = &plan.groups[0].load else { panic!() };
+    assert_eq!(closed.iterations, Some(16));
+}
+
+#[test]
+fn rows_are_taken_for_what_all_requests_share() {
+    let plan = plan(
+        "url = \"http://a\"\nheaders = { X-User = \"{{user}}\" }\n\
+         [data.users]\nfile = \"two-columns.csv\"\nper_user = true\n\
+         [[request]]\ntimeout = \"3s\"\n",
+    );
+    assert!(matches!(plan.groups[0].steps[..], [Step::Feed(0), Step::Request(_)]));
+    assert!(plan.feeds[0].per_user);
+    let timeout = requests(&plan.groups[0].steps)[0].timeout;
+    assert_eq!(timeout, Some(Duration::from_secs(3)));
+}
+
+#[test]
+fn headers_are_sent_in_the_order_of_the_file() {
+    let plan = plan(
+        "url = \"http://a\"\nheaders = { Zeta = \"1\", Alpha = \"2\" }\n\
+         [[request]]\nheaders = { Mu = \"3\", Beta = \"4\" }\n",
+    );
+    let request = requests(&plan.groups[0].steps)[0];
+    let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[..4], ["Zeta", "Alpha", "Mu", "Beta"], "{names:?}");
 }
 
 #[test]

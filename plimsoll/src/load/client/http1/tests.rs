@@ -67,6 +67,7 @@ async fn ask(
     let scratch = RefCell::default();
     let terms = Terms {
         wanted: ALL,
+        authority: "HOST",
         look: None,
         deadline: &deadline,
         scratch: &scratch,
@@ -299,6 +300,58 @@ fn tls_carries_the_same() {
             let answer = ask(&mut connection, &message, false).await.unwrap();
             assert_eq!((answer.status, answer.body_length), (200, 2));
             assert!(answer.reusable && connection.is_quiet());
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_certificate_that_is_missed_after_the_handshake_is_told() {
+    net::run(async {
+        let authority = Authority::new();
+        let config = authority.demanding(&authority.issue("localhost"));
+        let port = serve_tls(config, async |_| {}).await;
+        let origin = origin(Scheme::Https, "localhost", port);
+        let dialled = connect(&authority.trusted(), &origin, Purpose::Requests).await.unwrap();
+        // With TLS 1.3 the client is done first. What the server says to it then must be there.
+        let socket = dialled.transport.socket();
+        poll_fn(|context| socket.poll_readable(context)).await.unwrap();
+        let mut connection = Connection::new(dialled.transport);
+        let message = message(&origin, "GET", Vec::new());
+        let trouble = ask(&mut connection, &message, false).await.unwrap_err();
+        assert_eq!(trouble.failure, Failure::Tls);
+        assert_eq!(trouble.detail, "HOST wants a client certificate: name one with its key");
+    })
+    .unwrap();
+}
+
+#[test]
+fn tls_that_breaks_off_ends_no_answer() {
+    net::run(async {
+        let cases: [(&[u8], &str); 3] = [
+            (b"", "the connection was closed before an answer came"),
+            (b"HTTP/1.1 200", "the connection was closed within an answer's head"),
+            // It lasts to the end of the connection, which is not said to have come.
+            (
+                b"HTTP/1.1 200 OK\r\n\r\nhalf",
+                "the connection was closed within an answer's body, after 4 bytes of it",
+            ),
+        ];
+        let authority = Authority::new();
+        for (said, words) in cases {
+            let server = authority.issue("localhost").server(&["http/1.1"]);
+            let port = serve_tls(server, async move |mut stream| {
+                assert!(read_head(&mut stream).await);
+                stream.write_all(said).await.unwrap();
+                stream.flush().await.unwrap();
+            })
+            .await;
+            let origin = origin(Scheme::Https, "localhost", port);
+            let dialled = connect(&authority.trusted(), &origin, Purpose::Requests).await.unwrap();
+            let mut connection = Connection::new(dialled.transport);
+            let message = message(&origin, "GET", Vec::new());
+            let trouble = ask(&mut connection, &message, false).await.unwrap_err();
+            assert_eq!((trouble.failure, trouble.detail.as_str()), (Failure::Closed, words));
         }
     })
     .unwrap();

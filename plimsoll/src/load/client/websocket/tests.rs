@@ -39,7 +39,7 @@ async fn open_against<F: Future<Output = ()> + 'static>(
         serve(stream).await;
     })
     .await;
-    Connection::open(transport, &origin, "/messages", &[]).await.unwrap()
+    Connection::open(transport, Rc::default(), &origin, "/messages", &[]).await.unwrap()
 }
 
 fn text(text: &str) -> Option<Payload> {
@@ -91,7 +91,9 @@ fn opening_request_is_as_rendered() {
             ("Content-Length", "3"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Connection::open(transport, &origin, "/messages?room=1", &headers).await.unwrap();
+        Connection::open(transport, Rc::default(), &origin, "/messages?room=1", &headers)
+            .await
+            .unwrap();
         let expected = [
             ("target", "/messages?room=1"),
             ("host", origin.authority.as_str()),
@@ -213,6 +215,78 @@ fn pings_are_answered_while_waiting() {
     .unwrap();
 }
 
+/// Attends to a connection until the other side has told something.
+async fn attend_until<T>(connection: &mut Connection, told: oneshot::Receiver<T>) -> T {
+    let mut told = std::pin::pin!(told);
+    poll_fn(|context| {
+        connection.attend(context);
+        Future::poll(told.as_mut(), context)
+    })
+    .await
+    .unwrap()
+}
+
+#[test]
+fn pings_are_answered_between_exchanges_and_messages_kept() {
+    net::run(async {
+        let (sender, answered) = oneshot::channel();
+        let mut connection = open_against(async |mut stream| {
+            for text in ["one", "two"] {
+                stream.send(Message::text(text)).await.unwrap();
+            }
+            stream.send(Message::Ping(Bytes::from_static(b"there?"))).await.unwrap();
+            stream.send(Message::text("three")).await.unwrap();
+            let frame = CloseFrame { code: 1001.into(), reason: "restarting".into() };
+            sender.send(stream.next().await.unwrap().unwrap()).unwrap();
+            stream.close(Some(frame)).await.unwrap();
+            while stream.next().await.is_some() {}
+        })
+        .await;
+        let pong = attend_until(&mut connection, answered).await;
+        assert_eq!(pong, Message::Pong(Bytes::from_static(b"there?")));
+        for text in ["one", "two", "three"] {
+            assert_eq!(connection.exchange(None, 1, None).await.unwrap().body, text.as_bytes());
+        }
+        poll_fn(|context| {
+            connection.attend(context);
+            if connection.ended.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let trouble = connection.exchange(text("a"), 1, None).await.unwrap_err();
+        assert!(trouble.detail.ends_with("with code 1001: restarting"), "{}", trouble.detail);
+    })
+    .unwrap();
+}
+
+#[test]
+fn no_more_is_kept_than_may_be() {
+    net::run(async {
+        let (sender, sent) = oneshot::channel();
+        let mut connection = open_against(async |mut stream| {
+            for number in 0..2 * UNASKED_MAX {
+                stream.feed(Message::text(number.to_string())).await.unwrap();
+            }
+            stream.flush().await.unwrap();
+            sender.send(()).unwrap();
+            while stream.next().await.is_some() {}
+        })
+        .await;
+        attend_until(&mut connection, sent).await;
+        poll_fn(|context| {
+            connection.attend(context);
+            if connection.has_room() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        assert_eq!(connection.unasked.len(), UNASKED_MAX);
+        // What is over is not lost.
+        for number in 0..2 * UNASKED_MAX {
+            let reply = connection.exchange(None, 1, None).await.unwrap();
+            assert_eq!(reply.body, number.to_string().as_bytes());
+        }
+    })
+    .unwrap();
+}
+
 #[test]
 fn closing_is_told_with_code_and_reason() {
     net::run(async {
@@ -321,7 +395,9 @@ fn refusals_are_told() {
         ];
         for (said, status, failure, words) in cases {
             let (transport, origin) = against(move |stream| say(stream, said)).await;
-            let refusal = Connection::open(transport, &origin, "/messages", &[]).await.unwrap_err();
+            let refusal = Connection::open(transport, Rc::default(), &origin, "/messages", &[])
+                .await
+                .unwrap_err();
             assert_eq!(refusal.status, status);
             assert_eq!(refusal.trouble.failure, failure);
             assert_eq!(refusal.trouble.detail.replace(&origin.authority, "HOST"), words);
@@ -338,7 +414,8 @@ fn subprotocol_that_is_not_agreed_on_is_told() {
         })
         .await;
         let headers = [("Sec-WebSocket-Protocol".to_owned(), "graphql-ws".to_owned())];
-        let refusal = Connection::open(transport, &origin, "/", &headers).await.unwrap_err();
+        let refusal =
+            Connection::open(transport, Rc::default(), &origin, "/", &headers).await.unwrap_err();
         assert_eq!(refusal.trouble.failure, Failure::Protocol);
         let words = format!("no agreement with {} on a WebSocket subprotocol: ", origin.authority);
         assert!(refusal.trouble.detail.starts_with(&words), "{}", refusal.trouble.detail);
@@ -402,7 +479,8 @@ fn speaks_over_tls() {
         .await;
         let origin = origin(Scheme::Https, "localhost", port);
         let dialled = connect(&authority.trusted(), &origin, Purpose::Messages).await.unwrap();
-        let mut connection = Connection::open(dialled.transport, &origin, "/", &[]).await.unwrap();
+        let mut connection =
+            Connection::open(dialled.transport, Rc::default(), &origin, "/", &[]).await.unwrap();
         assert_eq!(connection.exchange(text("safe"), 1, None).await.unwrap().body, b"safe");
     })
     .unwrap();

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::load::engine::{Controls, run};
 use crate::load::results::Results;
 
 /// What a server does with a request.
-pub(super) enum Answer {
+pub(in crate::load::engine) enum Answer {
     /// Sends this and waits for the next.
     Bytes(String),
     /// Sends this and closes.
@@ -22,22 +23,24 @@ pub(super) enum Answer {
 }
 
 /// A server on the loopback.
-pub(super) struct Peer {
-    pub(super) port: u16,
+pub(in crate::load::engine) struct Peer {
+    pub(in crate::load::engine) port: u16,
     /// How many requests have come.
-    pub(super) requests: Arc<AtomicU64>,
+    pub(in crate::load::engine) requests: Arc<AtomicU64>,
     /// How many connections.
-    pub(super) connections: Arc<AtomicU64>,
+    pub(in crate::load::engine) connections: Arc<AtomicU64>,
 }
 
 /// An answer with a body and further header lines.
-pub(super) fn ok(headers: &str, body: &str) -> Answer {
+pub(in crate::load::engine) fn ok(headers: &str, body: &str) -> Answer {
     let length = body.len();
     Answer::Bytes(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{headers}\r\n{body}"))
 }
 
 /// Answers each request, of which `answer` is told the number (from 0) and the head.
-pub(super) fn peer(answer: impl Fn(u64, &str) -> Answer + Send + Sync + 'static) -> Peer {
+pub(in crate::load::engine) fn peer(
+    answer: impl Fn(u64, &str) -> Answer + Send + Sync + 'static,
+) -> Peer {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (requests, connections) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -73,8 +76,22 @@ pub(super) fn peer(answer: impl Fn(u64, &str) -> Answer + Send + Sync + 'static)
     peer
 }
 
+/// A server that runs in an event loop on a thread of its own; its port.
+pub(in crate::load::engine) fn serve<F: Future<Output = u16>>(
+    start: impl FnOnce() -> F + Send + 'static,
+) -> u16 {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        crate::net::run(async {
+            tell.send(start().await).unwrap();
+            std::future::pending::<()>().await;
+        })
+    });
+    told.recv().unwrap()
+}
+
 /// So many users from the start on, for as long as their iterations take.
-pub(super) fn users(count: u32, iterations: u64) -> Load {
+pub(in crate::load::engine) fn users(count: u32, iterations: u64) -> Load {
     Load::Closed(Closed {
         stages: vec![Stage {
             from: count.into(),
@@ -86,8 +103,19 @@ pub(super) fn users(count: u32, iterations: u64) -> Load {
     })
 }
 
+/// So many users, each of which does so many iterations.
+pub(in crate::load::engine) fn users_each(count: u32, iterations: u64) -> Load {
+    let stages =
+        vec![Stage { from: count.into(), to: count.into(), lasting: Duration::from_secs(60) }];
+    Load::Closed(Closed { stages, iterations_per_user: Some(iterations), iterations: None })
+}
+
 /// Evenly spaced arrivals.
-pub(super) fn rate(per_second: f64, lasting: Duration, in_flight_max: usize) -> Load {
+pub(in crate::load::engine) fn rate(
+    per_second: f64,
+    lasting: Duration,
+    in_flight_max: usize,
+) -> Load {
     let stages = vec![Stage { from: per_second, to: per_second, lasting }];
     Load::Open(Open {
         arrivals: Arrivals::Scheduled { stages, spacing: Spacing::Even },
@@ -96,7 +124,7 @@ pub(super) fn rate(per_second: f64, lasting: Duration, in_flight_max: usize) -> 
 }
 
 /// A request of nothing but its URL.
-pub(super) fn get(url: String) -> Request {
+pub(in crate::load::engine) fn get(url: String) -> Request {
     Request {
         label: 0,
         method: Template::text("GET"),
@@ -111,7 +139,7 @@ pub(super) fn get(url: String) -> Request {
 }
 
 /// A plan of one group.
-pub(super) fn plan(load: Load, steps: Vec<Step>) -> Plan {
+pub(in crate::load::engine) fn plan(load: Load, steps: Vec<Step>) -> Plan {
     Plan {
         name: "test".into(),
         source: "test".into(),
@@ -140,19 +168,39 @@ pub(super) fn plan(load: Load, steps: Vec<Step>) -> Plan {
 }
 
 /// A plan of one request, the same each time.
-pub(super) fn plan_of(load: Load, peer: &Peer) -> Plan {
+pub(in crate::load::engine) fn plan_of(load: Load, peer: &Peer) -> Plan {
     let url = format!("http://127.0.0.1:{}/", peer.port);
     plan(load, vec![Step::Request(Box::new(get(url)))])
 }
 
 /// Runs a plan that nobody stops.
-pub(super) fn results(plan: &Plan) -> Results {
+pub(in crate::load::engine) fn results(plan: &Plan) -> Results {
     let (_stop, controls) = controls();
     run(plan, &controls, &mut |_| {}).unwrap()
 }
 
+/// As [`results`], of a plan that might never end.
+pub(in crate::load::engine) fn results_at_last(plan: Plan) -> Results {
+    /// Far beyond what any test plans.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(Box::new(results(&plan))));
+    *told.recv_timeout(PATIENCE).expect("the run ends")
+}
+
+/// So many users for a time, however many iterations they do.
+pub(in crate::load::engine) fn staged(stages: &[(f64, f64, u64)]) -> Load {
+    let stage = |(from, to, millis): &(f64, f64, u64)| Stage {
+        from: *from,
+        to: *to,
+        lasting: Duration::from_millis(*millis),
+    };
+    let stages = stages.iter().map(stage).collect();
+    Load::Closed(Closed { stages, iterations_per_user: None, iterations: None })
+}
+
 /// What stops a run, and what it is started with.
-pub(super) fn controls() -> (tokio::sync::watch::Sender<bool>, Controls) {
+pub(in crate::load::engine) fn controls() -> (tokio::sync::watch::Sender<bool>, Controls) {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     (stop, Controls { stop: stopped, start_at: None, command: "command".into() })
 }

@@ -63,14 +63,20 @@ fn picture(screen: &Screen, width: u16, height: u16) -> String {
     text
 }
 
+/// `UPDATE_GOLDEN=1` writes the pictures anew: look at them then.
 #[track_caller]
-fn same(picture: &str, golden: &str) {
+fn same(picture: &str, name: &str) {
+    let path = format!("{}/src/load/live/draw/pictures/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, picture).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(picture == golden, "drawn:\n{picture}\nexpected:\n{golden}");
 }
 
 #[test]
 fn an_ordinary_terminal() {
-    same(&picture(&screen(31), 80, 24), include_str!("pictures/ordinary.txt"));
+    same(&picture(&screen(31), 80, 24), "ordinary");
 }
 
 #[test]
@@ -90,23 +96,44 @@ fn trouble_is_named() {
     trouble.lag = Duration::from_millis(42);
     trouble.stopping = true;
     screen.take(&trouble);
-    same(&picture(&screen, 80, 24), include_str!("pictures/trouble.txt"));
+    same(&picture(&screen, 80, 24), "trouble");
 }
 
 #[test]
 fn a_small_and_a_large_terminal() {
-    same(&picture(&screen(31), 40, 20), include_str!("pictures/narrow.txt"));
-    same(&picture(&screen(31), 60, 7), include_str!("pictures/least.txt"));
-    same(&picture(&screen(31), 130, 40), include_str!("pictures/large.txt"));
+    same(&picture(&screen(31), 40, 20), "narrow");
+    same(&picture(&screen(31), 60, 7), "least");
+    same(&picture(&screen(31), 130, 40), "large");
 }
 
 #[test]
 fn no_size_is_too_small_or_too_large() {
     for screen in [screen(0), screen(1), screen(700)] {
-        for (width, height) in [(1, 1), (2, 30), (300, 2), (10, 10), (64, 9), (63, 14), (400, 120)]
+        for (width, height) in
+            [(1, 1), (2, 30), (300, 2), (10, 10), (20, 5), (64, 9), (63, 14), (400, 120)]
         {
             picture(&screen, width, height);
         }
+    }
+}
+
+#[test]
+fn figures_are_whole_however_narrow_it_is() {
+    let picture = picture(&screen(31), 20, 8);
+    assert!(picture.contains("p99 now     4.08 ms\n"), "{picture}");
+    assert!(picture.contains("2 000/s\n"), "{picture}");
+}
+
+#[test]
+fn a_short_run_fills_the_charts() {
+    let mut screen = screen(31);
+    for planned in [31, 3600] {
+        screen.progress.as_mut().unwrap().planned = Some(Duration::from_secs(planned));
+        let picture = picture(&screen, 130, 24);
+        let bars = picture.lines().map(|line| line.matches('█').count()).max().unwrap();
+        let begin = if planned == 31 { "-31 s" } else { "-114 s" };
+        assert_eq!(bars > 40, planned == 31, "{picture}");
+        assert!(picture.contains(begin), "{picture}");
     }
 }
 

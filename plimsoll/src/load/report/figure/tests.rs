@@ -92,7 +92,7 @@ fn rates_are_by_the_time_that_a_bucket_really_had() {
 fn the_closed_model_has_no_intended_rate() {
     let mut results = made(&[(10, 2, 0, &[1])]);
     let load = "64 users".to_owned();
-    results.run.groups = vec![GroupModel { name: String::new(), open: false, load }];
+    results.run.groups = vec![GroupModel { name: String::new(), open: false, load, processes: 1 }];
     results.total.failures.insert(crate::load::tally::Failure::Status, 2);
     let names: Vec<String> =
         lines(&of(&results, "throughput")).1.iter().map(|series| series.name.clone()).collect();

@@ -55,7 +55,7 @@ pub(super) fn write(out: &mut String, results: &Results, facts: Facts<'_>) {
             out,
             "<p class=\"model\"><bdi>{}{}.</bdi></p>",
             markup(&name),
-            markup(group.load.trim_end_matches('.'))
+            markup(run.load(group).trim_end_matches('.'))
         );
     }
     for (open, words) in [(true, OPEN), (false, CLOSED)] {
@@ -94,7 +94,7 @@ pub(super) fn write_pair(out: &mut String, pair: [Named<'_>; 2], verdict: &[Stri
                 out,
                 "<p class=\"model soft\"><bdi>{}: {}</bdi></p>",
                 markup(named.name),
-                markup(&group.load)
+                markup(&named.results.run.load(group))
             );
         }
     }
@@ -125,6 +125,7 @@ fn verdict(results: &Results, facts: Facts<'_>) -> (Tone, String) {
             (Tone::Neutral, format!("{share} of the requests failed"))
         }
         (0, 1) => (Tone::Good, "The threshold held".to_owned()),
+        (0, 2) => (Tone::Good, "Both thresholds held".to_owned()),
         (0, count) => (Tone::Good, format!("All {count} thresholds held")),
         (1, 1) => (Tone::Bad, "The threshold did not hold".to_owned()),
         (missed, count) => (Tone::Bad, format!("{missed} of {count} thresholds did not hold")),

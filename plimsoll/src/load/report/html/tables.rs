@@ -357,6 +357,9 @@ fn tester(results: &Results) -> Vec<Fact> {
         facts.push(("waited for room", text::count(tester.waited)));
         facts.push(("never begun", text::count(tester.unsent)));
     }
+    if tester.given_up > 0 {
+        facts.push(("given up under way", text::count(tester.given_up)));
+    }
     if tester.exhausted > 0 {
         facts.push(("lacked ports or descriptors", text::count(tester.exhausted)));
     }
@@ -383,8 +386,8 @@ fn run(out: &mut String, results: &Results) {
     if !run.machines.is_empty() {
         facts.push(("made by", run.machines.join(", ")));
     }
-    if run.parts > 1 {
-        facts.push(("processes", run.parts.to_string()));
+    if run.parts.len() > 1 {
+        facts.push(("processes", run.parts.len().to_string()));
     }
     out.push_str("<section class=\"wide\"><h3>The run</h3><dl class=\"facts\">");
     for (name, value) in facts {

@@ -170,3 +170,13 @@ fn colours_stand_out_from_their_ground() {
         }
     }
 }
+
+#[test]
+fn what_was_given_up_is_in_the_table() {
+    let (_, mut results) = samples::all().into_iter().next().unwrap();
+    results.tester.given_up = 0;
+    assert!(!page(&results, Facts::default()).contains("given up under way"));
+    results.tester.given_up = 1234;
+    let page = page(&results, Facts::default());
+    assert!(page.contains("<dt>given up under way</dt><dd><bdi>1\u{a0}234"));
+}

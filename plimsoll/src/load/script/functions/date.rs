@@ -10,6 +10,9 @@ use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned};
 
+/// Most letters of one field, as in Java.
+const LETTERS_MAX: usize = 19;
+
 /// A part of a pattern.
 #[derive(Debug, PartialEq)]
 enum Part {
@@ -143,6 +146,9 @@ fn parts(pattern: &str) -> Result<Vec<Part>, String> {
             let mut count = 1;
             while letters.next_if_eq(&letter).is_some() {
                 count += 1;
+            }
+            if count > LETTERS_MAX {
+                return Err(format!("there are more than {LETTERS_MAX} “{letter}” in a row"));
             }
             parts.push(Part::Field(letter, count));
         } else {

@@ -98,6 +98,13 @@ fn references_resolve_as_the_rfc_has_it() {
     }
 }
 
+#[test]
+fn what_is_left_out_hides_no_dot_segment() {
+    for (rest, expected) in [("\t.", "/"), ("/a/.\n./b", "/b"), ("/a\r\n?b\tc", "/a?bc")] {
+        assert_eq!(target(rest), expected, "{rest:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_breaks_out_of_a_request_line(rest in ".{0,60}") {

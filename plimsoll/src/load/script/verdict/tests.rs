@@ -4,7 +4,7 @@ use serde_json_path::JsonPath;
 
 use super::*;
 use crate::config::bench::model::{
-    AllMatches, Comparison, Condition, Finder, Function, Source, Step, Template, Test,
+    AllMatches, Comparison, Condition, Finder, Function, GroupPart, Source, Step, Template, Test,
 };
 use crate::load::script::sample::{
     call, check, extraction, get, pattern, plan, reply, shared, text, user, variable,
@@ -181,7 +181,11 @@ fn any_match_is_any_match() {
 
 #[test]
 fn all_matches_and_groups_go_to_variables_of_their_own() {
-    let all = AllMatches { count: Some(1), each: vec![(1, 2), (2, 3), (3, 4), (4, 5)] };
+    let all = AllMatches {
+        count: Some(1),
+        each: vec![(1, 2), (2, 3), (3, 4), (4, 5)],
+        ..AllMatches::default()
+    };
     let every = Extraction { number: -1, all: all.clone(), ..extraction(path("$.list[*].n")) };
     let body = reply(200, &[], BODY);
     let (verdict, values) = judged(vec![every.clone()], Vec::new(), &body);
@@ -194,11 +198,20 @@ fn all_matches_and_groups_go_to_variables_of_their_own() {
     let values: Vec<_> = values.iter().map(|value| value.as_deref().unwrap_or("-")).collect();
     assert_eq!(values[..7], ["none", "0", "-", "-", "-", "-", "old"]);
 
-    let groups = vec![(0, 2), (1, 3), (2, 4), (3, 5)];
+    let of = |group: usize| GroupPart::Text(group);
+    let groups = vec![(of(0), 2), (of(1), 3), (of(2), 4), (of(3), 5), (GroupPart::Count, 1)];
     let grouped = Extraction { groups, ..extraction(regex("(i)(x)?d", "$1$")) };
     let (_, values) = judged(vec![grouped], Vec::new(), &body);
     let values: Vec<_> = values.iter().map(|value| value.as_deref().unwrap_or("-")).collect();
-    assert_eq!(values[..7], ["i", "old", "id", "i", "", "-", "old"]);
+    assert_eq!(values[..7], ["i", "2", "id", "i", "", "-", "old"]);
+
+    let groups = vec![(2, of(1), 1), (2, GroupPart::Count, 2), (2, of(2), 3), (3, of(0), 4)];
+    let all = AllMatches { groups, ..AllMatches::default() };
+    let every = Extraction { number: -1, all, ..extraction(regex("([a-z])=[0-9]", "$1$")) };
+    let two = reply(200, &[], "a=1 b=2");
+    let (_, values) = judged(vec![every], Vec::new(), &two);
+    let values: Vec<_> = values.iter().map(|value| value.as_deref().unwrap_or("-")).collect();
+    assert_eq!(values[..5], ["a", "b", "1", "-", "-"]);
 }
 
 #[test]

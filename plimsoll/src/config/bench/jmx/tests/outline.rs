@@ -234,13 +234,16 @@ impl Outline<'_> {
             extraction.number,
         );
         for (number, slot) in &extraction.groups {
-            write!(line, ", group {number} into {}", self.name(*slot)).unwrap();
+            write!(line, ", group {number:?} into {}", self.name(*slot)).unwrap();
         }
         if let Some(slot) = extraction.all.count {
             write!(line, ", count into {}", self.name(slot)).unwrap();
         }
         for (number, slot) in &extraction.all.each {
             write!(line, ", match {number} into {}", self.name(*slot)).unwrap();
+        }
+        for (number, part, slot) in &extraction.all.groups {
+            write!(line, ", group {part:?} of match {number} into {}", self.name(*slot)).unwrap();
         }
         self.line(line);
     }

@@ -41,6 +41,13 @@ fn what_is_no_pattern_is_named() {
         at(now, zone, "yyyy-ww"),
         Err("“w” in the date pattern “yyyy-ww” is not known here".to_owned())
     );
+    // A pattern may come from an answer.
+    for letter in ["y", "S"] {
+        assert_eq!(
+            at("2026-01-01T00:00:00Z", &TimeZone::UTC, &letter.repeat(70_000)),
+            Err(format!("there are more than 19 “{letter}” in a row"))
+        );
+    }
     assert_eq!(at(now, zone, "yyyy'T"), Err("the ' in “yyyy'T” stays open".to_owned()));
 }
 
