@@ -3,6 +3,7 @@
 //! The arithmetic is that of Prometheus 3 (`promql/quantile.go`).
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use super::annotation;
 use super::column::{ABSENT, Column, Distinct, Metric, Number, is_absent, merge};
@@ -104,7 +105,7 @@ fn read<'e>(
     let table = evaluator.collect(vector, grid)?;
     // Histograms are told apart by name too, though the result has none.
     let grouping = Grouping { names: vec![BOUND.to_owned()], with: false };
-    let mut by_name: Vec<(String, Groups, Vec<usize>)> = Vec::new();
+    let mut by_name: HashMap<&str, (Groups, Vec<usize>)> = HashMap::new();
     let mut histograms: Vec<Histogram> = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
         let (name, bound) = (column.metric.get(NAME), column.metric.get(BOUND));
@@ -112,22 +113,17 @@ fn read<'e>(
             annotation::bucket(evaluator, name, bound);
             continue;
         };
-        let of_name = match by_name.iter().position(|(known, ..)| known == name) {
-            Some(known) => &mut by_name[known],
-            None => {
-                by_name.push((name.to_owned(), Groups::new(&grouping), Vec::new()));
-                let last = by_name.len() - 1;
-                &mut by_name[last]
-            }
-        };
-        let (number, is_new) = of_name.1.place(&column.metric);
+        let (groups, places) =
+            by_name.entry(name).or_insert_with(|| (Groups::new(&grouping), Vec::new()));
+        let (number, is_new) = groups.place(&column.metric);
         if is_new {
-            of_name.2.push(histograms.len());
+            places.push(histograms.len());
             let metric = column.metric.filtered(|label| label != BOUND);
             histograms.push(Histogram { metric, buckets: Vec::new() });
         }
-        histograms[of_name.2[number]].buckets.push((bound, place));
+        histograms[places[number]].buckets.push((bound, place));
     }
+    drop(by_name);
     for histogram in &mut histograms {
         histogram.buckets.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
     }

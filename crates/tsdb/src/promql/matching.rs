@@ -279,8 +279,10 @@ mod tests {
 
     const STEP: i64 = 60_000;
 
-    /// Each series at three steps; `_` is a gap.
-    fn ask(series: &[(&str, &[(&str, &str)], &str)], query: &str) -> Result<Vec<String>, String> {
+    /// A name, labels, and values at three steps; `_` is a gap.
+    type Given = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+    fn ask(series: &[Given], query: &str) -> Result<Vec<String>, String> {
         let mut memory = Memory::new();
         for (name, labels, values) in series {
             let labels = Labels::from_pairs(labels.iter().copied().chain([("__name__", *name)]));
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_one_side_may_change_from_step_to_step() {
-        let series: [(&str, &[(&str, &str)], &str); 3] = [
+        let series: [Given; 3] = [
             ("used", &[("host", "a")], "10 20 30"),
             ("total", &[("host", "a"), ("boot", "1")], "100 _ _"),
             ("total", &[("host", "a"), ("boot", "2")], "_ 200 300"),
@@ -319,7 +321,7 @@ mod tests {
 
     #[test]
     fn two_at_one_step_are_refused_in_prometheus_words() {
-        let series: [(&str, &[(&str, &str)], &str); 4] = [
+        let series: [Given; 4] = [
             ("used", &[("host", "a"), ("disk", "1")], "1 2 3"),
             ("used", &[("host", "a"), ("disk", "2")], "_ 2 _"),
             ("total", &[("host", "a")], "4 4 4"),
@@ -361,7 +363,7 @@ mod tests {
 
     #[test]
     fn comparisons_keep_the_left_value_whichever_side_is_many() {
-        let series: [(&str, &[(&str, &str)], &str); 2] = [
+        let series: [Given; 2] = [
             ("used", &[("host", "a"), ("disk", "1")], "1 5 9"),
             ("total", &[("host", "a")], "4 4 4"),
         ];
@@ -377,8 +379,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_filled_in() {
-        let series: [(&str, &[(&str, &str)], &str); 2] =
-            [("a", &[("x", "1")], "1 2 _"), ("b", &[("x", "1")], "10 _ 30")];
+        let series: [Given; 2] = [("a", &[("x", "1")], "1 2 _"), ("b", &[("x", "1")], "10 _ 30")];
         let filled = |fill: &str| ask(&series, &format!("a + {fill} b"));
         assert_eq!(filled(""), Ok(vec![r#"{x="1"} 0:11"#.to_owned()]));
         assert_eq!(filled("fill (0)"), Ok(vec![r#"{x="1"} 0:11 1:2 2:30"#.to_owned()]));

@@ -14,6 +14,9 @@ use super::outcome::{Grid, QueryError};
 use super::plan::{Aggregation, Aggregator};
 use super::statistics;
 
+/// Steps computed before the query's time is looked at again.
+const STEPS_UNCHECKED: usize = 64;
+
 /// Evaluates such an aggregation.
 pub(super) fn stream(
     evaluator: &Evaluator,
@@ -109,10 +112,12 @@ impl Ranking<'_> {
         let mut kept = vec![false; self.table.columns.len() * self.steps];
         for group in &self.groups {
             for (step, count) in counts.iter().enumerate() {
+                if step % STEPS_UNCHECKED == 0 {
+                    self.evaluator.check_time()?;
+                }
                 if *count == 0 {
                     continue;
                 }
-                self.evaluator.check_time()?;
                 self.gather(group, step, &mut chosen);
                 if operator == Aggregator::Limit {
                     chosen.truncate(*count);
@@ -203,7 +208,9 @@ impl Ranking<'_> {
         for group in &self.groups {
             let mut result = Vec::with_capacity(self.steps);
             for step in 0..self.steps {
-                self.evaluator.check_time()?;
+                if step % STEPS_UNCHECKED == 0 {
+                    self.evaluator.check_time()?;
+                }
                 values.clear();
                 let of_step = group.iter().map(|place| self.table.columns[*place].values[step]);
                 values.extend(of_step.filter(|value| !is_absent(*value)));
