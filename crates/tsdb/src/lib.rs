@@ -16,6 +16,9 @@
 
 pub mod exposition;
 pub mod labels;
+pub mod pattern;
 pub mod promql;
+pub mod relabel;
+pub mod remote_write;
 pub mod sample;
 pub mod source;

@@ -211,7 +211,7 @@ fn vector(random: &mut Random, depth: u64) -> String {
         }
         _ => {
             let (operator, bound) = (random.of(&[">", "<", ">=", "<= bool"]), random.below(60));
-            format!("({} {operator} {bound}.25)", vector(random, depth - 1))
+            format!("({} {operator} {bound}.2531)", vector(random, depth - 1))
         }
     }
 }

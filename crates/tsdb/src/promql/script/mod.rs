@@ -51,7 +51,7 @@ pub use report::{Failure, Refusal, Report, Totals};
 use super::{Limits, Memory};
 
 /// Samples that the `load` commands of one script may hold, and values that it may expect.
-pub const VALUES_MAX: usize = 10_000_000;
+pub const VALUES_MAX: usize = 2_000_000;
 
 /// Runs a script; `name` is said in messages, usually the file's.
 ///

@@ -187,9 +187,9 @@ fn the_last_line_of_a_loaded_series_counts() {
 
 #[test]
 fn values_of_a_script_are_bounded() {
-    let report = run("a.test", "load 1m\n  a 1x10000000\n  b 1\n", &Limits::default());
+    let report = run("a.test", "load 1m\n  a 1x2000000\n  b 1\n", &Limits::default());
     assert_eq!(report.refused.len(), 1);
-    assert!(report.refused[0].message.contains("at most 10000000"), "{report}");
+    assert!(report.refused[0].message.contains("at most 2000000"), "{report}");
 }
 
 /// Pieces of scripts, put together in any order.
