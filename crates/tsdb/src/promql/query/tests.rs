@@ -55,6 +55,65 @@ fn values_held_are_bounded_and_given_back() {
 }
 
 #[test]
+fn series_that_differ_by_name_alone_may_not_lose_it() {
+    let mut memory = Memory::new();
+    for name in ["a", "b"] {
+        let labels = Labels::from_pairs([("__name__", name), ("job", "x")]);
+        (0..10).for_each(|sample| memory.append(&labels, sample * MINUTE, sample as f64));
+    }
+    let ask = |text: &str| {
+        let query = parse(text).expect("well-formed");
+        let grid = Grid { start: 2 * MINUTE, end: 9 * MINUTE, step: MINUTE };
+        let limits = Limits::default();
+        let at_once = instant(&query, &memory, 5 * MINUTE, &limits).map(|_| ());
+        let in_range = range(&query, &memory, grid, &limits).map(|_| ());
+        assert_eq!(at_once, in_range, "{text}");
+        in_range.map_err(|error| error.to_string())
+    };
+    let both = "{job=\"x\"}";
+    for text in [
+        "(a or on (__name__) b) + 1",
+        "2 * BOTH",
+        "-BOTH",
+        "abs(BOTH)",
+        "(a > 0 or on (__name__) b) * 2",
+        "BOTH > bool 0",
+        "rate(BOTH[5m])",
+        "timestamp(BOTH)",
+        "timestamp(BOTH > 0)",
+        "hour(BOTH)",
+        "sort(BOTH) + 1",
+        "topk(5, BOTH) + 1",
+        "sum by (__name__) (BOTH) + 1",
+        "last_over_time(BOTH[5m]) + 1",
+        "max_over_time(BOTH[5m:1m])",
+        "max_over_time((a or on (__name__) b)[5m:1m])",
+        "BOTH - a * 0",
+        "label_replace(BOTH, \"__name__\", \"c\", \"\", \"\")",
+        "count_values by (__name__) (\"v\", BOTH) + 1",
+        "histogram_quantile(0.5, label_replace(BOTH, \"le\", \"+Inf\", \"\", \"\"))",
+    ] {
+        let text = text.replace("BOTH", both);
+        let refused = ask(&text).expect_err(&text);
+        assert!(
+            refused.contains("same labelset") || refused.contains("multiple matches"),
+            "{text}: {refused}"
+        );
+    }
+    for text in [
+        "a + 1",
+        "BOTH",
+        "BOTH > 0",
+        "last_over_time(BOTH[5m])",
+        "sum(BOTH)",
+        "rate(a[5m]) or b",
+        "a + b",
+    ] {
+        assert_eq!(ask(&text.replace("BOTH", both)), Ok(()), "{text}");
+    }
+}
+
+#[test]
 fn a_plain_selector_has_matchers() {
     let of = |text| parse(text).expect("well-formed").matchers().map(<[_]>::len);
     assert_eq!(of("a{b=\"c\"}"), Some(2));
