@@ -27,9 +27,19 @@ impl Refusal {
     }
 }
 
-const DURATION_UNITS: [(&str, f64); 4] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+const DURATION_UNITS: [(&str, f64); 7] = [
+    ("us", 1e-6),
+    // The micro sign, and the Greek letter that looks like it.
+    ("\u{b5}s", 1e-6),
+    ("\u{3bc}s", 1e-6),
+    ("ms", 0.001),
+    ("s", 1.0),
+    ("m", 60.0),
+    ("h", 3600.0),
+];
 /// What people write for the units above.
-const DURATION_SYNONYMS: [(&str, &[&str]); 4] = [
+const DURATION_SYNONYMS: [(&str, &[&str]); 5] = [
+    ("us", &["usec", "usecs", "micro", "micros", "microsecond", "microseconds"]),
     ("ms", &["msec", "msecs", "milli", "millis", "millisecond", "milliseconds"]),
     ("s", &["sec", "secs", "second", "seconds"]),
     ("m", &["min", "mins", "minute", "minutes"]),
@@ -96,15 +106,15 @@ fn meant(unit: &str, synonyms: &[(&'static str, &[&str])]) -> Option<&'static st
         .map(|(name, _)| *name)
 }
 
-/// Reads `5s`, `200ms`, `1.5m` or `1h`.
+/// Reads `500us`, `200ms`, `5s`, `1.5m` or `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, Refusal> {
     let (number, unit) = split(text, "a duration", "5s")?;
     let Some((_, seconds)) = DURATION_UNITS.iter().find(|(name, _)| *name == unit) else {
         let meant = meant(unit, &DURATION_SYNONYMS).unwrap_or("s");
-        return Err(wrong_unit(number, unit, meant, "ms, s, m and h"));
+        return Err(wrong_unit(number, unit, meant, "us, ms, s, m and h"));
     };
     let number: f64 = number.parse().map_err(|_| Refusal::new("this is not a number"))?;
-    // Whole nanoseconds, so that what is shown reads back as the same value.
+    // Whole microseconds, so that what is shown reads back as the same value.
     let milliseconds = (number * seconds * 1000.0 * 1000.0).round() / 1000.0;
     Duration::try_from_secs_f64(milliseconds / 1000.0)
         .map_err(|_| Refusal::new("this is longer than can be measured"))
@@ -177,12 +187,22 @@ mod tests {
             ("60s", 60_000, "1m"),
             ("1h", 3_600_000, "1h"),
             ("0s", 0, "0s"),
+            ("5000us", 5, "5ms"),
         ];
         for (text, milliseconds, shown) in cases {
             let read = duration(text).unwrap();
             assert_eq!(read, Duration::from_millis(milliseconds), "{text}");
             assert_eq!(show_duration(read), shown);
             assert_eq!(duration(shown).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn microseconds_have_three_spellings() {
+        for text in ["250us", "250\u{b5}s", "250\u{3bc}s", "0.25ms"] {
+            let read = duration(text);
+            assert_eq!(read, Ok(Duration::from_micros(250)), "{text}");
+            assert_eq!(duration(&show_duration(Duration::from_micros(250))), read);
         }
     }
 
@@ -194,6 +214,7 @@ mod tests {
             ("5sec", "write \"5s\""),
             ("5minutes", "write \"5m\""),
             ("5MS", "write \"5ms\""),
+            ("5micros", "write \"5us\""),
             ("5x", "write \"5s\""),
         ];
         for (text, remedy) in cases {

@@ -136,6 +136,7 @@ fn empty_shop() -> Results {
             ended: Ended::Finished,
             parts: vec![Part::WHOLE],
             machines: vec!["tester-1".to_owned()],
+            left_out: Vec::new(),
         },
         total: Tally::default(),
         labels: ["GET /", "GET /basket", "POST /order"]

@@ -1,6 +1,10 @@
 //! Results as JUnit XML, which CI systems show: a test case for the run, one for each threshold and
 //! one for each check.
 //!
+//! What fails here is what makes the exit code differ from 0: thresholds that did not hold, and a run
+//! in which nothing succeeded. A check may fail now and then (how often it may is for a threshold to
+//! say): its case says how often it did.
+//!
 //! The form is the one that Jenkins, GitLab and GitHub's reporters read: `testsuites`, `testsuite`,
 //! `testcase`, `failure`.
 
@@ -21,6 +25,8 @@ struct Case {
     name: String,
     seconds: f64,
     failure: Option<String>,
+    /// What there is to know of it.
+    output: Option<String>,
 }
 
 /// The XML, ending with a line break.
@@ -40,6 +46,7 @@ fn cases(results: &Results, outcomes: &[Outcome]) -> Vec<Case> {
         name: results.run.name.clone(),
         seconds: results.run.elapsed.as_secs_f64(),
         failure: fatal.map(|warning| warning.text),
+        output: None,
     }];
     cases.extend(outcomes.iter().map(|outcome| Case {
         class: "threshold",
@@ -49,15 +56,18 @@ fn cases(results: &Results, outcomes: &[Outcome]) -> Vec<Case> {
         },
         seconds: 0.0,
         failure: (!outcome.held).then(|| outcome.words()),
+        output: None,
     }));
     cases.extend(results.checks.iter().map(|(name, count)| Case {
         class: "check",
         name: name.clone(),
         seconds: 0.0,
-        failure: (count.failed > 0).then(|| {
-            let all = count.passed + count.failed;
-            format!("failed {} of {}", figures::count(count.failed), figures::plural(all, "time"))
-        }),
+        failure: None,
+        output: Some(format!(
+            "{} passed, {} failed",
+            figures::count(count.passed),
+            figures::count(count.failed)
+        )),
     }));
     cases
 }
@@ -99,16 +109,18 @@ fn case(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
         ("classname", class.as_str()),
         ("time", seconds.as_str()),
     ]);
-    match &case.failure {
-        None => element.write_empty().map(drop),
-        Some(words) => element
-            .write_inner_content(|writer| {
-                let words = valid(words);
-                let failure = writer.create_element("failure");
-                failure.with_attribute(("message", words.as_str())).write_empty().map(drop)
-            })
-            .map(drop),
+    if case.failure.is_none() && case.output.is_none() {
+        return element.write_empty().map(drop);
     }
+    let content = |writer: &mut Writer<Vec<u8>>| {
+        if let Some(words) = &case.failure {
+            let words = valid(words);
+            let failure = writer.create_element("failure");
+            failure.with_attribute(("message", words.as_str())).write_empty()?;
+        }
+        case.output.as_ref().map_or(Ok(()), |text| system_out(writer, text))
+    };
+    element.write_inner_content(content).map(drop)
 }
 
 /// What there is to know before believing the cases.
@@ -126,7 +138,11 @@ fn output(writer: &mut Writer<Vec<u8>>, results: &Results, warnings: &[Warning])
         text.push('\n');
         text.push_str(&warning.text);
     }
-    let text = valid(&text);
+    system_out(writer, &text)
+}
+
+fn system_out(writer: &mut Writer<Vec<u8>>, text: &str) -> io::Result<()> {
+    let text = valid(text);
     let element = writer.create_element("system-out");
     element.write_text_content(BytesText::from_escaped(escape(text.as_str()))).map(drop)
 }
@@ -151,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thresholds_and_checks_are_cases() {
+    fn thresholds_fail_where_they_did_not_hold_and_checks_say_how_often() {
         let mut results = fixtures::shop();
         results.run.name = "shop <\"&\u{7}\u{fffe}\u{ffff}>".to_owned();
         let broken = Outcome {
@@ -166,16 +182,18 @@ mod tests {
         let held = Outcome { text: "p99<1s".to_owned(), bound: 1.0, ..broken.clone() };
         let text = text(&results, &[broken.again(&results), held.again(&results)]);
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="plimsoll bench" tests="5" failures="2" time="30.004">
-  <testsuite name="shop &lt;&quot;&amp;&gt;" timestamp="2026-03-01T12:00:00Z" tests="5" failures="2" time="30.004" errors="0">
+<testsuites name="plimsoll bench" tests="5" failures="1" time="30.004">
+  <testsuite name="shop &lt;&quot;&amp;&gt;" timestamp="2026-03-01T12:00:00Z" tests="5" failures="1" time="30.004" errors="0">
     <testcase name="shop &lt;&quot;&amp;&gt;" classname="bench.run" time="30.004"/>
     <testcase name="GET /basket: p99&lt;50ms" classname="bench.threshold" time="0.000">
       <failure message="p99 of GET /basket was 331 ms"/>
     </testcase>
     <testcase name="GET /basket: p99&lt;1s" classname="bench.threshold" time="0.000"/>
-    <testcase name="basket is not empty" classname="bench.check" time="0.000"/>
+    <testcase name="basket is not empty" classname="bench.check" time="0.000">
+      <system-out>5 912 passed, 0 failed</system-out>
+    </testcase>
     <testcase name="order has a number" classname="bench.check" time="0.000">
-      <failure message="failed 2 of 3 003 times"/>
+      <system-out>3 001 passed, 2 failed</system-out>
     </testcase>
     <system-out>30 000 requests, 99 failed; response time 8.97 ms at p50, 321 ms at p99
 p99.99 rests on fewer than 10 of 29 989 requests: it may be chance. Measure longer.</system-out>

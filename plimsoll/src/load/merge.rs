@@ -140,6 +140,11 @@ fn absorb(whole: &mut Results, other: &Results) {
             whole.run.machines.push(machine.clone());
         }
     }
+    for text in &other.run.left_out {
+        if !whole.run.left_out.contains(text) {
+            whole.run.left_out.push(text.clone());
+        }
+    }
     for group in &other.run.groups {
         let is_it = |known: &&mut GroupModel| {
             (&known.name, known.open, &known.load) == (&group.name, group.open, &group.load)

@@ -65,6 +65,8 @@ pub struct Run {
     pub parts: Vec<Part>,
     /// The machines that made the load.
     pub machines: Vec<String>,
+    /// What the plan's file asks for and was left out, each with its place, in words.
+    pub left_out: Vec<String>,
 }
 
 /// How a group's load came about.
@@ -107,9 +109,14 @@ impl Part {
 
 impl Run {
     /// The load of one of its groups in words, as often as it was made: processes that are not told
-    /// to make a part each make the whole.
+    /// to make a part each make the whole. A lone part says that it is one.
     pub fn load(&self, group: &GroupModel) -> String {
         let of = self.parts.first().map_or(1, |part| part.of.max(1));
+        if let [part] = &self.parts[..]
+            && of > 1
+        {
+            return format!("part {} of {of} of {}", part.index + 1, group.load);
+        }
         match group.processes / of {
             0 | 1 => group.load.clone(),
             times => format!("{times} times {}", group.load),

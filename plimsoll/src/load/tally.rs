@@ -31,9 +31,10 @@ pub enum Failure {
     Timeout,
     /// What came is not HTTP, or not what may come now.
     Protocol,
-    /// A status of 400 or above, where the plan checks nothing else.
+    /// A status that is not wanted: of 400 or above where the plan says nothing of it, else one that
+    /// its check of the status refuses.
     Status,
-    /// A check of the plan failed.
+    /// Another check of the plan failed.
     Check,
     /// A value that the plan takes from the answer is not in it.
     Extraction,
@@ -57,7 +58,7 @@ impl Failure {
         Self::Plan,
     ];
 
-    /// Its name in results: `connect_timeout`.
+    /// Its name for programs, in results and pushed figures: `connect_timeout`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
@@ -71,6 +72,23 @@ impl Failure {
             Self::Check => "check",
             Self::Extraction => "extraction",
             Self::Plan => "plan",
+        }
+    }
+
+    /// What people read wherever failures are shown.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Resolve => "name not resolved",
+            Self::Connect => "not connected",
+            Self::ConnectTimeout => "not connected in time",
+            Self::Tls => "TLS",
+            Self::Closed => "connection closed",
+            Self::Timeout => "no answer in time",
+            Self::Protocol => "not valid HTTP",
+            Self::Status => "error status",
+            Self::Check => "check failed",
+            Self::Extraction => "value not found",
+            Self::Plan => "no request from the plan",
         }
     }
 }

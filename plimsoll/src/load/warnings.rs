@@ -7,24 +7,32 @@
 
 use super::figures;
 use super::results::{Ended, Results, Tester};
+use super::timeline::{Bucket, Timeline};
 
 /// Share of a core above which a thread of the tester is taken for the limit. A thread cannot get
 /// all of it: the system's own work is counted elsewhere.
 const THREAD_BUSY: f64 = 0.9;
-/// Scheduling lag, 99th percentile, above which the tester was late on its own account; seconds.
-const LAG_MAX_SECONDS: f64 = 0.001;
-/// …unless it is a smaller share of the response time than this.
-const LAG_SHARE_MIN: f64 = 0.02;
-/// Share of the response time's 99th percentile above which lag matters though it is short.
-const LAG_SHARE_MAX: f64 = 0.1;
-/// Lag below which no share matters: timers are no finer; seconds.
-const LAG_MIN_SECONDS: f64 = 0.000_1;
+/// Share of a core above which more threads help against lag: below it, a thread that came late was
+/// not let run.
+const THREAD_LADEN: f64 = 0.8;
+/// Scheduling lag, 99th percentile, from which the tester was late whatever it measured; seconds.
+const LAG_LATE_SECONDS: f64 = 0.01;
+/// …or from which it was, if it is a good part of the response time; seconds.
+const LAG_NOTABLE_SECONDS: f64 = 0.001;
+/// A good part of the response time's 99th percentile.
+const LAG_SHARE: f64 = 0.1;
+/// Arrivals below which their 99th percentile is a single one.
+const LAG_ARRIVALS_MIN: u64 = 100;
 /// Share of failed requests above which latencies tell little of the service's work.
 const ERRORS_MANY: f64 = 0.1;
 /// Requests that must lie beyond a percentile for it to be more than chance.
 const BEYOND_MIN: f64 = 10.0;
+/// Most of what was left out of a plan that is told one by one.
+const LEFT_OUT_TOLD_MAX: usize = 10;
 /// Connections a request above which connecting is a good part of what was measured.
 const CHURN: f64 = 0.1;
+/// Connections by the most that were under way at once, above which there were more than needed.
+const CHURN_TIMES: f64 = 3.0;
 /// Connections below which churn is only the beginning of a run.
 const CHURN_CONNECTIONS_MIN: u64 = 200;
 
@@ -50,6 +58,8 @@ pub enum WarningKind {
     EndedEarly,
     /// Not all parts of the load are among these results.
     PartsMissing,
+    /// The plan's file asks for more than was done.
+    LeftOut,
     /// The tester had no processor time left.
     TesterBusy,
     /// The tester came late to what was due.
@@ -77,6 +87,7 @@ impl WarningKind {
             Self::ManyFailed => "many_failed",
             Self::EndedEarly => "ended_early",
             Self::PartsMissing => "parts_missing",
+            Self::LeftOut => "left_out",
             Self::TesterBusy => "tester_busy",
             Self::SchedulingLag => "scheduling_lag",
             Self::PortsExhausted => "ports_exhausted",
@@ -116,6 +127,7 @@ pub fn warnings(results: &Results) -> Vec<Warning> {
         failed(results),
         ended_early(results),
         parts_missing(results),
+        left_out(results),
         tester_busy(results),
         scheduling_lag(results),
         ports_exhausted(&results.tester),
@@ -136,9 +148,9 @@ fn failed(results: &Results) -> Found {
         let text = "No request ended, so that there is nothing to report.".to_owned();
         return Some((WarningKind::Nothing, text));
     }
-    let worst = results.total.failures.iter().max_by_key(|(_, count)| **count)?.0.name();
-    let example = results.examples.get(worst).map(|words| format!(" ({words})"));
-    let most = format!("mostly \"{worst}\"{}", example.unwrap_or_default());
+    let worst = results.total.failures.iter().max_by_key(|(_, count)| **count)?.0;
+    let example = results.examples.get(worst.name()).map(|words| format!(" ({words})"));
+    let most = format!("mostly \"{}\"{}", worst.words(), example.unwrap_or_default());
     if errors == requests {
         let text = format!(
             "Every one of {} failed, {most}. The figures say nothing about the service's speed.",
@@ -188,35 +200,71 @@ fn parts_missing(results: &Results) -> Found {
     Some((WarningKind::PartsMissing, text))
 }
 
-fn tester_busy(results: &Results) -> Found {
+fn left_out(results: &Results) -> Found {
+    let left_out = &results.run.left_out;
+    if left_out.is_empty() {
+        return None;
+    }
+    let told: Vec<&str> = left_out.iter().take(LEFT_OUT_TOLD_MAX).map(String::as_str).collect();
+    let more = match left_out.len() - told.len() {
+        0 => String::new(),
+        more => format!("; and {more} more, in the JSON under run.left_out"),
+    };
+    let text = format!(
+        "The plan asks for more than was done, so that these are figures of another load: {}{more}. \
+         These were left out (--skip-unsupported).",
+        told.join("; ")
+    );
+    Some((WarningKind::LeftOut, text))
+}
+
+/// Share of a core that the tester's busiest thread used.
+fn busiest(results: &Results) -> f64 {
     let tester = &results.tester;
     let elapsed = results.run.elapsed.as_secs_f64();
     if elapsed <= 0.0 {
-        return None;
+        return 0.0;
     }
     let mean = tester.processor_time.as_secs_f64() / (elapsed * f64::from(tester.threads.max(1)));
-    let busiest = tester.thread_time.iter().max().map(|time| time.as_secs_f64() / elapsed);
-    let busy = busiest.unwrap_or(mean);
+    tester.thread_time.iter().max().map_or(mean, |time| time.as_secs_f64() / elapsed)
+}
+
+/// Clocks of threads and of the run differ a little.
+fn share_of(busy: f64) -> String {
+    figures::share(busy.min(1.0))
+}
+
+fn tester_busy(results: &Results) -> Found {
+    let busy = busiest(results);
     (busy > THREAD_BUSY).then(|| {
         let text = format!(
             "The tester's busiest thread used {} of a core: the tester may have been the limit. Give \
              it more --threads, or spread the load over machines (--part) and join the results.",
-            figures::share(busy.min(1.0))
+            share_of(busy)
         );
         (WarningKind::TesterBusy, text)
     })
 }
 
 fn scheduling_lag(results: &Results) -> Found {
-    let lag = results.tester.scheduling_lag.quantile(0.99);
+    let lags = &results.tester.scheduling_lag;
+    let lag = lags.quantile(0.99);
     let response = results.total.response_time.quantile(0.99).as_secs_f64();
     let seconds = lag.as_secs_f64();
-    let notable = seconds >= LAG_MIN_SECONDS && seconds > LAG_SHARE_MAX * response;
-    let late = seconds > LAG_MAX_SECONDS && seconds > LAG_SHARE_MIN * response;
-    (late || notable).then(|| {
+    let is_notable = seconds >= LAG_NOTABLE_SECONDS && seconds > LAG_SHARE * response;
+    let is_late = seconds >= LAG_LATE_SECONDS || is_notable;
+    (is_late && lags.count() >= LAG_ARRIVALS_MIN).then(|| {
+        let busy = busiest(results);
+        let remedy = if busy > THREAD_LADEN {
+            format!("Its busiest thread used {} of a core: give it more --threads", share_of(busy))
+        } else {
+            "Its threads had time left, so that something else kept this machine busy: use one \
+             with less other work"
+                .to_owned()
+        };
         let text = format!(
             "The tester itself came late to what was due: by {} at the 99th percentile, which \
-             response times include. Give it more --threads, or a machine with less other work.",
+             response times include. {remedy}.",
             figures::latency(lag)
         );
         (WarningKind::SchedulingLag, text)
@@ -267,16 +315,28 @@ fn waited(tester: &Tester) -> Found {
 fn connection_churn(results: &Results) -> Found {
     let (opened, requests) = (results.connections.opened, results.total.requests);
     let each = opened as f64 / requests.max(1) as f64;
-    (opened >= CHURN_CONNECTIONS_MIN && each > CHURN).then(|| {
+    let is_more_than_needed = opened as f64 > CHURN_TIMES * most_in_flight(&results.timeline);
+    (opened >= CHURN_CONNECTIONS_MIN && each > CHURN && is_more_than_needed).then(|| {
         let text = format!(
             "{} were opened for {}: much of what was measured is connecting. Does the service close \
-             connections after each answer, does the plan turn keep-alive off, or was the run too \
-             short for so many?",
+             connections after each answer, or does the plan turn keep-alive off?",
             figures::plural(opened, "connection"),
             figures::plural(requests, "request")
         );
         (WarningKind::ConnectionChurn, text)
     })
+}
+
+/// The most that may have been under way at once: what was at the end of a bucket, or what arrived
+/// while an answer took as long as slow ones did (Little's law), for a stall may lie within one.
+fn most_in_flight(timeline: &Timeline) -> f64 {
+    let width = timeline.width.as_secs_f64();
+    let most = |bucket: &Bucket| {
+        let arrivals = bucket.requests.max(bucket.due) as f64 / width;
+        let slow = bucket.response_time.quantile(0.99).as_secs_f64();
+        (arrivals * slow).max(bucket.in_flight as f64)
+    };
+    timeline.buckets.iter().map(most).fold(1.0, f64::max)
 }
 
 fn few_samples(results: &Results) -> Found {
@@ -372,16 +432,56 @@ mod tests {
 
     #[test]
     fn a_short_lag_matters_where_answers_are_quick() {
-        let lag = |micros| {
+        let lag = |micros, arrivals| {
             let mut results = fixtures::shop();
             results.total.response_time = Latencies::default();
             results.tester.scheduling_lag = Latencies::default();
             results.total.response_time.record(Duration::from_micros(800));
-            results.tester.scheduling_lag.record(Duration::from_micros(micros));
+            for _ in 0..arrivals {
+                results.tester.scheduling_lag.record(Duration::from_micros(micros));
+            }
             kinds(&results).contains(&WarningKind::SchedulingLag)
         };
-        assert!(!lag(70));
-        assert!(lag(120));
+        assert!(!lag(120, 1000), "timers are no finer");
+        assert!(lag(1200, 1000));
+        assert!(!lag(1200, 99), "one of few arrivals");
+    }
+
+    #[test]
+    fn more_threads_are_advised_only_where_they_help() {
+        let text = |busy| {
+            let mut results = fixtures::shop();
+            results.tester.thread_time = vec![Duration::from_secs(busy)];
+            for _ in 0..2000 {
+                results.tester.scheduling_lag.record(Duration::from_millis(50));
+            }
+            scheduling_lag(&results).unwrap().1
+        };
+        assert!(text(26).contains("86.7 % of a core: give it more --threads"), "{}", text(26));
+        assert!(text(3).ends_with("use one with less other work."), "{}", text(3));
+    }
+
+    #[test]
+    fn connections_that_a_stall_needed_are_no_churn() {
+        let churn = |opened| {
+            let mut results = fixtures::shop();
+            results.total.requests = 3000;
+            results.connections.opened = opened;
+            kinds(&results).contains(&WarningKind::ConnectionChurn)
+        };
+        // The shop stalls for up to 0.4 s at 1 000 requests a second.
+        assert!(!churn(402));
+        assert!(churn(2900));
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_with_its_place() {
+        let mut results = fixtures::shop();
+        results.run.left_out = (1..=12).map(|line| format!("shop.jmx:{line}: no")).collect();
+        let warning = &warnings(&results)[0];
+        assert_eq!(warning.kind, WarningKind::LeftOut);
+        assert!(warning.text.contains("shop.jmx:1: no; shop.jmx:2: no"), "{}", warning.text);
+        assert!(warning.text.contains("shop.jmx:10: no; and 2 more"), "{}", warning.text);
     }
 
     #[test]
@@ -389,7 +489,7 @@ mod tests {
         let refused = warnings(&fixtures::refused());
         assert_eq!(
             refused[0].text,
-            "Every one of 5 120 requests failed, mostly \"connect\" (connection refused by \
+            "Every one of 5 120 requests failed, mostly \"not connected\" (connection refused by \
              127.0.0.1:9999). The figures say nothing about the service's speed."
         );
         let kinds: Vec<WarningKind> = refused.iter().map(|warning| warning.kind).collect();

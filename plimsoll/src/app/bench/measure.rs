@@ -1,5 +1,6 @@
 //! A run: prepared, watched, and what came of it told.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,13 +14,20 @@ use super::watch::{self, Stopper, Watch};
 use super::{INTERRUPTED, MISSED, plan, refuse, start};
 use crate::cli::arguments::bench::BenchArguments;
 use crate::cli::prepare::print;
-use crate::config::bench::model::Plan;
-use crate::load::client::dial;
+use crate::config::bench::model::{HttpSettings, HttpVersion, Plan, Tls};
+use crate::load::client::dial::{self, Purpose};
+use crate::load::client::{Origin, Scheme};
 use crate::load::engine::{self, Controls, RunError};
 use crate::load::json::Stored;
 use crate::load::push::receiver::Receiver;
 use crate::load::results::{Ended, Results};
+use crate::load::tally::Tally;
 use crate::load::{reach, script, summary, threshold, warnings};
+
+/// What servers of TLS answer to a request without it.
+const BAD_REQUEST: u16 = 400;
+/// Most servers that are asked whether they speak TLS.
+const ASKED_MAX: usize = 4;
 
 /// All that is known before the first request.
 struct Prepared {
@@ -73,11 +81,13 @@ fn prepare(arguments: &BenchArguments) -> Result<Prepared, String> {
     plan::verify_target(arguments)?;
     let plan::Loaded { plan, warnings, probe } =
         plan::load(arguments).map_err(|errors| errors.to_string())?;
-    if !arguments.output.quiet {
+    if arguments.output.quiet {
+        watch::warn_of_left_out(&plan);
+    } else {
         crate::cli::prepare::warn(&warnings);
     }
     let outputs = Outputs::of(&arguments.output.files);
-    let receivers = push::receivers(&arguments.output)?;
+    let receivers = push::receivers(&arguments.output, plan.part)?;
     let now = Timestamp::now();
     let start_at = (arguments.load.start_at.as_ref())
         .map(|text| start::parse(text, now, &TimeZone::system()))
@@ -147,6 +157,25 @@ impl Run {
     }
 }
 
+/// The servers that were asked without TLS, answered nothing but 400, and do speak TLS.
+fn with_tls(plan: &Plan, total: &Tally) -> Vec<String> {
+    let refused = total.statuses.get(&BAD_REQUEST).copied().unwrap_or(0);
+    if refused == 0 || refused < total.requests {
+        return Vec::new();
+    }
+    let tls = Tls { insecure: true, ..Tls::default() };
+    let settings = HttpSettings { version: HttpVersion::Auto, tls, ..plan.http.clone() };
+    let speaks = |(origin, purpose): &(Origin, Purpose)| {
+        let origin = Origin { scheme: Scheme::Https, ..origin.clone() };
+        let Ok(prepared) = dial::prepare(&settings, [&origin]) else { return false };
+        let origins = [(origin, *purpose)];
+        reach::verify(&Arc::new(prepared), &origins, settings.connect_timeout).is_ok()
+    };
+    let origins = script::origins(plan).unwrap_or_default();
+    let without = origins.into_iter().filter(|(origin, _)| origin.scheme == Scheme::Http);
+    without.take(ASKED_MAX).filter(speaks).map(|(origin, _)| origin.authority).collect()
+}
+
 /// Tells what came of a run, and gives the exit code that it deserves.
 fn tell(plan: &Plan, results: Results, outputs: &Outputs, quiet: bool) -> ExitCode {
     let outcomes = threshold::evaluate(plan, &results);
@@ -159,6 +188,13 @@ fn tell(plan: &Plan, results: Results, outputs: &Outputs, quiet: bool) -> ExitCo
         if code != ExitCode::SUCCESS {
             return code;
         }
+    }
+    for server in with_tls(plan, &stored.results.total) {
+        let hint = format_args!(
+            "{server} answered 400 to every request, and it speaks TLS: write https:// instead of \
+             http://"
+        );
+        let _ = writeln!(io::stderr(), "{hint}");
     }
     let (written, problems) = outputs.write(&stored);
     if !quiet {

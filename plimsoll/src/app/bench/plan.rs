@@ -1,6 +1,7 @@
 //! From what was typed to a plan: the command line alone, a TOML file, or a JMeter file.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ use crate::config::{ConfigErrors, Warning};
 const SCHEMES: &str = "://";
 /// How JMeter calls its files.
 const JMETER: &str = "jmx";
+/// How the files of plans are called, those of other testers too. No host is called so.
+const PLANS: [&str; 7] = ["toml", JMETER, "yaml", "yml", "json", "js", "xml"];
+/// Beginnings of what is a path and not the name of a host.
+const PATHS: [&str; 4] = ["./", "../", "/", "~"];
 
 /// A plan that holds, with what is likely not meant.
 pub(super) struct Loaded {
@@ -36,16 +41,25 @@ pub(super) fn load(arguments: &BenchArguments) -> Result<Loaded, ConfigErrors> {
                 properties: properties(&arguments.target.set),
             };
             let loaded = jmx::load(&path, &jmx)?;
+            loaded.verify_properties(&jmx)?;
             // What `--set` gives are its properties.
             let options = BenchOptions { variables: Vec::new(), plan: None, ..options };
             let Prepared { plan, warnings } = over(loaded.plan, &options)?;
             Prepared { plan, warnings: [loaded.warnings, warnings].concat() }
         }
-        _ => from_options(&options)?,
+        _ => {
+            let tell = (!arguments.output.quiet).then_some(tell as fn(&str));
+            from_options(&BenchOptions { tell, ..options })?
+        }
     };
     let Prepared { plan, warnings } = prepared;
     let probe = arguments.load.duration.as_ref().and_then(|_| lasting(&plan));
     Ok(Loaded { plan, warnings, probe })
+}
+
+/// Tells what takes long before the run.
+fn tell(words: &str) {
+    let _ = writeln!(io::stderr(), "{words}");
 }
 
 /// Refuses two plans, and what only goes with another kind of plan.
@@ -61,6 +75,15 @@ pub(super) fn verify_target(arguments: &BenchArguments) -> Result<(), String> {
         let config = config.display();
         return Err(format!(
             "error: --config: {word} and {config} are two plans; keep one of them"
+        ));
+    }
+    if let Some(word) = word.filter(|word| is_missing(word)) {
+        let advice = match PATHS.iter().any(|beginning| word.starts_with(beginning)) {
+            true => String::new(),
+            false => format!("; if it is asked of a host, write http://{word}"),
+        };
+        return Err(format!(
+            "error: {word} does not exist; name a plan (.toml, or .jmx of JMeter){advice}"
         ));
     }
     if target.skip_unsupported && !file(arguments).is_some_and(|path| is_jmeter(&path)) {
@@ -96,6 +119,21 @@ fn is_plan(path: &Path) -> bool {
     is_jmeter(path) || path.extension().is_some_and(|it| it == "toml") || path.is_file()
 }
 
+/// Whether a word without a scheme is the path of a file that is not there: it begins like a path,
+/// or is called like a plan and has no host in front. Plans that are read here tell it themselves.
+fn is_missing(word: &str) -> bool {
+    let path = Path::new(word);
+    if is_plan(path) {
+        return false;
+    }
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let is_called_so = PLANS.contains(&ending.to_ascii_lowercase().as_str());
+    let has_host = word
+        .split_once('/')
+        .is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost");
+    PATHS.iter().any(|beginning| word.starts_with(beginning)) || is_called_so && !has_host
+}
+
 fn is_jmeter(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(JMETER))
 }
@@ -127,6 +165,7 @@ fn options(arguments: &BenchArguments) -> BenchOptions {
         stages: load.stages,
         replay: load.replay,
         speed: load.speed,
+        tell: None,
         requests: load.requests,
         connections: load.connections,
         lasting: load.duration,
@@ -245,6 +284,20 @@ mod tests {
         assert_eq!(said(Some("a.toml"), None, false), "");
         assert_eq!(said(Some("http://host/a.toml"), Some("b.toml"), false), "");
         assert_eq!(said(Some("localhost:80"), Some("b.toml"), false), "");
+    }
+
+    #[test]
+    fn a_path_is_not_looked_up_as_a_host() {
+        for word in ["plans/nosuch.yaml", "nosuch.js", "./nosuch", "../a/b", "/nosuch", "~/a.json"]
+        {
+            let said = said(Some(word), None, false);
+            assert!(said.contains(&format!("{word} does not exist")), "{word}: {said}");
+        }
+        let hosts =
+            ["localhost/a.json", "host:80/a.json", "a.b/c.xml", "web", "web/a", "[::1]/a.js"];
+        for word in hosts {
+            assert_eq!(said(Some(word), None, false), "", "{word}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use crate::cli::arguments::bench::OutputArguments;
+use crate::config::bench::model::Part;
 use crate::load::progress::Progress;
 use crate::load::push::pusher::Pusher;
 use crate::load::push::receiver::{Access, Protocol, Receiver};
@@ -12,17 +13,24 @@ use crate::load::push::receiver::{Access, Protocol, Receiver};
 /// Where figures are pushed to.
 pub(super) struct Pushers(Vec<Pusher>);
 
-/// The receivers that the arguments name.
+/// The label that tells the parts of a load apart.
+const PART_LABEL: &str = "part";
+
+/// The receivers that the arguments name. Figures of a part of a load are labelled with its number,
+/// or the parts would overwrite each other's.
 ///
 /// # Errors
 /// In words: a URL or a label that cannot be used.
-pub(super) fn receivers(arguments: &OutputArguments) -> Result<Vec<Receiver>, String> {
+pub(super) fn receivers(arguments: &OutputArguments, part: Part) -> Result<Vec<Receiver>, String> {
     let mut labels = Vec::new();
     for label in &arguments.push_label {
         let (name, value) = label.split_once('=').ok_or_else(|| {
             format!("error: --push-label: {label:?} has no `=`; write it as in job=nightly")
         })?;
         labels.push((name.to_owned(), value.to_owned()));
+    }
+    if part != Part::WHOLE && !labels.iter().any(|(name, _)| name == PART_LABEL) {
+        labels.push((PART_LABEL.to_owned(), part.index.to_string()));
     }
     let access =
         Access { headers: headers(&arguments.push_header)?, ca: arguments.push_ca.clone() };
@@ -84,5 +92,28 @@ impl Pushers {
                 let _ = writeln!(io::stderr(), "{remark}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn parts_do_not_overwrite_each_other() {
+        let labels = |given: &[&str], part| {
+            let arguments = OutputArguments {
+                push: Some("http://127.0.0.1:9091".to_owned()),
+                push_label: given.iter().map(|&label| label.to_owned()).collect(),
+                ..OutputArguments::default()
+            };
+            receivers(&arguments, part).unwrap().remove(0).target
+        };
+        let second = Part { index: 1, of: NonZeroU32::new(3).unwrap() };
+        assert_eq!(labels(&[], Part::WHOLE), "/metrics/job/plimsoll_bench");
+        assert_eq!(labels(&[], second), "/metrics/job/plimsoll_bench/part/1");
+        assert_eq!(labels(&["part=left"], second), "/metrics/job/plimsoll_bench/part/left");
     }
 }

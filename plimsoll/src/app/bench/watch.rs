@@ -172,6 +172,13 @@ pub(super) fn colours() -> bool {
     log::may_colour() && io::stdout().is_terminal()
 }
 
+/// Tells what a plan leaves out, a line each: even who wants nothing else told must know.
+pub(super) fn warn_of_left_out(plan: &Plan) {
+    for text in &plan.left_out {
+        let _ = writeln!(io::stderr(), "warning: left out: {text}");
+    }
+}
+
 /// Tells which files were written.
 pub(super) fn tell_written(written: &[PathBuf]) {
     for path in written {

@@ -1,7 +1,8 @@
 //! What may be typed after `plimsoll bench`.
 //!
 //! Values stay text here: the same readers that understand a plan's file understand them, so that a
-//! rate or a duration means and is refused the same in both places.
+//! rate or a duration means and is refused the same in both places. A number may begin with a `-`,
+//! so that those readers tell what is wrong with it.
 
 use std::path::PathBuf;
 
@@ -19,12 +20,18 @@ Examples:
 
 Exit codes: 0 done, 1 nothing succeeded, 2 it was asked wrongly or nobody
 answers there, 99 a threshold was missed, 130 ended by Ctrl-C (with the results
-so far).";
+so far).
+
+Plans are described in docs/bench-plan.md, what of JMeter is understood in
+docs/bench-jmeter.md.";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
   plimsoll bench compare before.json after.json
-  plimsoll bench compare before.json after.json --fail-if-worse && deploy";
+  plimsoll bench compare before.json after.json --fail-if-worse && deploy
+
+Exit codes: 0 done, 2 it was asked wrongly; with --fail-if-worse also 99 it is
+shown to be worse, and 1 too little was measured to tell.";
 
 const MERGE_EXAMPLES: &str = "\
 Each process of a spread run writes a result with --json; this joins them
@@ -101,7 +108,7 @@ pub struct Target {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Gives a variable of the plan, or a property of a JMeter plan (`${__P(NAME)}`), a value.
+    /// Gives a variable of the plan, or a property that a JMeter plan asks for (`${__P(NAME)}`), a value.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
 
@@ -115,45 +122,45 @@ pub struct Target {
 #[command(next_help_heading = "Load")]
 pub struct LoadArguments {
     /// Requests a second, whatever becomes of them (open model): `2000`, `100/min`.
-    #[arg(short, long, value_name = "RATE")]
+    #[arg(short, long, value_name = "RATE", allow_hyphen_values = true)]
     pub rate: Option<String>,
 
     /// A rate that changes: `0..500/30s,500/2m,500..0/30s`.
-    #[arg(long, value_name = "STAGES", conflicts_with_all = ["rate", "duration"])]
+    #[arg(long, value_name = "STAGES", conflicts_with_all = ["rate", "duration"], allow_hyphen_values = true)]
     pub stages: Option<String>,
 
     /// Let requests arrive at random times around the rate, as people do.
     #[arg(long)]
     pub poisson: bool,
 
-    /// Send when the lines of an access log, or the rows of a CSV file, say.
+    /// Send when the lines of an access log, or the rows of a CSV file, say, packed with gzip or not; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "stages"])]
     pub replay: Option<PathBuf>,
 
     /// How much faster than recorded a replay goes.
-    #[arg(long, value_name = "FACTOR", requires = "replay")]
+    #[arg(long, value_name = "FACTOR", requires = "replay", allow_hyphen_values = true)]
     pub speed: Option<String>,
 
     /// Connections that ask as fast as they are answered (closed model), or stages of them,
     /// `0..64/30s,64/2m`; with a rate, the most that are in use at once. With --streams each has as
     /// many users, and requests under way [default: 64, and 4096 with a rate].
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     pub connections: Option<String>,
 
     /// Ends after this many requests (closed model).
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT", allow_hyphen_values = true)]
     pub requests: Option<String>,
 
     /// A pause after each answer (closed model): `1s`, or from a range at random, `1s..3s`.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub think: Option<String>,
 
     /// How long it goes on [default: 10s].
-    #[arg(long = "for", value_name = "TIME")]
+    #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true)]
     pub duration: Option<String>,
 
     /// Threads that make the load [default: one for each core].
-    #[arg(short, long, value_name = "COUNT")]
+    #[arg(short, long, value_name = "COUNT", allow_hyphen_values = true)]
     pub threads: Option<String>,
 
     /// Begin at this time, as `14:30:00` or `2026-01-02T14:30:00Z`: aligns several machines.
@@ -161,11 +168,11 @@ pub struct LoadArguments {
     pub start_at: Option<String>,
 
     /// Make this part of the load, as `0/4`, the first of four: others make the rest, and `merge` joins the results.
-    #[arg(long, value_name = "K/N")]
+    #[arg(long, value_name = "K/N", allow_hyphen_values = true)]
     pub part: Option<String>,
 
     /// Makes random choices the same each time.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub seed: Option<String>,
 }
 
@@ -206,11 +213,11 @@ pub struct RequestArguments {
     pub expect_body: Option<String>,
 
     /// Most redirects that are followed [default: 0].
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     pub redirects: Option<String>,
 
     /// Most time from sending to the end of the answer [default: 30s].
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub timeout: Option<String>,
 
     /// What names the instance that answered: a header, or `json:$.path` [default: X-Served-By].
@@ -228,7 +235,7 @@ pub struct ConnectionArguments {
 
     /// Requests at once on each HTTP/2 connection (needs --http 2): 8 connections of 8 streams have
     /// 64 requests under way [default: 1].
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     pub streams: Option<String>,
 
     /// A new connection for each request.
@@ -240,7 +247,7 @@ pub struct ConnectionArguments {
     pub unix: Option<PathBuf>,
 
     /// Most time to connect [default: 5s].
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub connect_timeout: Option<String>,
 
     /// Take any certificate.
@@ -314,7 +321,7 @@ pub struct OutputArguments {
     #[arg(long, value_name = "URL")]
     pub remote_write: Option<String>,
 
-    /// A label of the figures that are sent; `job=NAME` names the job.
+    /// A label of the figures that are sent; `job=NAME` names the job. With --part, `part` is one.
     #[arg(long, value_name = "NAME=VALUE")]
     pub push_label: Vec<String>,
 
@@ -413,7 +420,7 @@ pub struct ResultArguments {
     #[arg(long, value_name = "FORMAT", default_value = "svg", requires = "plots")]
     pub plot_format: PlotArgument,
 
-    /// Write checks and thresholds as JUnit XML.
+    /// Write thresholds and checks as JUnit XML; what fails is a threshold that did not hold.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }

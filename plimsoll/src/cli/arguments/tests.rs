@@ -102,6 +102,18 @@ fn what_stands_below_the_help_fits_a_terminal() {
     look(Arguments::command().find_subcommand("bench").unwrap());
 }
 
+/// What is wrong with a number is told by who reads it, not by advice on how to write options.
+#[test]
+fn a_number_below_zero_is_a_value() {
+    for option in ["--rate", "--connections", "--for", "--think", "--threads", "--timeout", "-n"] {
+        for value in ["-5", "-5s"] {
+            let line = format!("plimsoll bench http://a/ {option} {value}");
+            let read = parse(&line);
+            assert!(read.is_ok(), "{line}: {read:?}");
+        }
+    }
+}
+
 #[test]
 fn a_search_takes_no_option_that_it_would_not_heed() {
     for option in [

@@ -13,6 +13,7 @@ use super::model::{Feed, FeedIndex, Label, LabelIndex, LabelKind, Slot, Template
 pub struct Builder {
     variables: Vec<Variable>,
     slots: HashMap<String, Slot>,
+    has_unknown_names: bool,
     labels: Vec<Label>,
     places: HashMap<(String, bool), LabelIndex>,
     feeds: Vec<Feed>,
@@ -49,6 +50,17 @@ impl Builder {
     /// The slot of the variable `name`, if there is one.
     pub fn known_slot(&self, name: &str) -> Option<Slot> {
         self.slots.get(name).copied()
+    }
+
+    /// Says that some variables are not known because what makes them was refused, so that a name
+    /// that nothing makes is not known to be a mistake.
+    pub fn admit_unknown_names(&mut self) {
+        self.has_unknown_names = true;
+    }
+
+    /// Whether there may be variables that are not known.
+    pub fn has_unknown_names(&self) -> bool {
+        self.has_unknown_names
     }
 
     /// Every variable so far, in the order in which they were made.

@@ -70,7 +70,8 @@ raw_table! {
         /// them, instead of equal distances.
         poisson: bool = setting(Flag, false), "true";
         /// Begins iterations when the lines of an access log (combined, common or JSON) or the rows
-        /// of a CSV file say, counted from the first.
+        /// of a CSV file say, counted from the first. The file may be packed with gzip; `"-"` is
+        /// standard input.
         replay: Option<PathBuf> = optional(PATH, "nothing is replayed"), r#""access.log""#;
         /// How much faster than recorded a replay goes.
         speed: f64 = setting(SPEED, 1.0), "2";

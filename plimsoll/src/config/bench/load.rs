@@ -290,7 +290,8 @@ fn number(text: &str, what: &str, example: &str) -> Result<f64, Refusal> {
         && text.starts_with(|c: char| c.is_ascii_digit());
     let number = if is_number { text.parse::<f64>().ok() } else { None };
     number.ok_or_else(|| match text.strip_prefix('-') {
-        Some(_) => Refusal::new(format!("{what} cannot be negative")),
+        Some(_) => Refusal::new(format!("{what} cannot be negative"))
+            .remedy(format!("write it as in \"{example}\"")),
         None => Refusal::new(format!("`{text}` is not {what}"))
             .remedy(format!("write it as in \"{example}\"")),
     })

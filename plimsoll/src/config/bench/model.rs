@@ -56,6 +56,8 @@ pub struct Plan {
     pub part: Part,
     /// Where random choices begin; the same seed repeats them. `None` for others each time.
     pub seed: Option<u64>,
+    /// What a JMeter plan asks for and this one leaves out, each with its place, in words.
+    pub left_out: Vec<String>,
 }
 
 /// The `index`-th of `of` processes that share a plan: it takes each `of`-th arrival, user and row.

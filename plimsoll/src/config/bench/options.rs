@@ -50,8 +50,10 @@ pub struct BenchOptions {
     pub poisson: bool,
     /// `--stages`: `0..500/30s,500/2m,500..0/30s`.
     pub stages: Option<String>,
-    /// `--replay`: an access log or a CSV file with times.
+    /// `--replay`: an access log or a CSV file with times; `-` is standard input.
     pub replay: Option<PathBuf>,
+    /// Told how far reading a recording is, where that takes long.
+    pub tell: Option<fn(&str)>,
     /// `--speed`: how much faster than recorded.
     pub speed: Option<String>,
     /// `--requests`: how many in all (closed model).
@@ -157,6 +159,7 @@ pub fn from_options(options: &BenchOptions) -> Result<Prepared, ConfigErrors> {
         threads: None,
         part: Part::WHOLE,
         seed: None,
+        left_out: Vec::new(),
     };
     let lists = builder.finish();
     (plan.labels, plan.variables, plan.feeds) = (lists.labels, lists.variables, lists.feeds);

@@ -38,11 +38,16 @@ More to learn from is in [examples/bench](../examples/bench).
   is one `GET` of the `url`.
 - `requests` counts requests; users finish the iteration that they began.
 - Options of the command line win over the file: `--rate`, `--stages` and `--replay` each take the place
-  of whatever the file says of these three.
+  of whatever the file says of these three, and of its `think`. Those that say what a request is
+  (`--method`, `--data`, `--expect-status` and the like) are refused beside a file; where the file has
+  groups, so are those that say how much is asked (`--rate`, `--connections`, `--for`, `--think` and the
+  like). `--set` changes a variable that `[variables]` has.
+
+JMeter plans are run, too: [bench-jmeter.md](bench-jmeter.md).
 
 ## How values are written
 
-- **Durations** carry their unit: `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h\"`.
+- **Durations** carry their unit: `\"500us\"`, `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h\"`.
 - **Rates** count seconds unless they say otherwise: `500`, `\"500/s\"`, `\"100/min\"`, `\"5/h\"`.
 - **Paths** of files that are relative begin at the directory of the plan.
 - **Environment variables** stand in any text as `${NAME}`, or as `${NAME:-default}` where the variable

@@ -6,10 +6,10 @@
 //! nothing and have no body, since neither is in a log.
 
 mod line;
+mod lines;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,15 @@ use super::builder::Builder;
 use super::model::{Feed, FeedEnd, FeedIndex, FeedOrder, Piece, Template};
 use super::url;
 use line::{Format, Row};
+use lines::Lines;
+pub(in crate::config) use lines::Tell;
 
-/// Longest line that is read; what is longer is cut, and likely not a line of a log.
-const LINE_BYTES: u64 = 64 * 1024;
-/// Most times so much of one line that is passed over: 64 MiB; what has no lines has no end either.
-const SKIPPED_MAX: usize = 1024;
 /// Most lines.
 const LINES_MAX: usize = 20_000_000;
 /// Longest recording: 30 days.
 const LASTING_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Most characters of a line that a message shows.
+const SHOWN_CHARACTERS: usize = 40;
 /// Methods that are asked for again.
 const REPEATABLE: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 /// Variables that hold what a line asked for. Their names cannot stand in a template.
@@ -41,9 +41,10 @@ pub(in crate::config) struct Recording {
     name: String,
     /// In the order of their times.
     rows: Vec<Row>,
-    /// Lines that could not be read, and the number of the first.
+    /// Lines that could not be read.
     unread: usize,
-    first_unread: usize,
+    /// The first of them: its number and how it begins.
+    first_unread: String,
 }
 
 /// When iterations begin, and what each asks for.
@@ -58,9 +59,23 @@ pub(in crate::config) struct Replay {
     pub(in crate::config) doubts: Vec<Refusal>,
 }
 
-/// Reads a recording. `written` is its path as the user gave it.
-pub(in crate::config) fn read(path: &Path, written: &Path) -> Result<Recording, Refusal> {
-    let name = written.display().to_string();
+/// Reads a recording. `written` is its path as the user gave it; `-` is standard input. Where that
+/// takes long, `tell` is told how far it is.
+pub(in crate::config) fn read(
+    path: &Path,
+    written: &Path,
+    tell: Option<Tell>,
+) -> Result<Recording, Refusal> {
+    read_telling(path, written, tell, lines::SILENCE)
+}
+
+fn read_telling(
+    path: &Path,
+    written: &Path,
+    tell: Option<Tell>,
+    silence: Duration,
+) -> Result<Recording, Refusal> {
+    let name = lines::name(written);
     let failed = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound => {
             Refusal::new(format!("{name} does not exist")).remedy("correct the path")
@@ -70,25 +85,19 @@ pub(in crate::config) fn read(path: &Path, written: &Path) -> Result<Recording, 
         }
         _ => Refusal::new(format!("{name} cannot be read: {error}")).remedy("check the path"),
     };
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mut lines = Lines { reader: BufReader::new(file), number: 0 };
+    let mut lines = Lines::open(path, written, tell, silence).map_err(|error| failed(&error))?;
     let mut recording =
-        Recording { name: name.clone(), rows: Vec::new(), unread: 0, first_unread: 0 };
+        Recording { name: name.clone(), rows: Vec::new(), unread: 0, first_unread: String::new() };
     let mut names = Names::default();
     let mut format: Option<Format> = None;
-    while let Some(line) = lines.next().map_err(|error| failed(&error))? {
-        // Some programs mark the beginning of UTF-8.
-        let line = match lines.number {
-            1 => line.trim_start_matches('\u{feff}'),
-            _ => &line,
-        };
+    while let Some((number, line)) = lines.next().map_err(|error| failed(&error))? {
         if line.trim().is_empty() {
             continue;
         }
         let format = match &format {
             Some(format) => format,
             None => {
-                let (found, is_heading) = Format::of(line, &name)?;
+                let (found, is_heading) = Format::of(&line, &name)?;
                 let found = format.insert(found);
                 if is_heading {
                     continue;
@@ -96,43 +105,48 @@ pub(in crate::config) fn read(path: &Path, written: &Path) -> Result<Recording, 
                 found
             }
         };
-        match format.row(line, &mut names) {
+        match format.row(&line, &mut names) {
             Some(row) if recording.rows.len() < LINES_MAX => recording.rows.push(row),
             Some(_) => {
                 return Err(Refusal::new(format!("{name} has more than {LINES_MAX} lines"))
                     .remedy("take a part of it"));
             }
-            None if format.is_strict() => return Err(unreadable(&name, lines.number, line)),
-            None => recording.unread_line(lines.number),
+            None => recording.unread_line(number, &line),
         }
     }
-    recording.complete()
+    recording.complete(format.as_ref())
 }
 
 impl Recording {
-    fn unread_line(&mut self, number: usize) {
+    fn unread_line(&mut self, number: usize, line: &str) {
         if self.unread == 0 {
-            self.first_unread = number;
+            self.first_unread = format!("line {number}, `{}`", shown(line));
         }
         self.unread += 1;
     }
 
     /// Refuses what is no recording; puts rows into the order of their times.
-    fn complete(mut self) -> Result<Self, Refusal> {
+    fn complete(mut self, format: Option<&Format>) -> Result<Self, Refusal> {
         let name = &self.name;
         if self.rows.is_empty() && self.unread == 0 {
             return Err(Refusal::new(format!("{name} is empty")).remedy("name another file"));
         }
         if self.unread >= self.rows.len() {
             let message = format!(
-                "{name} is no access log: {} of {} lines cannot be read, the first is line {}",
+                "{} of {} of {name} cannot be read, the first is {}",
                 self.unread,
-                self.unread + self.rows.len(),
+                lines_of(self.unread + self.rows.len()),
                 self.first_unread
             );
-            return Err(Refusal::new(message).remedy(
-                "it may be a log in the combined, common or JSON format, or CSV with a column `time`",
-            ));
+            return Err(Refusal::new(message).remedy(match format {
+                Some(Format::Csv { .. }) => {
+                    "write times as 2026-01-02T14:30:00Z, or as seconds or milliseconds since 1970"
+                }
+                _ => {
+                    "it may be a log in the combined, common or JSON format, or CSV with a column \
+                     `time`"
+                }
+            }));
         }
         // Stable: lines of the same time stay in the order of the log.
         self.rows.sort_by_key(|row| row.time);
@@ -155,7 +169,8 @@ impl Recording {
         let mut doubts = Vec::new();
         if unread > 0 {
             let message = format!(
-                "{unread} lines of {name} cannot be read; the first is line {first_unread}"
+                "{} of {name} cannot be read; the first is {first_unread}",
+                lines_of(unread)
             );
             doubts.push(Refusal::new(message).remedy("they are left out"));
         }
@@ -258,43 +273,14 @@ fn spread(rows: &mut [Row]) {
     }
 }
 
-fn unreadable(name: &str, number: usize, line: &str) -> Refusal {
-    let shown: String = line.trim().chars().take(40).collect();
-    Refusal::new(format!("line {number} of {name} has no time: {shown}"))
-        .remedy("write times as 2026-01-02T14:30:00Z, or as seconds or milliseconds since 1970")
+/// A line for a message, on one line and not long.
+fn shown(line: &str) -> String {
+    line.trim().chars().take(SHOWN_CHARACTERS).collect()
 }
 
-/// Lines of a file, cut at [`LINE_BYTES`].
-struct Lines {
-    reader: BufReader<File>,
-    number: usize,
-}
-
-impl Lines {
-    fn next(&mut self) -> std::io::Result<Option<String>> {
-        let mut bytes = Vec::new();
-        let read = (&mut self.reader).take(LINE_BYTES).read_until(b'\n', &mut bytes)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        self.number += 1;
-        if read as u64 == LINE_BYTES && bytes.last() != Some(&b'\n') {
-            self.skip_line()?;
-        }
-        Ok(Some(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned()))
-    }
-
-    /// Passes over the rest of a line.
-    fn skip_line(&mut self) -> std::io::Result<()> {
-        for _ in 0..SKIPPED_MAX {
-            let mut rest = Vec::new();
-            let read = (&mut self.reader).take(LINE_BYTES).read_until(b'\n', &mut rest)?;
-            if read == 0 || rest.last() == Some(&b'\n') {
-                return Ok(());
-            }
-        }
-        Err(std::io::Error::other(format!("line {} has no end", self.number)))
-    }
+/// `1 line`, `2 lines`.
+fn lines_of(count: usize) -> String {
+    if count == 1 { "1 line".to_owned() } else { format!("{count} lines") }
 }
 
 /// Texts that occur again and again share their memory.

@@ -26,7 +26,7 @@ use super::model::{
     FeedIndex, Group, HttpSettings, HttpVersion, Part, Pause, Plan, Slot, Template, Threshold, Tls,
 };
 use super::options::{complete, tls_contradictions};
-use super::replay::Recording;
+use super::replay::{Recording, Tell};
 use super::template::{self, Uses};
 use super::{grammar, settings, threshold, url};
 
@@ -39,6 +39,8 @@ pub(super) struct Overrides {
     pub(super) load: Option<&'static str>,
     /// What is replayed, and how much faster.
     pub(super) recording: Option<(Recording, f64)>,
+    /// Told how far reading a recording is.
+    pub(super) tell: Option<Tell>,
     /// The base URL.
     pub(super) url: Option<String>,
     /// Headers, which win over those of the file.
@@ -85,6 +87,7 @@ pub(super) fn plan(
         redirects_max: 0,
         feeds: Vec::new(),
         lists: BTreeSet::new(),
+        has_unknown_labels: false,
         refused: Vec::new(),
     };
     resolver.names(top);
@@ -107,6 +110,7 @@ pub(super) fn plan(
         threads: top.threads.value,
         part: Part::WHOLE,
         seed: top.seed.value,
+        left_out: Vec::new(),
     };
     (plan, resolver.refused)
 }
@@ -133,6 +137,8 @@ struct Resolver<'a, 'r> {
     feeds: Vec<(FeedIndex, Vec<Slot>)>,
     /// Variables of which all matches are kept.
     lists: BTreeSet<String>,
+    /// Whether what some label would be kept for was refused.
+    has_unknown_labels: bool,
     refused: Vec<Refused>,
 }
 
@@ -241,7 +247,11 @@ impl Resolver<'_, '_> {
 
     fn thresholds(&mut self, top: &grammar::Top) -> Vec<Threshold> {
         // Labels are missing that would be there without other mistakes.
-        let are_known = top.request.is_sound() && top.scenario.is_sound() && top.group.is_sound();
+        let are_known = top.request.is_sound()
+            && top.scenario.is_sound()
+            && top.group.is_sound()
+            && !self.has_unknown_labels
+            && (self.base.is_some() || !self.has_base);
         let mut thresholds = Vec::new();
         for Item { at, value } in &top.thresholds.value {
             let read = threshold::labelled(value.clone(), self.builder.labels());

@@ -171,6 +171,10 @@ impl<'a> Hole<'a> {
             self.uses.slots.insert(slot);
             return Ok(Piece::Variable(slot, format!("{{{{{name}}}}}")));
         }
+        if self.builder.has_unknown_names() {
+            let slot = self.builder.slot(name);
+            return Ok(Piece::Variable(slot, format!("{{{{{name}}}}}")));
+        }
         let refusal = Refusal::new(format!("there is no variable `{name}`"));
         if FUNCTIONS.iter().any(|function| function.name == name) {
             return Err(refusal.remedy(format!("`{name}` is a function: write {{{{{name}()}}}}")));

@@ -187,6 +187,8 @@ mod tests {
             ("P99.9 <= 1s", Measure::Quantile(0.999), LessOrEqual, 1.0),
             ("median<5ms", Measure::Quantile(0.5), Less, 0.005),
             ("mean<20ms", Measure::Mean, Less, 0.02),
+            ("p99<250us", Measure::Quantile(0.99), Less, 0.00025),
+            ("p50=40µs", Measure::Quantile(0.5), LessOrEqual, 0.000_04),
             ("max<1s", Measure::Max, Less, 1.0),
             ("errors=0.1%", Measure::Errors, LessOrEqual, 0.001),
             ("errors=0", Measure::Errors, LessOrEqual, 0.0),

@@ -163,8 +163,15 @@ fn a_short_run_says_how_long_is_needed() {
     assert_eq!((found.verdict, found.exit_code(true)), (Verdict::TooShort, 1));
     assert_eq!(
         found.words,
-        "Too short to compare: 8 s of the shorter run are left after its warm-up, and at least 10 s \
-         are needed; a minute is a good beginning."
+        "Too short to compare: the shorter run lasted 8 s, and at least 10 s are needed; a minute is a \
+         good beginning."
+    );
+    let options = Options { warm_up: Some(Duration::from_secs(3)), ..Options::default() };
+    let found = compare(("a.json", &a), ("b.json", &b), &options);
+    assert!(
+        found.words.contains(": 5 s of the shorter run are left without its first 3 s, and"),
+        "{}",
+        found.words
     );
 }
 

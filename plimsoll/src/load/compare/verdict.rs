@@ -207,10 +207,17 @@ fn too_short(of: &Comparison) -> String {
     if compared >= SLOTS_MIN as f64 {
         return "There is nothing to compare: no figure is known of both runs.".to_owned();
     }
+    let shorter = if of.a.compared_seconds <= of.b.compared_seconds { &of.a } else { &of.b };
+    let left = match shorter.warm_up_seconds {
+        0.0 => format!("the shorter run lasted {}", seconds(compared)),
+        warm_up => format!(
+            "{} of the shorter run are left without its first {}",
+            seconds(compared),
+            seconds(warm_up)
+        ),
+    };
     format!(
-        "Too short to compare: {} of the shorter run are left after its warm-up, and at least {} are \
-         needed; a minute is a good beginning.",
-        seconds(compared),
+        "Too short to compare: {left}, and at least {} are needed; a minute is a good beginning.",
         seconds(SLOTS_MIN as f64)
     )
 }

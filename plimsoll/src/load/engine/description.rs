@@ -57,7 +57,18 @@ fn levels(stages: &[Stage]) -> String {
             levels.push(level);
         }
     }
-    levels.iter().map(f64::to_string).collect::<Vec<_>>().join(" to ")
+    levels.iter().map(|level| written(*level)).collect::<Vec<_>>().join(" to ")
+}
+
+/// A level as people write it: `2000`, `1.67`, `0.0167`.
+fn written(level: f64) -> String {
+    let decimals = match level {
+        level if level >= 100.0 => 1,
+        level if level >= 1.0 => 2,
+        _ => 4,
+    };
+    let text = format!("{level:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn time(stages: &[Stage]) -> String {
@@ -93,6 +104,10 @@ mod tests {
         assert_eq!(
             scheduled(&[stage(0.0, 1.5, 30), stage(1.5, 0.0, 3)], Spacing::Poisson),
             "0 to 1.5 to 0 a second, at random (Poisson), for 33 s"
+        );
+        assert_eq!(
+            [5.0 / 3.0, 1.0 / 60.0, 1234.56, 120.0].map(written),
+            ["1.67", "0.0167", "1234.6", "120"]
         );
         let recorded = Arrivals::Recorded([1, 2500].map(Duration::from_millis).into());
         assert_eq!(arrivals(&recorded), "at 2 recorded times, for 2.5 s");

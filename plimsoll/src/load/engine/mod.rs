@@ -253,25 +253,8 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
     tester.scheduling_lag = lag;
     let (total, requests, transactions) = by_label(plan, labels);
     let unnamed = if instances.is_empty() { 0 } else { unnamed };
-    let ended = [Ended::Stopped, Ended::Interrupted]
-        .into_iter()
-        .find(|ended| shares.iter().any(|share| share.ended == *ended));
     Results {
-        run: Run {
-            name: plan.name.clone(),
-            source: plan.source.clone(),
-            command: String::new(),
-            groups: plan
-                .groups
-                .iter()
-                .map(|group| description::of(group, plan.http.streams))
-                .collect(),
-            started_at: Timestamp::UNIX_EPOCH,
-            elapsed: Duration::ZERO,
-            ended: ended.unwrap_or(Ended::Finished),
-            parts: vec![Part { index: plan.part.index, of: plan.part.of.get() }],
-            machines: vec![machine()],
-        },
+        run: run_of(plan, shares),
         total,
         labels: requests,
         transactions,
@@ -282,6 +265,25 @@ fn join(plan: &Plan, shares: &[worker::Share], timeline: Timeline) -> Results {
         connections,
         timeline,
         tester,
+    }
+}
+
+/// What was run; its times are told by who knows them.
+fn run_of(plan: &Plan, shares: &[worker::Share]) -> Run {
+    let ended = [Ended::Stopped, Ended::Interrupted]
+        .into_iter()
+        .find(|ended| shares.iter().any(|share| share.ended == *ended));
+    Run {
+        name: plan.name.clone(),
+        source: plan.source.clone(),
+        command: String::new(),
+        groups: plan.groups.iter().map(|group| description::of(group, plan.http.streams)).collect(),
+        started_at: Timestamp::UNIX_EPOCH,
+        elapsed: Duration::ZERO,
+        ended: ended.unwrap_or(Ended::Finished),
+        parts: vec![Part { index: plan.part.index, of: plan.part.of.get() }],
+        machines: vec![machine()],
+        left_out: plan.left_out.clone(),
     }
 }
 

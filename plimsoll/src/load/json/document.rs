@@ -204,6 +204,8 @@ pub(super) struct RunDocument {
     pub parts: Vec<PartDocument>,
     /// The machines that made the load.
     pub machines: Vec<String>,
+    /// What the plan's file asks for and was left out (`--skip-unsupported`), each with its place.
+    pub left_out: Vec<String>,
     /// What ran at the same time.
     pub groups: Vec<GroupDocument>,
 }

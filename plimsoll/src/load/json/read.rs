@@ -211,6 +211,7 @@ fn run(of: RunDocument, elapsed: Duration) -> Result<Run, String> {
             })
             .collect::<Result<_, _>>()?,
         machines: of.machines,
+        left_out: of.left_out,
     })
 }
 

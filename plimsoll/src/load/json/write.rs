@@ -105,6 +105,7 @@ fn run(run: &Run) -> RunDocument {
             .map(|part| PartDocument { index: part.index, of: part.of })
             .collect(),
         machines: run.machines.clone(),
+        left_out: run.left_out.clone(),
         groups: (run.groups.iter())
             .map(|group| GroupDocument {
                 name: group.name.clone(),

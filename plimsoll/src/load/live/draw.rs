@@ -187,8 +187,9 @@ fn load_lines(progress: &Progress, width: usize, paint: Paint) -> Vec<Line<'stat
     if let Some(target) = progress.target_rate {
         achieved.push_str(&format!("   {} due", rate(target)));
     }
-    let failed = progress.total_errors as f64 / progress.total_requests.max(1) as f64;
-    let errors = format!("{:>width$}   {}", count(progress.total_errors), share(failed));
+    // Beside figures of the last second, errors of the last second.
+    let errors =
+        format!("{:>width$}   {} so far", rate(second.errors as f64), count(progress.total_errors));
     let errors = if progress.total_errors > 0 {
         Line::from(vec![name("errors", paint), Span::styled(errors, paint.bad())])
     } else {
@@ -362,7 +363,8 @@ fn draw_tables(
     let errors = error_lines(progress, area.height as usize - 1, paint);
     if screen.instances.is_empty() {
         frame.render_widget(
-            Paragraph::new(errors).block(headed(Span::styled(" errors ", paint.bold()), paint)),
+            Paragraph::new(errors)
+                .block(headed(Span::styled(" errors so far ", paint.bold()), paint)),
             area,
         );
         return;
@@ -376,7 +378,7 @@ fn draw_tables(
     let heading = Span::styled(" instances ", paint.bold());
     let left = Rect { x: left.x + 1, width: left.width.saturating_sub(2), ..left };
     frame.render_widget(Paragraph::new(instances).block(headed(heading, paint)), left);
-    let heading = Span::styled(" errors ", paint.bold());
+    let heading = Span::styled(" errors so far ", paint.bold());
     let right = Rect { width: right.width.saturating_sub(1), ..right };
     frame.render_widget(Paragraph::new(errors).block(headed(heading, paint)), right);
 }
@@ -409,8 +411,8 @@ fn error_lines(progress: &Progress, rows: usize, paint: Paint) -> Vec<Line<'stat
     }
     let line = |(kind, number): (&crate::load::tally::Failure, &u64)| {
         let part = share(*number as f64 / progress.total_requests.max(1) as f64);
-        let kind = kind.name().replace('_', " ");
-        Line::styled(format!(" {kind:<16}{:>10}  {part:>8}", count(*number)), paint.bad())
+        let kind = kind.words();
+        Line::styled(format!(" {kind:<21}{:>8}  {part:>7}", count(*number)), paint.bad())
     };
     shortened(kinds.into_iter().map(line).collect(), rows, paint)
 }

@@ -23,6 +23,8 @@ pub struct Lines<W> {
     written: Duration,
     /// Requests until then.
     requests: u64,
+    /// Failed ones until then.
+    errors: u64,
     /// Response times since then.
     times: Latencies,
     /// The greatest lag since then of seconds in which the tester was the limit.
@@ -40,6 +42,7 @@ impl<W: Write> Lines<W> {
             to,
             written: Duration::ZERO,
             requests: 0,
+            errors: 0,
             times: Latencies::default(),
             lag: Duration::ZERO,
             told: None,
@@ -61,12 +64,17 @@ impl<W: Write> Lines<W> {
         // A second's progress may come a little early or late.
         let due =
             progress.elapsed.as_secs() / every.as_secs() > self.written.as_secs() / every.as_secs();
-        let ends = progress.planned.is_some_and(|planned| progress.elapsed >= planned);
-        if due || ends {
+        let is_over = |planned: Duration| progress.elapsed >= planned && self.written < planned;
+        let ends = progress.planned.is_some_and(is_over);
+        // What ends within a moment after the last second is no second of its own.
+        let is_past = progress.planned.is_some_and(|planned| self.written >= planned);
+        let is_moment = is_past && progress.second.in_flight == 0;
+        if (due || ends) && !is_moment {
             let _ = writeln!(self.to, "{}", self.line(progress));
             let _ = self.to.flush();
             self.written = progress.elapsed;
             self.requests = progress.total_requests;
+            self.errors = progress.total_errors;
             self.times.clear();
             self.lag = Duration::ZERO;
         }
@@ -76,7 +84,9 @@ impl<W: Write> Lines<W> {
     fn line(&self, progress: &Progress) -> String {
         let elapsed = Duration::from_secs(progress.elapsed.as_secs());
         let seconds = (progress.elapsed - self.written).as_secs_f64().max(1e-3);
-        let achieved = (progress.total_requests - self.requests) as f64 / seconds;
+        let requests = progress.total_requests - self.requests;
+        let errors = progress.total_errors - self.errors;
+        let achieved = requests as f64 / seconds;
         let quantile = |at| match self.times.count() {
             0 => NONE.to_owned(),
             _ => latency(self.times.quantile(at)),
@@ -88,10 +98,10 @@ impl<W: Write> Lines<W> {
             quantile(0.5),
             quantile(0.99),
             quantile(1.0),
-            count(progress.total_errors),
+            count(errors),
         );
-        if progress.total_errors > 0 {
-            let failed = progress.total_errors as f64 / progress.total_requests.max(1) as f64;
+        if errors > 0 {
+            let failed = errors as f64 / requests.max(1) as f64;
             line.push_str(&format!(" ({})", share(failed)));
         }
         line.push_str(&format!("  in flight {}", count(progress.second.in_flight)));
@@ -140,6 +150,37 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_those_since_the_line_before() {
+        let told = (1..=3).map(|second| {
+            let mut progress = progress(second, 3);
+            progress.total_errors = if second == 1 { 500 } else { 700 };
+            progress
+        });
+        let text = lines(told);
+        let errors: Vec<_> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split("  ").find(|it| it.starts_with("errors")))
+            .collect();
+        let expected = ["errors 500 (25 %)", "errors 200 (10 %)", "errors 0"];
+        assert_eq!(errors, expected.map(Some), "{text}");
+    }
+
+    #[test]
+    fn what_is_awaited_after_the_end_has_lines_and_a_moment_has_none() {
+        let told = |in_flight| {
+            let progress = (1..=4).map(|second| {
+                let mut progress = progress(second, 3);
+                progress.stopping = second >= 3;
+                progress.second.in_flight = if second == 4 { in_flight } else { 12 };
+                progress
+            });
+            lines(progress).lines().skip(1).count()
+        };
+        assert_eq!((told(0), told(7)), (3, 4));
+    }
+
+    #[test]
     fn a_long_run_has_a_line_each_ten_seconds_over_all_of_them() {
         let told = (1..=35).map(|second| {
             let mut progress = progress(second, 3600);
@@ -160,6 +201,7 @@ mod tests {
         assert!(lines[0].contains("max 4.09 ms"), "{text}");
         assert!(lines[1].contains("max  700 ms"), "{text}");
         assert!(lines[2].contains("max 4.09 ms") && !lines[2].contains("limit"), "{text}");
+        assert!(lines[2].contains("  errors 40 (0.2 %)"), "{text}");
         assert!(lines[1].ends_with("the tester is the limit: 45.0 ms late (p99)"), "{text}");
     }
 }

@@ -96,6 +96,7 @@ impl Pusher {
             patience,
             runtime,
             pending: VecDeque::new(),
+            replaced: 0,
             told: BTreeSet::new(),
             last: 0,
             rest: REST_MIN,
@@ -144,6 +145,8 @@ struct Worker {
     runtime: tokio::runtime::Runtime,
     /// Not yet taken, the oldest first.
     pending: VecDeque<Moment>,
+    /// Moments not yet taken that a newer one of `pending` stands for.
+    replaced: u64,
     /// The series that the receiver has: as many as there are kinds of figures and instances.
     told: BTreeSet<SeriesName>,
     /// The time of the last moment, milliseconds since 1970.
@@ -174,13 +177,13 @@ impl Worker {
         }
         // The last attempt does not wait for its turn.
         self.attempt(true);
-        self.pushed.lost += self.pending.len() as u64;
+        self.lose();
     }
 
     /// Remote write has a place for each moment; a Pushgateway for the last only.
     fn keep(&mut self, moment: Moment) {
         if self.receiver.protocol == Protocol::Pushgateway {
-            self.pushed.taken += self.pending.pop_back().map_or(0, |_| 1);
+            self.replaced += u64::from(self.pending.pop_back().is_some());
         }
         if self.pending.len() == PENDING_MAX {
             self.pending.pop_front();
@@ -212,13 +215,19 @@ impl Worker {
     }
 
     fn succeed(&mut self) {
-        self.pushed.taken += self.pending.len() as u64;
+        self.pushed.taken += self.pending.len() as u64 + std::mem::take(&mut self.replaced);
         let samples = self.pending.drain(..).flat_map(|moment| moment.samples);
         self.told.extend(samples.map(|sample| sample.series()));
         if self.next.take().is_some() {
             (self.say)(&format!("figures are pushed to {} again", self.receiver.url));
         }
         self.rest = REST_MIN;
+    }
+
+    /// Gives up what was not taken.
+    fn lose(&mut self) {
+        self.pushed.lost += self.pending.len() as u64 + std::mem::take(&mut self.replaced);
+        self.pending.clear();
     }
 
     fn fail(&mut self, refusal: Refusal) {
@@ -230,8 +239,7 @@ impl Worker {
         self.pushed.failures += 1;
         self.pushed.reason = Some(refusal.reason);
         if !refusal.passing {
-            self.pushed.lost += self.pending.len() as u64;
-            self.pending.clear();
+            self.lose();
         }
         self.next = Some(Instant::now() + self.rest);
         self.rest = (self.rest * 2).min(REST_MAX);

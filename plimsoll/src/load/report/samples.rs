@@ -37,6 +37,7 @@ pub(super) fn empty() -> Results {
             ended: Ended::Finished,
             parts: vec![Part::WHOLE],
             machines: vec!["anvil".to_owned()],
+            left_out: Vec::new(),
         },
         total: Tally::default(),
         labels: Vec::new(),

@@ -3,8 +3,6 @@
 //! Three significant digits, a unit that keeps them short, and a space that does not break between
 //! number and unit.
 
-use crate::load::tally::Failure;
-
 /// Between a number and its unit, and between thousands.
 const SPACE: char = '\u{a0}';
 
@@ -141,23 +139,6 @@ pub fn natural_order(name: &str) -> Vec<(u64, String)> {
         }
     }
     parts
-}
-
-/// A kind of failure in words.
-pub fn failure(failure: Failure) -> &'static str {
-    match failure {
-        Failure::Resolve => "name not resolved",
-        Failure::Connect => "not connected",
-        Failure::ConnectTimeout => "not connected in time",
-        Failure::Tls => "TLS",
-        Failure::Closed => "connection closed",
-        Failure::Timeout => "no answer in time",
-        Failure::Protocol => "not valid HTTP",
-        Failure::Status => "error status",
-        Failure::Check => "check failed",
-        Failure::Extraction => "value not found",
-        Failure::Plan => "no request from the plan",
-    }
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ pub(super) fn plan(steps: Vec<Step>) -> Plan {
         threads: None,
         part: Part::WHOLE,
         seed: None,
+        left_out: Vec::new(),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Whether an answer is right, and what is taken from it.
 //!
 //! In JMeter's order: cookies, then extractions, then checks, which may use what was extracted. The
-//! first that applies is how the request failed: its status, a check, an extraction.
+//! first that applies is how the request failed: its status, another check, an extraction. A status
+//! that is not wanted is the same failure whether the plan names those that are or leaves it to the
+//! rule that they are below 400.
 
 use super::answer::{Answer, header};
 use super::request::keep_cookies;
 use super::run::Shared;
 use super::user::User;
 use super::{check, extract};
-use crate::config::bench::model::{Check, Extraction, Message, Plan, Request, ServedBy};
+use crate::config::bench::model::{Check, Extraction, Message, Plan, Request, ServedBy, Source};
 use crate::load::client::{Origin, Outgoing, Reply};
 use crate::load::tally::Failure;
 
@@ -71,17 +73,21 @@ fn conclude(
 ) -> Verdict {
     let extraction = extract::all(extractions, answer, user, shared);
     let mut held = Vec::with_capacity(checks.len());
-    let mut broken = None;
+    let (mut status, mut broken) = (status, None);
     for check in checks {
         let outcome = check::passes(check, answer, user, shared);
         held.push(outcome.is_ok());
-        if let Err(why) = outcome {
-            broken.get_or_insert(why);
+        match outcome {
+            Ok(()) => {}
+            Err(why) if check.of == Source::Status => {
+                status.get_or_insert((Failure::Status, why));
+            }
+            Err(why) => {
+                broken.get_or_insert((Failure::Check, why));
+            }
         }
     }
-    let failure = status
-        .or(broken.map(|why| (Failure::Check, why)))
-        .or(extraction.map(|why| (Failure::Extraction, why)));
+    let failure = status.or(broken).or(extraction.map(|why| (Failure::Extraction, why)));
     if failure.is_some() {
         user.failed();
     } else {

@@ -2,7 +2,7 @@
 //!
 //! What matters first stands first: a run in which everything failed says so before any figure.
 //! Response time and service time stand side by side, so that waiting is seen. Lines are 100
-//! characters at most (an example of a failure is cut rather than wrapped).
+//! characters at most.
 //!
 //! Pure. Left out: the figures by time and the whole distribution (see `report` and the JSON).
 
@@ -212,26 +212,26 @@ fn failures(page: &mut Page, results: &Results) {
     let rows: Vec<Vec<String>> = (kinds.iter())
         .map(|(failure, count)| {
             let share = figures::share(per(**count, total.requests as f64));
-            vec![failure.name().to_owned(), figures::count(**count), share]
+            vec![failure.words().to_owned(), figures::count(**count), share]
         })
         .collect();
     for ((failure, _), line) in kinds.iter().zip(table_lines(&rows, 2)) {
-        let example = results.examples.get(failure.name());
-        let example = example.map(|words| format!("  {words}")).unwrap_or_default();
-        page.toned(Tone::Bad, &table::cut(&format!("{line}{example}"), table::WIDTH_MAX));
+        let example = results.examples.get(failure.name()).map(String::as_str).unwrap_or_default();
+        for line in wrapped(&format!("{line}  "), example) {
+            page.toned(Tone::Bad, line.trim_end());
+        }
     }
 }
 
 fn traffic(page: &mut Page, results: &Results) {
     let (total, seconds) = (&results.total, results.run.elapsed.as_secs_f64());
     page.heading("Traffic");
-    let answers: u64 = total.statuses.values().sum();
-    if answers > 0 {
+    if !total.statuses.is_empty() {
         let mut statuses: Vec<_> = total.statuses.iter().collect();
         statuses.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let listed: Vec<String> = (statuses.iter().take(STATUSES_MAX))
             .map(|(status, count)| {
-                let share = figures::share(per(**count, answers as f64));
+                let share = figures::share(per(**count, total.requests as f64));
                 format!("{status}: {} ({share})", figures::count(**count))
             })
             .collect();

@@ -53,19 +53,29 @@ pub(in crate::load) fn wrapped(first: &str, text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = first.to_owned();
     let mut is_empty = true;
-    for word in &words(&figures::harmless(text)) {
-        if !is_empty && width(&line) + 1 + width(word) > WIDTH_MAX {
+    let room = WIDTH_MAX.saturating_sub(width(first)).max(NAME_MIN);
+    for word in words(&figures::harmless(text)).iter().flat_map(|word| pieces(word, room)) {
+        if !is_empty && width(&line) + 1 + width(&word) > WIDTH_MAX {
             lines.push(std::mem::replace(&mut line, indent.clone()));
             is_empty = true;
         }
         if !is_empty {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push_str(&word);
         is_empty = false;
     }
     lines.push(line);
     lines
+}
+
+/// A word in pieces that fit into a line: a long URL is told as a whole.
+fn pieces(word: &str, room: usize) -> Vec<String> {
+    if width(word) <= room {
+        return vec![word.to_owned()];
+    }
+    let characters: Vec<char> = word.chars().collect();
+    characters.chunks(room).map(|piece| piece.iter().collect()).collect()
 }
 
 /// The text's words, a figure and its unit as one: `79.4 µs`, `30 000`.

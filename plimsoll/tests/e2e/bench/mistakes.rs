@@ -38,6 +38,9 @@ fn options_that_cannot_be() {
     refused(&[&url, "-H", "no colon"], &["no colon"]);
     refused(&[&url, "--part", "2/2"], &["--part", "2/2"]);
     refused(&["no-such-plan.toml"], &["no-such-plan.toml"]);
+    refused(&["plans/nosuch.yaml"], &["plans/nosuch.yaml does not exist"]);
+    refused(&[&url, "--rate", "-5"], &["--rate", "negative"]);
+    refused(&[&url, "--rate", "5", "--think", "1s"], &["--think", "--connections"]);
     refused(&[], &["URL"]);
     assert_eq!(upstream.seen().len(), 0, "something was sent");
 }
@@ -111,6 +114,10 @@ fn what_a_jmeter_plan_cannot_do_here_is_named_by_element_and_line() {
         assert!(run.err.contains(part), "no {part:?} in\n{}", run.text());
     }
     assert_eq!(upstream.seen().len(), 0);
+    let words = ["plan.jmx", "--skip-unsupported", "--set", "usres=5"];
+    let run = bench_in(directory.path(), &words);
+    assert_eq!(run.code, 2, "{}", run.text());
+    assert!(run.err.contains("never asks for the property `usres`"), "{}", run.text());
     let run = bench_in(directory.path(), &["plan.jmx", "--skip-unsupported"]);
     assert_eq!(run.code, 0, "{}", run.text());
     assert!(run.err.contains("Sign it"), "{}", run.text());

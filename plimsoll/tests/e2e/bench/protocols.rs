@@ -101,6 +101,16 @@ fn configuration(root: &Path, port: u16) -> String {
 }
 
 #[test]
+fn a_request_without_tls_to_a_server_of_tls_is_told() {
+    let nginx = Nginx::start();
+    let directory = tempfile::tempdir().unwrap();
+    let url = nginx.url().replace("https://", "http://");
+    let run = bench_in(directory.path(), &[&url, "-n", "4", "--connections", "2"]);
+    let hint = format!("localhost:{} answered 400 to every request, and it speaks TLS", nginx.port);
+    assert!(run.err.contains(&hint), "{}", run.text());
+}
+
+#[test]
 fn https_with_the_http_that_the_server_prefers_or_the_one_that_is_asked_for() {
     let nginx = Nginx::start();
     let spoken = |words: &[&str]| {

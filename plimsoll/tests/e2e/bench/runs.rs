@@ -316,3 +316,25 @@ fn a_run_that_is_ended_before_its_start_says_so() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(upstream.seen().len(), 0);
 }
+
+/// `zcat access.log.*.gz | plimsoll bench URL --replay -`
+#[test]
+fn a_recording_may_come_from_standard_input() {
+    let upstream = Upstream::text("hello");
+    let directory = tempfile::tempdir().unwrap();
+    let rows = directory.path().join("rows.csv");
+    std::fs::write(&rows, "time,path\n0.00,/a\n0.01,/b\nnever,/c\n0.02,/d\n").unwrap();
+    let mut command = Command::new(binary());
+    command.args(["bench", &format!("http://{}/", upstream.address), "--replay", "-"]);
+    command.stdin(std::fs::File::open(&rows).unwrap());
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    assert!(err.contains("1 line of standard input cannot be read"), "{err}");
+    assert!(err.contains("line 4, `never,/c`"), "{err}");
+    let seen = upstream.seen();
+    let mut paths: Vec<&str> = seen.iter().map(|request| request.path()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["/a", "/b", "/d"]);
+}

@@ -71,6 +71,11 @@ const OTHERS: &[&str] = &[
     "__javaScript",
 ];
 
+/// The names of the functions that are known. `docs/bench-jmeter.md` tells of each.
+pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    FUNCTIONS.iter().map(|(known, ..)| *known).chain(OTHERS.iter().copied())
+}
+
 /// A call while it is converted.
 struct Arguments<'c> {
     name: &'c str,
@@ -133,8 +138,7 @@ impl Converter<'_> {
     }
 
     fn unknown(&mut self, name: &str, place: Place<'_>) {
-        let known = FUNCTIONS.iter().map(|(known, ..)| *known).chain(OTHERS.iter().copied());
-        let what = match (name, nearest(name, known)) {
+        let what = match (name, nearest(name, names())) {
             ("__groovy" | "__BeanShell" | "__beanshell", _) | (_, None) => {
                 format!("calls `{name}`, which is not supported")
             }

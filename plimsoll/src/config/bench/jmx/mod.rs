@@ -26,6 +26,7 @@ mod manager;
 mod names;
 mod pattern;
 mod plan;
+mod property;
 mod report;
 mod scope;
 #[cfg(test)]
@@ -35,7 +36,7 @@ mod timer;
 mod tree;
 mod xml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -59,6 +60,18 @@ pub struct Loaded {
     pub plan: Plan,
     /// What was left out or is done otherwise than JMeter does it, in the order of the file.
     pub warnings: Vec<Warning>,
+    /// The properties that it asks for; `None` where their names are made up while it runs.
+    asked: Option<BTreeSet<String>>,
+}
+
+impl Loaded {
+    /// Refuses values for properties that the plan never asks for.
+    ///
+    /// # Errors
+    /// Each of them, with the name that was likely meant.
+    pub fn verify_properties(&self, options: &JmxOptions) -> Result<(), ConfigErrors> {
+        property::verify(self.asked.as_ref(), &options.properties)
+    }
 }
 
 /// Reads a JMeter plan. Names of files within begin at its directory.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::convert::{Connections, Converter};
 use super::names::Names;
+use super::property;
 use super::report::{Report, subject};
 use super::scope::{Kind, Scope};
 use super::tree::Element;
@@ -143,6 +144,7 @@ impl Converter<'_> {
         let name = name.constant().unwrap_or(&plan.name).trim();
         let name = if name.is_empty() { &self.file_name } else { name };
         let name = name.to_owned();
+        let left_out = self.report.left_out();
         let warnings = self.report.finish()?;
         let lists = self.builder.finish();
         let plan = Plan {
@@ -158,8 +160,10 @@ impl Converter<'_> {
             threads: None,
             part: Part::WHOLE,
             seed: None,
+            left_out,
         };
-        Ok(Loaded { plan, warnings })
+        let asked = property::asked(&source.text);
+        Ok(Loaded { plan, warnings, asked })
     }
 
     /// What samplers say of connections, joined to one answer.

@@ -14,6 +14,9 @@ use crate::config::problem::{
 /// What the user can do about something that cannot be done.
 const SKIP: &str = "disable it in the plan, or leave it out with --skip-unsupported";
 
+/// Most of what is left out that is told one by one in results.
+const LEFT_OUT_MAX: usize = 100;
+
 /// Collects what is wrong.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
@@ -22,6 +25,7 @@ pub(super) struct Report<'a> {
     errors: FirstProblems,
     failed: bool,
     warnings: Vec<(usize, Warning)>,
+    left_out: Vec<(usize, String)>,
     said: HashSet<(usize, String)>,
 }
 
@@ -34,6 +38,7 @@ impl<'a> Report<'a> {
             errors: FirstProblems::default(),
             failed: false,
             warnings: Vec::new(),
+            left_out: Vec::new(),
             said: HashSet::new(),
         }
     }
@@ -60,7 +65,13 @@ impl<'a> Report<'a> {
         let subject = subject(element);
         if self.skip_unsupported {
             let message = format!("{subject} {what}; this is left out");
+            let warnings = self.warnings.len();
             self.warn(span, ConfigError::new("", message).note(effect));
+            if self.warnings.len() > warnings {
+                let place = self.source.place(span);
+                let text = format!("{}:{}: {subject} {what}", place.file, place.line);
+                self.left_out.push((span.start, text));
+            }
         } else {
             let message = format!("{subject} {what}");
             self.error(span, ConfigError::new("", message).remedy(SKIP));
@@ -70,6 +81,19 @@ impl<'a> Report<'a> {
     /// Whether there is an error.
     pub(super) fn has_failed(&self) -> bool {
         self.failed
+    }
+
+    /// What is left out, in the order of the file: the first [`LEFT_OUT_MAX`], and how many more.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let mut sorted = self.left_out.clone();
+        sorted.sort_by_key(|(start, _)| *start);
+        let further = sorted.len().saturating_sub(LEFT_OUT_MAX);
+        let mut texts: Vec<String> =
+            sorted.into_iter().take(LEFT_OUT_MAX).map(|(_, text)| text).collect();
+        if further > 0 {
+            texts.push(format!("and {further} more"));
+        }
+        texts
     }
 
     /// The warnings, in the order of the file, or everything that is wrong.

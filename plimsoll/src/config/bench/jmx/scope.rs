@@ -49,51 +49,70 @@ mod effect {
     pub(super) const OTHER: &str = "whatever it does is not done, nor what lies below it";
 }
 
+/// The classes that are known, without the packages in front. `docs/bench-jmeter.md` tells of each.
+pub(super) const CLASSES: &[(&str, Kind)] = &[
+    ("ThreadGroup", Kind::Group),
+    ("GenericController", Kind::Controller),
+    ("RecordingController", Kind::Controller),
+    ("ForeachController", Kind::Controller),
+    ("LoopController", Kind::Controller),
+    ("WhileController", Kind::Controller),
+    ("IfController", Kind::Controller),
+    ("ThroughputController", Kind::Controller),
+    ("TransactionController", Kind::Controller),
+    ("OnceOnlyController", Kind::Controller),
+    ("InterleaveControl", Kind::Controller),
+    ("RandomController", Kind::Controller),
+    ("HTTPSamplerProxy", Kind::Sampler),
+    ("HTTPSampler", Kind::Sampler),
+    ("HTTPSampler2", Kind::Sampler),
+    ("TestAction", Kind::Sampler),
+    ("DebugSampler", Kind::Sampler),
+    ("ConstantTimer", Kind::Timer),
+    ("UniformRandomTimer", Kind::Timer),
+    ("GaussianRandomTimer", Kind::Timer),
+    ("PoissonRandomTimer", Kind::Timer),
+    ("ConstantThroughputTimer", Kind::Timer),
+    ("PreciseThroughputTimer", Kind::Timer),
+    ("ResponseAssertion", Kind::Assertion),
+    ("DurationAssertion", Kind::Assertion),
+    ("SizeAssertion", Kind::Assertion),
+    ("JSONPathAssertion", Kind::Assertion),
+    ("RegexExtractor", Kind::Extractor),
+    ("JSONPostProcessor", Kind::Extractor),
+    ("BoundaryExtractor", Kind::Extractor),
+    ("HeaderManager", Kind::Configuration),
+    ("CookieManager", Kind::Configuration),
+    ("CacheManager", Kind::Configuration),
+    ("AuthManager", Kind::Configuration),
+    ("DNSCacheManager", Kind::Configuration),
+    (DEFAULTS, Kind::Configuration),
+    ("CSVDataSet", Kind::Iteration),
+    ("CounterConfig", Kind::Iteration),
+    ("RandomVariableConfig", Kind::Iteration),
+    ("Arguments", Kind::Variables),
+    // Fragments run where they are included, recorders and mirrors not in a run at all.
+    ("TestFragmentController", Kind::Listener),
+    ("ProxyControl", Kind::Listener),
+    ("HttpMirrorControl", Kind::Listener),
+    ("ResultCollector", Kind::Listener),
+    ("Summariser", Kind::Listener),
+    ("BackendListener", Kind::Listener),
+    ("MailerResultCollector", Kind::Listener),
+    ("DebugPostProcessor", Kind::Listener),
+    ("CorrectedResultCollector", Kind::Listener),
+];
+
+/// The class of the defaults of all protocols, told apart by their dialogs.
+const DEFAULTS: &str = "ConfigTestElement";
+
 impl Element {
     /// What the element does.
     pub(super) fn kind(&self) -> Kind {
         let class = self.class.rsplit('.').next().unwrap_or_default();
-        match class {
-            "ThreadGroup" => Kind::Group,
-            "GenericController"
-            | "RecordingController"
-            | "ForeachController"
-            | "LoopController"
-            | "WhileController"
-            | "IfController"
-            | "ThroughputController"
-            | "TransactionController"
-            | "OnceOnlyController"
-            | "InterleaveControl"
-            | "RandomController" => Kind::Controller,
-            "HTTPSamplerProxy" | "HTTPSampler" | "HTTPSampler2" | "TestAction" | "DebugSampler" => {
-                Kind::Sampler
-            }
-            "ConstantTimer"
-            | "UniformRandomTimer"
-            | "GaussianRandomTimer"
-            | "PoissonRandomTimer"
-            | "ConstantThroughputTimer"
-            | "PreciseThroughputTimer" => Kind::Timer,
-            "ResponseAssertion" | "DurationAssertion" | "SizeAssertion" | "JSONPathAssertion" => {
-                Kind::Assertion
-            }
-            "RegexExtractor" | "JSONPostProcessor" | "BoundaryExtractor" => Kind::Extractor,
-            "HeaderManager" | "CookieManager" | "CacheManager" | "AuthManager"
-            | "DNSCacheManager" => Kind::Configuration,
-            "ConfigTestElement" if self.dialog.ends_with("HttpDefaultsGui") => Kind::Configuration,
-            "CSVDataSet" | "CounterConfig" | "RandomVariableConfig" => Kind::Iteration,
-            "Arguments" => Kind::Variables,
-            // Fragments run where they are included, recorders and mirrors not in a run at all.
-            "TestFragmentController" | "ProxyControl" | "HttpMirrorControl" => Kind::Listener,
-            "ResultCollector"
-            | "Summariser"
-            | "BackendListener"
-            | "MailerResultCollector"
-            | "DebugPostProcessor"
-            | "CorrectedResultCollector" => Kind::Listener,
-            other => Kind::Unsupported(lost(other)),
-        }
+        let of_another = class == DEFAULTS && !self.dialog.ends_with("HttpDefaultsGui");
+        let known = CLASSES.iter().find(|(known, _)| *known == class && !of_another);
+        known.map_or_else(|| Kind::Unsupported(lost(class)), |(_, kind)| *kind)
     }
 }
 

@@ -6,12 +6,13 @@
 
 mod outline;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::{JmxOptions, Loaded, load, parse};
+use super::scope::{CLASSES, Kind};
+use super::{JmxOptions, Loaded, function, load, parse};
 use crate::config::problem::ConfigErrors;
 
 fn directory() -> PathBuf {
@@ -27,7 +28,9 @@ fn options(skip_unsupported: bool) -> JmxOptions {
 /// What came of a plan, as text.
 fn shown(result: Result<Loaded, ConfigErrors>) -> String {
     let text = match result {
-        Ok(Loaded { plan, warnings }) => {
+        Ok(Loaded { plan, warnings, .. }) => {
+            let told = |warning: &&_| format!("{warning}").contains("; this is left out");
+            assert_eq!(plan.left_out.len(), warnings.iter().filter(told).count());
             let warnings: String =
                 warnings.iter().map(|warning| format!("\n{warning}\n")).collect();
             outline::outline(&plan) + &warnings
@@ -68,6 +71,30 @@ fn plans_become_what_their_outlines_say() {
             compare(load(&path, &options(true)), &skipped);
         }
     }
+}
+
+/// What stands in code style in the first columns of a section's table.
+fn documented(section: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/bench-jmeter.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let after = text.split(&format!("\n## {section}\n")).nth(1).unwrap();
+    let rows = after.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+    let first = rows.map(|row| row.split(" | ").next().unwrap());
+    first.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_document_tells_of_what_is_known_and_of_nothing_else() {
+    let classes = |listeners: bool| {
+        let known = CLASSES.iter().filter(|(_, kind)| (*kind == Kind::Listener) == listeners);
+        known.map(|(class, _)| (*class).to_owned()).collect::<BTreeSet<String>>()
+    };
+    let mut run = classes(false);
+    run.insert("TestPlan".to_owned());
+    assert_eq!(documented("Elements that are run"), run);
+    assert_eq!(documented("Elements that are passed over"), classes(true));
+    let functions: BTreeSet<String> = function::names().map(str::to_owned).collect();
+    assert_eq!(documented("Functions"), functions);
 }
 
 /// A plan of one group with this below it.
@@ -196,7 +223,7 @@ fn what_is_no_plan_is_refused_with_its_place() {
         ("<a/>", "this is XML, but no JMeter plan"),
         ("<a>", "the plan ends within <a>"),
         ("<a></b>", "the plan is not XML"),
-        ("no plan", "the plan is empty"),
+        ("no plan", "the plan is not XML: there is no tag in it"),
         ("<!DOCTYPE a [<!ENTITY b SYSTEM \"/etc/passwd\">]><a>&b;</a>", "document type"),
         ("<a>&b;</a>", "unknown entity, `&b;`"),
         ("<a b='&c;'/>", "the plan is not XML"),

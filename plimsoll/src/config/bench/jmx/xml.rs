@@ -82,12 +82,20 @@ pub(super) fn read(source: &Source) -> Result<Node, ConfigErrors> {
     let end = source.text.len();
     match (open.pop(), open.pop()) {
         (Some(mut document), None) => {
-            document.children.pop().ok_or_else(|| at(0..0, "the plan is empty".to_owned()))
+            document.children.pop().ok_or_else(|| at(0..0, nothing(&source.text).to_owned()))
         }
         (Some(unclosed), _) => {
             Err(at(end..end, format!("the plan ends within <{}>", unclosed.tag)))
         }
-        (None, _) => Err(at(0..0, "the plan is empty".to_owned())),
+        (None, _) => Err(at(0..0, nothing(&source.text).to_owned())),
+    }
+}
+
+/// What a text without any tag is.
+fn nothing(text: &str) -> &'static str {
+    match text.trim().is_empty() {
+        true => "the plan is empty",
+        false => "the plan is not XML: there is no tag in it",
     }
 }
 

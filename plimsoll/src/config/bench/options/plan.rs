@@ -100,6 +100,7 @@ fn overrides(options: &BenchOptions, typed: &mut Typed) -> Overrides {
     let of_load = load_options(options).into_iter().find(|(_, given)| *given);
     Overrides {
         recording: recording(options, typed),
+        tell: options.tell,
         keys: load_keys(options, typed),
         load: of_load.map(|(option, _)| option),
         url: options.urls.first().map(|text| request::with_scheme(text)),
@@ -124,7 +125,7 @@ pub(super) fn recording(options: &BenchOptions, typed: &mut Typed) -> Option<(Re
         }
         return None;
     };
-    match replay::read(path, path) {
+    match replay::read(path, path, options.tell) {
         Ok(recording) => Some((recording, speed.unwrap_or(1.0))),
         Err(refusal) => {
             typed.refuse("--replay", None, refusal);

@@ -1,5 +1,6 @@
 //! One line of a recording: its time, and what was asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -75,7 +76,8 @@ impl Format {
             .unwrap_or(b',');
         let fields = fields(line, delimiter);
         let place = |names: &[&str]| {
-            let is_one = |field: &String| names.contains(&field.trim().to_lowercase().as_str());
+            let is_one =
+                |field: &Cow<'_, str>| names.contains(&field.trim().to_lowercase().as_str());
             fields.iter().position(is_one)
         };
         if let Some(time) = place(&TIMES) {
@@ -90,11 +92,6 @@ impl Format {
         ))
     }
 
-    /// Whether every line must be right: a log may have lines of other programs in it.
-    pub(super) fn is_strict(&self) -> bool {
-        matches!(self, Self::Csv { .. })
-    }
-
     /// What a line says.
     pub(super) fn row(&self, line: &str, names: &mut Names) -> Option<Row> {
         match self {
@@ -103,7 +100,7 @@ impl Format {
             Self::Csv { delimiter, time, method, target } => {
                 let fields = fields(line, *delimiter);
                 let field = |place: &Option<usize>| {
-                    place.and_then(|place| fields.get(place)).map(String::as_str)
+                    place.and_then(|place| fields.get(place)).map(Cow::as_ref)
                 };
                 let time = moment(fields.get(*time)?)?;
                 Some(Row { time, request: request(field(method), field(target), names) })
@@ -112,15 +109,46 @@ impl Format {
     }
 }
 
-/// The columns of a line.
-fn fields(line: &str, delimiter: u8) -> Vec<String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(line.as_bytes());
-    let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
-    record.iter().map(str::to_owned).collect()
+/// The columns of a line (RFC 4180, section 2). A reader of the `csv` crate builds its tables anew
+/// for each, which takes longer than everything else that is done with a line.
+fn fields(line: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
+    let delimiter = char::from(delimiter);
+    let mut fields = Vec::new();
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let (field, after) = match (text.strip_prefix('"'), text.split_once(delimiter)) {
+            (Some(quoted), _) => unquoted(quoted, delimiter),
+            (None, Some((field, after))) => (Cow::Borrowed(field), Some(after)),
+            (None, None) => (Cow::Borrowed(text), None),
+        };
+        fields.push(field);
+        rest = after;
+    }
+    fields
+}
+
+/// A column after its opening quote, in which `""` stands for a quote, and what follows its
+/// delimiter, if there is one.
+fn unquoted(text: &str, delimiter: char) -> (Cow<'_, str>, Option<&str>) {
+    let mut end = 0;
+    let mut has_quotes = false;
+    while let Some(at) = text[end..].find('"') {
+        end += at;
+        if !text[end + 1..].starts_with('"') {
+            break;
+        }
+        end += 2;
+        has_quotes = true;
+    }
+    let (field, after) = match text[end..].starts_with('"') {
+        true => (&text[..end], &text[end + 1..]),
+        false => (text, ""),
+    };
+    let after = after.split_once(delimiter).map(|(_, after)| after);
+    match has_quotes {
+        true => (Cow::Owned(field.replace("\"\"", "\"")), after),
+        false => (Cow::Borrowed(field), after),
+    }
 }
 
 /// Most brackets of a line that are looked into for its time: a user's name may have some too.
@@ -194,7 +222,10 @@ fn request(
 }
 
 /// A target with what cannot stand in one percent-encoded. Logs write such bytes as `\xHH`.
-fn encoded(target: &str) -> String {
+fn encoded(target: &str) -> Cow<'_, str> {
+    if target.bytes().all(|byte| byte != b'#' && is_plain(char::from(byte))) {
+        return Cow::Borrowed(target);
+    }
     let mut encoded = String::with_capacity(target.len());
     let mut rest = target;
     while let Some(character) = rest.chars().next() {
@@ -208,14 +239,17 @@ fn encoded(target: &str) -> String {
         let (first, after) = rest.split_at(character.len_utf8());
         match character {
             '#' => break,
-            _ if character.is_ascii_graphic() && !"\"<>\\^`{|}".contains(character) => {
-                encoded.push(character);
-            }
+            _ if is_plain(character) => encoded.push(character),
             _ => first.bytes().for_each(|byte| encoded.push_str(&format!("%{byte:02X}"))),
         }
         rest = after;
     }
-    encoded
+    Cow::Owned(encoded)
+}
+
+/// Whether a character can stand in a target.
+fn is_plain(character: char) -> bool {
+    character.is_ascii_graphic() && !"\"<>\\^`{|}".contains(character)
 }
 
 fn json(line: &str, names: &mut Names) -> Option<Row> {

@@ -7,7 +7,7 @@ fn recording(text: &str) -> Result<Recording, Refusal> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     std::fs::write(&path, text).unwrap();
-    read(&path, Path::new("log"))
+    read(&path, Path::new("log"), None)
 }
 
 fn milliseconds(replay: &Replay) -> Vec<u128> {
@@ -34,7 +34,11 @@ fn an_access_log_is_asked_for_again() {
     // The three of the second 13 are spread over it; the one with a body is left out.
     assert_eq!(milliseconds(&replay), [0, 1000, 1666, 3000]);
     let doubts: Vec<&str> = replay.doubts.iter().map(|doubt| doubt.message.as_str()).collect();
-    assert!(doubts[0].contains("2 lines of log cannot be read; the first is line 4"), "{doubts:?}");
+    assert!(
+        doubts[0]
+            .contains("2 lines of log cannot be read; the first is line 4, `server restarted`"),
+        "{doubts:?}"
+    );
     assert!(doubts[1].contains("1 of 5 requests"), "{doubts:?}");
 }
 
@@ -114,7 +118,7 @@ fn lines_without_a_path_are_left_out_and_told() {
 
 #[test]
 fn a_line_without_an_end_is_refused() {
-    let refusal = read(Path::new("/dev/zero"), Path::new("zero")).unwrap_err();
+    let refusal = read(Path::new("/dev/zero"), Path::new("zero"), None).unwrap_err();
     assert!(refusal.message.contains("line 1 has no end"), "{}", refusal.message);
 }
 
@@ -123,8 +127,11 @@ fn what_is_no_recording_is_refused() {
     let cases = [
         ("", "is empty"),
         ("hello\nworld\n", "neither an access log nor CSV"),
-        ("time\n1700000000\nlater\n", "line 3 of log has no time: later"),
-        ("{\"a\": 1}\n", "1 of 1 lines cannot be read"),
+        (
+            "time\n1700000000\nlater\n",
+            "1 of 2 lines of log cannot be read, the first is line 3, `later`",
+        ),
+        ("{\"a\": 1}\n", "1 of 1 line of log cannot be read"),
         ("0\n99999999\n", "more than 30 days"),
     ];
     for (text, words) in cases {
@@ -137,7 +144,66 @@ fn what_is_no_recording_is_refused() {
     }
     let posts = "h - - [21/Nov/2026:03:13:13 +0100] \"POST /b HTTP/1.1\" 200 5\n";
     assert!(recording(posts).unwrap().replay(1.0, true).is_err());
-    assert!(read(Path::new("/none"), Path::new("none")).is_err());
+    assert!(read(Path::new("/none"), Path::new("none"), None).is_err());
+}
+
+/// A column with quotes is what any program that writes CSV makes of a comma or a quote in it.
+#[test]
+fn columns_may_stand_in_quotes() {
+    let text = "\"time\",\"path\",agent\n\
+                \"1700000000\",\"/a,b\",\"says \"\"hello, world\"\"\"\n\
+                1700000001,\"/c\"\"d\",\"\"\n\
+                \"1700000002\",\"/e\n";
+    let replay = recording(text).unwrap().replay(1.0, true).unwrap();
+    assert_eq!(targets(&replay), ["GET /a,b", "GET /c%22d", "GET /e"]);
+    assert_eq!(milliseconds(&replay), [0, 1000, 2000]);
+}
+
+#[test]
+fn a_wrong_row_is_left_out_and_told() {
+    let text = "time,path\n1700000000,/a\nyesterday,/b\n,\n1700000001,/c\n1700000002,/d\n";
+    let replay = recording(text).unwrap().replay(1.0, true).unwrap();
+    assert_eq!(targets(&replay), ["GET /a", "GET /c", "GET /d"]);
+    let told = "2 lines of log cannot be read; the first is line 3, `yesterday,/b`";
+    assert_eq!(replay.doubts[0].message, told);
+}
+
+#[test]
+fn a_packed_recording_is_unpacked() {
+    use std::io::Write;
+
+    let packed = |text: &str| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    // Logs are put together by `cat a.gz b.gz`.
+    let (first, second) = LOG.split_at(LOG.find("server").unwrap());
+    let mut bytes = packed(first);
+    bytes.extend(packed(second));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.log.1");
+    std::fs::write(&path, &bytes).unwrap();
+    let replay = read(&path, Path::new("log"), None).unwrap().replay(1.0, true).unwrap();
+    assert_eq!(targets(&replay), ["GET /a%22%C3%A9", "GET /b?x=1", "HEAD /d", "GET /e"]);
+    std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+    let refusal = read(&path, Path::new("log"), None).unwrap_err();
+    assert!(refusal.message.contains("log cannot be read"), "{}", refusal.message);
+}
+
+#[test]
+fn who_waits_is_told_how_far_reading_is() {
+    use std::sync::Mutex;
+
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    std::fs::write(&path, "1700000000\n".repeat(9000)).unwrap();
+    let tell = |words: &str| TOLD.lock().unwrap().push(words.to_owned());
+    read_telling(&path, Path::new("log"), Some(tell), Duration::ZERO).unwrap();
+    let told = TOLD.lock().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("reading log: 4096 lines, 4"), "{told:?}");
 }
 
 #[test]

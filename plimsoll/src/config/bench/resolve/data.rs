@@ -40,6 +40,10 @@ impl Resolver<'_, '_> {
                 for column in &named.value.columns.value {
                     self.builder.slot(&column.value);
                 }
+                let columns = &named.value.columns;
+                if columns.value.is_empty() || !columns.is_sound() {
+                    self.builder.admit_unknown_names();
+                }
             }
         }
     }
@@ -75,6 +79,8 @@ impl Resolver<'_, '_> {
                     false => refusal.remedy.unwrap_or_default(),
                 };
                 self.refuse(at, Refusal::new(refusal.message).remedy(remedy));
+                // Where it is used, nothing else is wrong.
+                self.builder.slot(column);
                 continue;
             }
             let own = format!("[data.{}]", named.name);

@@ -204,7 +204,7 @@ impl Resolver<'_, '_> {
             };
         }
         let file = top.replay.value.as_ref().filter(|_| !is_replaced)?;
-        let read = replay::read(&self.directory.join(file), file);
+        let read = replay::read(&self.directory.join(file), file, self.overrides.tell);
         let recording = self.checked(read, &top.replay.at)?;
         let with_targets = with_targets(&recording);
         let replay = recording.replay(top.speed.value, with_targets);

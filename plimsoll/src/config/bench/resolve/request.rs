@@ -23,6 +23,7 @@ impl Resolver<'_, '_> {
             true => self.message(item, uses),
             false => self.plain_request(item, uses),
         };
+        self.has_unknown_labels |= step.is_none();
         let think = raw.think.value.clone().map(Step::Pause);
         step.into_iter().chain(think).collect()
     }

@@ -160,6 +160,9 @@ impl Resolver<'_, '_> {
         if self.lists.contains(name) {
             return self.builder.known_slot(name);
         }
+        if self.builder.has_unknown_names() {
+            return None;
+        }
         let refusal = match self.builder.known_slot(name) {
             Some(_) => Refusal::new(format!("`{name}` holds one value")).remedy(format!(
                 "extract all of them: {name} = {{ json = \"$.path\", all = true }}"

@@ -25,6 +25,9 @@ struct Written {
 impl Resolver<'_, '_> {
     /// Makes all names known: variables, columns of data, and what is taken from answers.
     pub(super) fn names(&mut self, top: &grammar::Top) {
+        if !top.variables.is_sound() {
+            self.builder.admit_unknown_names();
+        }
         let written = self.written(top);
         let (order, entangled) = in_order(&written);
         for name in order {
@@ -39,16 +42,29 @@ impl Resolver<'_, '_> {
                 requests(&group.value.request.value, &group.value.scenario.value)
             });
         let of_top = requests(&top.request.value, &top.scenario.value);
+        let mut are_known = top.data.is_sound()
+            && top.request.is_sound()
+            && top.scenario.is_sound()
+            && top.group.is_sound();
         for request in of_top.into_iter().chain(of_group) {
+            let extract = &request.extract;
+            are_known &= extract.is_sound() && !self.reader.is_misspelt(&extract.at.key);
             for named in &request.extract.value {
                 match variable_name(&named.name) {
                     Ok(()) => {
                         self.builder.slot(&named.name);
                         self.list_of(named);
                     }
-                    Err(refusal) => self.refuse(&named.at, refusal),
+                    Err(refusal) => {
+                        // Where it is used, nothing else is wrong.
+                        self.builder.slot(&named.name);
+                        self.refuse(&named.at, refusal);
+                    }
                 }
             }
+        }
+        if !are_known {
+            self.builder.admit_unknown_names();
         }
     }
 
@@ -73,7 +89,10 @@ impl Resolver<'_, '_> {
                     at: at.clone(),
                     is_option: false,
                 }),
-                Err(refusal) => self.refuse(at, refusal),
+                Err(refusal) => {
+                    self.builder.slot(name);
+                    self.refuse(at, refusal);
+                }
             }
         }
         for (name, text) in std::mem::take(&mut self.overrides.variables) {

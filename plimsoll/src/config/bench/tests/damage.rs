@@ -121,7 +121,7 @@ fn read_jmx(path: &Path, skip_unsupported: bool) {
 
 fn read_recording(bytes: &[u8]) {
     let (_directory, path) = written(bytes, "log");
-    if let Ok(recording) = replay::read(&path, Path::new("log")) {
+    if let Ok(recording) = replay::read(&path, Path::new("log"), None) {
         let with_targets = recording.has_targets();
         if let Ok(replay) = recording.replay(1.0, with_targets) {
             assert!(replay.times.is_sorted());

@@ -164,6 +164,7 @@ pub(in crate::load::engine) fn plan(load: Load, steps: Vec<Step>) -> Plan {
         threads: Some(2),
         part: Part::WHOLE,
         seed: Some(5),
+        left_out: Vec::new(),
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn errors(results: &Results) -> Option<Figure> {
     let rows = failures
         .into_iter()
         .map(|(failure, count)| Row {
-            name: text::failure(*failure).to_owned(),
+            name: failure.words().to_owned(),
             bar: *count as f64,
             bar_text: format!(
                 "{} ({})",

@@ -113,7 +113,7 @@ fn verdict(results: &Results, facts: Facts<'_>) -> (Tone, String) {
         let why = most.map_or(String::new(), |(failure, _)| {
             let example =
                 results.examples.get(failure.name()).map(|example| format!(": {example}"));
-            format!(": {}{}", text::failure(*failure), example.unwrap_or_default())
+            format!(": {}{}", failure.words(), example.unwrap_or_default())
         });
         return (Tone::Bad, format!("Every request failed{why}"));
     }

@@ -207,7 +207,7 @@ fn errors(results: &Results) -> Table {
     let example = |name: &str| results.examples.get(name).cloned().unwrap_or_default();
     let counted = by_count.into_iter().map(|(failure, count)| {
         vec![
-            text::failure(*failure).to_owned(),
+            failure.words().to_owned(),
             text::count(*count),
             text::share(*count as f64 / all),
             example(failure.name()),

@@ -250,7 +250,7 @@ fn checked(check: Check, reply: &Reply) -> Option<String> {
     let (verdict, _) = judged(Vec::new(), vec![check], reply);
     assert_eq!(verdict.checks, [verdict.failure.is_none()]);
     verdict.failure.map(|(failure, why)| {
-        assert_eq!(failure, Failure::Check);
+        assert!(matches!(failure, Failure::Check | Failure::Status), "{failure:?}");
         why
     })
 }
@@ -322,6 +322,12 @@ fn the_first_that_applies_is_how_a_request_failed() {
     assert_eq!(kind(missing(), vec![], 500), Some(Failure::Status));
     assert_eq!(kind(missing(), wrong(), 500), Some(Failure::Check));
     assert_eq!(kind(missing(), right(), 500), Some(Failure::Extraction));
+    // A status that is not wanted is one kind of failure, whoever says so, and comes first.
+    let status = || Check { of: Source::Status, ..check(Test::Within(vec![(200, 299)])) };
+    assert_eq!(kind(vec![], vec![status()], 401), Some(Failure::Status));
+    let both = || wrong().into_iter().chain([status()]).collect::<Vec<_>>();
+    assert_eq!(kind(missing(), both(), 401), Some(Failure::Status));
+    assert_eq!(kind(missing(), both(), 200), Some(Failure::Check));
     assert_eq!(kind(vec![], right(), 500), None);
     let (verdict, _) = judged(vec![], vec![], &reply(503, &[], ""));
     let why = "GET http://host/page?q=1 answered 503 Service Unavailable";
