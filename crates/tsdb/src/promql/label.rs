@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use regex::Regex;
-
 use super::column::{Column, Distinct, Metric, merge};
 use super::evaluate::{Evaluator, Sink};
 use super::function::text;
@@ -23,7 +21,7 @@ pub(super) fn replace(
     };
     let (destination, replacement) = (text(destination)?, text(replacement)?);
     let (source, pattern) = (text(source)?, text(pattern)?);
-    let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| {
+    let regex = crate::pattern::anchored(pattern).map_err(|_| {
         QueryError::Execution(format!("invalid regular expression in label_replace(): {pattern}"))
     })?;
     if destination.is_empty() {

@@ -151,7 +151,7 @@ fn lower_selector(selector: &VectorSelector) -> Result<Selector, String> {
 
 /// The parser has anchored it; that a dot takes a line's end too is left to do.
 fn across_lines(pattern: &Regex) -> Result<Regex, String> {
-    Regex::new(&format!("(?s){}", pattern.as_str())).map_err(|error| error.to_string())
+    crate::pattern::anchored(pattern.as_str()).map_err(|error| error.to_string())
 }
 
 fn lower_binary(binary: &BinaryExpr) -> Result<Node, String> {
