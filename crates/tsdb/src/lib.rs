@@ -17,6 +17,7 @@
 pub mod exposition;
 pub mod labels;
 pub mod pattern;
+pub mod promql;
 pub mod relabel;
 pub mod remote_write;
 pub mod sample;

@@ -36,8 +36,11 @@ const SETPRIV: Need = Need::program(
     "util-linux",
     "starts a server as another user, or bound to its parent",
 );
-const PROMETHEUS: Need =
-    Need::program("prometheus", "prometheus", "receives the figures that tests of the bench push");
+const PROMETHEUS: Need = Need::program(
+    "prometheus",
+    "prometheus",
+    "answers the queries that tests compare, receives what they push",
+);
 const PUSHGATEWAY: Need = Need::program(
     "prometheus-pushgateway",
     "prometheus-pushgateway",
