@@ -12,7 +12,6 @@ use crate::cli::arguments::bench::{
 use crate::cli::prepare::print;
 use crate::load::compare::{self as comparing, Options};
 use crate::load::json::{self, Stored};
-use crate::load::report::figure::Named;
 use crate::load::report::html;
 use crate::load::{merge as joining, summary, threshold};
 
@@ -70,10 +69,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> ExitCode {
     };
     let printed = print(text);
     if let Some(path) = &arguments.report {
-        let [first, second] = [(&names[0], &before), (&names[1], &after)]
-            .map(|(name, results)| Named { name, results });
-        let verdict = [vec![comparison.words.clone()], comparison.warnings.clone()].concat();
-        let page = html::compare_page(first, second, &verdict);
+        let page = html::compare_page(&comparison, [&before, &after]);
         if let Err(error) = std::fs::write(path, page) {
             return refuse(format_args!("error: cannot write {}: {error}", path.display()));
         }

@@ -23,6 +23,7 @@ use super::warnings;
 use series::Series;
 
 pub use bootstrap::Measured;
+pub use text::{HEADS, REMINDER};
 
 /// Resamples of each run: the standard error is then within some 2 % of what more would give.
 const RESAMPLES: usize = 1000;
@@ -85,8 +86,11 @@ pub struct Side {
     pub requests: u64,
     /// How much of it was compared, without warm-up.
     pub compared_seconds: f64,
-    /// What was left out at its beginning.
+    /// What was left out at its beginning: whole buckets of its timeline.
     pub warm_up_seconds: f64,
+    /// How many buckets of its timeline that is.
+    #[serde(skip)]
+    pub skipped: usize,
 }
 
 /// What a comparison comes to.
@@ -169,9 +173,26 @@ impl Comparison {
         format!("{text}\n")
     }
 
+    /// Figure by figure: its name, both values, the change, the interval, what it means.
+    pub fn rows(&self) -> Vec<[String; 6]> {
+        self.differences.iter().map(text::row).collect()
+    }
+
     /// As text for people, with terminal colours if wanted.
     pub fn text(&self, colours: bool) -> String {
         text::text(self, colours)
+    }
+}
+
+impl Side {
+    /// Its file, what was run, and how much of it was compared, in words.
+    pub fn words(&self) -> String {
+        text::told(self)
+    }
+
+    /// What was left out at its beginning, in words: `without its first 3 s`.
+    pub fn left_out(&self) -> Option<String> {
+        text::left_out(self)
     }
 }
 
@@ -198,7 +219,8 @@ pub fn compare(a: (&str, &Results), b: (&str, &Results), options: &Options) -> C
     let series = [a.1, b.1].map(|results| {
         let elapsed = results.run.elapsed;
         let warm_up = options.warm_up.unwrap_or_else(|| default_warm_up(elapsed));
-        (Series::of(&results.timeline, elapsed, warm_up), warm_up)
+        let skipped = series::skipped(&results.timeline, warm_up);
+        (Series::of(&results.timeline, elapsed, skipped), skipped)
     });
     let [(first, _), (second, _)] = &series;
     let is_whole = |results: &Results| results.run.missing().is_none();
@@ -209,14 +231,15 @@ pub fn compare(a: (&str, &Results), b: (&str, &Results), options: &Options) -> C
     } else {
         Vec::new()
     };
-    let side = |(file, results): (&str, &Results), (series, warm_up): &(Series, Duration)| Side {
+    let side = |(file, results): (&str, &Results), (series, skipped): &(Series, usize)| Side {
         file: file.to_owned(),
         name: results.run.name.clone(),
         load: loads(results),
         started_at: results.run.started_at.to_string(),
         requests: results.total.requests,
         compared_seconds: series.seconds(),
-        warm_up_seconds: warm_up.as_secs_f64(),
+        warm_up_seconds: (results.timeline.width * *skipped as u32).as_secs_f64(),
+        skipped: *skipped,
     };
     let verdict = if is_enough { verdict::verdict(&differences) } else { Verdict::TooShort };
     let mut comparison = Comparison {

@@ -56,16 +56,21 @@ pub(super) struct Figures {
     pub errors: Option<f64>,
 }
 
+/// How many buckets a warm-up takes: one that reaches into a bucket takes all of it.
+pub(super) fn skipped(timeline: &Timeline, warm_up: Duration) -> usize {
+    let skipped = (warm_up.as_secs_f64() / timeline.width.as_secs_f64()).ceil() as usize;
+    skipped.min(timeline.buckets.len())
+}
+
 /// The bin of a latency.
 pub(super) fn bin(seconds: f64) -> u32 {
     ((seconds * 1e9).max(1.0).ln() / BIN_RATIO.ln()) as u32
 }
 
 impl Series {
-    /// The timeline of a run of this length, without what began within `warm_up`.
-    pub(super) fn of(timeline: &Timeline, elapsed: Duration, warm_up: Duration) -> Self {
+    /// The timeline of a run of this length, without its first `skipped` buckets.
+    pub(super) fn of(timeline: &Timeline, elapsed: Duration, skipped: usize) -> Self {
         let width = timeline.width.as_secs_f64();
-        let skipped = (warm_up.as_secs_f64() / width).ceil() as usize;
         // After the last arrival of the open model only what is late still ends: its latencies
         // count, but a lone timeout makes no half a minute of a rate near zero.
         let last_due = timeline.buckets.iter().rposition(|bucket| bucket.due > 0);
@@ -211,7 +216,7 @@ mod tests {
     #[test]
     fn its_figures_are_those_of_the_run() {
         let results = fixtures::shop();
-        let series = Series::of(&results.timeline, results.run.elapsed, Duration::ZERO);
+        let series = Series::of(&results.timeline, results.run.elapsed, 0);
         assert_eq!(series.slots.len(), 30);
         let figures = series.figures(&[1; 30], &mut Vec::new());
         let times = &results.total.response_time;
@@ -233,12 +238,13 @@ mod tests {
     fn warm_up_and_length_bound_the_slots() {
         let results = fixtures::shop();
         let elapsed = results.run.elapsed;
-        let warmed = Series::of(&results.timeline, elapsed, Duration::from_millis(4_500));
+        let skipped = skipped(&results.timeline, Duration::from_millis(4_500));
+        let warmed = Series::of(&results.timeline, elapsed, skipped);
         assert_eq!(warmed.slots.len(), 25);
         let mut long = results.timeline.clone();
         let buckets = long.buckets.clone();
         long.buckets = buckets.into_iter().cycle().take(900).collect();
-        let series = Series::of(&long, Duration::from_secs(900), Duration::ZERO);
+        let series = Series::of(&long, Duration::from_secs(900), 0);
         assert_eq!((series.slots.len(), series.slots[0].requests), (225, 4000));
         assert!((series.seconds() - 900.0).abs() < 1e-9);
         let sorted = series.slots.iter().all(|slot| slot.bins.is_sorted_by(|a, b| a.0 < b.0));
@@ -252,7 +258,7 @@ mod tests {
         late.buckets.resize_with(60, Bucket::default);
         late.buckets[59].requests = 1;
         late.buckets[59].response_time.record(Duration::from_secs(30));
-        let series = Series::of(&late, Duration::from_secs(60), Duration::ZERO);
+        let series = Series::of(&late, Duration::from_secs(60), 0);
         assert_eq!(series.slots.len(), 30);
         let figures = series.figures(&[1; 30], &mut Vec::new());
         assert!((figures.rate.unwrap() - 1000.0).abs() < 0.2, "{:?}", figures.rate);

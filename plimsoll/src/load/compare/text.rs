@@ -6,13 +6,16 @@ use super::super::figures;
 use super::super::summary::{table_lines, wrapped};
 use super::bootstrap::Measured;
 use super::verdict::{change, interval};
-use super::{Comparison, Finding, Side, Verdict};
+use super::{Comparison, Difference, Finding, Side, Verdict};
 
 /// What stands below every comparison.
-const REMINDER: &str = "Intervals hold the truth in 95 of 100 comparisons, all figures together \
+pub const REMINDER: &str = "Intervals hold the truth in 95 of 100 comparisons, all figures together \
                         (block bootstrap over time, Holm's correction). They know the chance within \
                         these two runs, not what differs from run to run: repeat both before \
                         deciding something important.";
+
+/// What the columns of the table are. Figures and findings need no word.
+pub const HEADS: [&str; 6] = ["", "a", "b", "change", "95 % interval", ""];
 
 pub(super) fn text(of: &Comparison, colours: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -45,14 +48,17 @@ pub(super) fn text(of: &Comparison, colours: bool) -> String {
     lines.join("\n")
 }
 
-fn told(side: &Side) -> String {
-    let seconds =
-        |seconds: f64| figures::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default());
-    let warm_up = if side.warm_up_seconds > 0.0 {
-        format!(", without the first {}", seconds(side.warm_up_seconds))
-    } else {
-        String::new()
-    };
+fn duration(seconds: f64) -> String {
+    figures::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+pub(super) fn left_out(side: &Side) -> Option<String> {
+    let is_cut = side.warm_up_seconds > 0.0;
+    is_cut.then(|| format!("without its first {}", duration(side.warm_up_seconds)))
+}
+
+pub(super) fn told(side: &Side) -> String {
+    let warm_up = left_out(side).map_or(String::new(), |left_out| format!(", {left_out}"));
     format!(
         "{}: {}, {}; {} at {}, compared {}{warm_up}",
         side.file,
@@ -60,33 +66,37 @@ fn told(side: &Side) -> String {
         side.load.join("; "),
         figures::plural(side.requests, "request"),
         side.started_at,
-        seconds(side.compared_seconds),
+        duration(side.compared_seconds),
     )
 }
 
+/// A difference as a row of the table.
+pub(super) fn row(difference: &Difference) -> [String; 6] {
+    let figure = |value: f64| match difference.measured {
+        Measured::Rate => figures::rate(value),
+        Measured::Errors => figures::share(value),
+        _ => figures::latency_seconds(value),
+    };
+    let finding = match difference.finding {
+        _ if !difference.counts => "as loaded",
+        Finding::Better => "better",
+        Finding::Worse => "worse",
+        Finding::Same => "same",
+        Finding::Unclear => "not shown",
+    };
+    [
+        difference.measured.name().to_owned(),
+        figure(difference.a),
+        figure(difference.b),
+        change(difference),
+        interval(difference),
+        finding.to_owned(),
+    ]
+}
+
 fn table(of: &Comparison, colours: bool) -> Vec<String> {
-    let mut rows = vec![["", "a", "b", "change", "95 % interval", ""].map(str::to_owned).to_vec()];
-    for difference in &of.differences {
-        let figure = |value: f64| match difference.measured {
-            Measured::Rate => figures::rate(value),
-            Measured::Errors => figures::share(value),
-            _ => figures::latency_seconds(value),
-        };
-        let finding = match difference.finding {
-            Finding::Better => "better",
-            Finding::Worse => "worse",
-            Finding::Same => "same",
-            Finding::Unclear => "not shown",
-        };
-        rows.push(vec![
-            difference.measured.name().to_owned(),
-            figure(difference.a),
-            figure(difference.b),
-            change(difference),
-            interval(difference),
-            if difference.counts { finding } else { "as loaded" }.to_owned(),
-        ]);
-    }
+    let mut rows = vec![HEADS.map(str::to_owned).to_vec()];
+    rows.extend(of.rows().into_iter().map(Vec::from));
     let mut lines = table_lines(&rows, 2);
     for (line, difference) in lines.iter_mut().skip(1).zip(&of.differences) {
         let tone = match difference.finding {

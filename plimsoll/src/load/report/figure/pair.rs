@@ -4,6 +4,7 @@ use super::distribution::{percentile_axis, percentile_points, percentile_values}
 use super::time::{middles, quantiles, request_rates, values};
 use super::{Axis, Content, Drawn, Figure, Series, Unit};
 use crate::load::results::Results;
+use crate::load::tally::Latencies;
 
 /// Results with the name that they have in a comparison.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,18 @@ pub struct Named<'a> {
     pub name: &'a str,
     /// What it names.
     pub results: &'a Results,
+    /// Buckets at its beginning that are not compared.
+    pub skipped: usize,
+}
+
+impl Named<'_> {
+    /// The response times that are compared.
+    fn compared(&self) -> Latencies {
+        let mut all = Latencies::default();
+        let buckets = self.results.timeline.buckets.iter().skip(self.skipped);
+        buckets.for_each(|bucket| all.absorb(&bucket.response_time));
+        all
+    }
 }
 
 /// The colour and the way of drawing of the first and of the second.
@@ -47,9 +60,9 @@ pub fn pair_figures(pair: [Named<'_>; 2]) -> Vec<Figure> {
     all.into_iter().flatten().collect()
 }
 
-/// Percentile curves of the response time.
+/// Percentile curves of the response time, without what is not compared.
 fn percentiles(pair: [Named<'_>; 2]) -> Option<Figure> {
-    let latencies = pair.map(|named| &named.results.total.response_time);
+    let latencies = pair.map(|named| named.compared());
     let most = latencies.iter().map(|latencies| latencies.count()).max().unwrap_or_default();
     if most == 0 {
         return None;
@@ -57,7 +70,7 @@ fn percentiles(pair: [Named<'_>; 2]) -> Option<Figure> {
     let at = percentile_points(most);
     let series: Vec<Series> = pair
         .iter()
-        .zip(latencies)
+        .zip(&latencies)
         .zip(DRAWN)
         .map(|((named, latencies), (colour, drawn))| Series {
             name: named.name.to_owned(),
@@ -66,13 +79,16 @@ fn percentiles(pair: [Named<'_>; 2]) -> Option<Figure> {
             values: percentile_values(latencies, &at),
         })
         .collect();
+    let mut reading = "The lower curve is the faster; where they cross, one is better for most \
+                       requests and the other for the slowest."
+        .to_owned();
+    if pair.iter().any(|named| named.skipped > 0) {
+        reading.push_str(" Without the warm-up, like the numbers.");
+    }
     Some(Figure {
         id: "percentiles",
         title: "Latency by percentile",
-        reading:
-            "The lower curve is the faster; where they cross, one is better for most requests \
-                  and the other for the slowest."
-                .to_owned(),
+        reading,
         x: percentile_axis(&at),
         y: Axis::latency("response time", values(&series)),
         content: Content::Lines { at, step: 0.0, series },
@@ -112,10 +128,13 @@ fn over_time(
         .collect();
     let y = axis(values(&series).collect());
     let elapsed = pair[guide].results.run.elapsed.as_secs_f64();
+    let is_cut = pair.iter().any(|named| named.skipped > 0);
+    let warm_up =
+        if is_cut { " The warm-up is shown here; the numbers are without it." } else { "" };
     Some(Figure {
         id,
         title,
-        reading: reading.to_owned(),
+        reading: format!("{reading}{warm_up}"),
         x: Axis::elapsed(elapsed),
         y,
         content: Content::Lines { at, step, series },

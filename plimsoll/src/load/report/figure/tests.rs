@@ -218,7 +218,7 @@ fn a_pair_is_laid_over_each_other_by_time_whatever_the_widths() {
     let long = samples::stalled(1500);
     let short = samples::one_instance();
     assert_ne!(long.timeline.width, short.timeline.width);
-    let named = |name, results| Named { name, results };
+    let named = |name, results| Named { name, results, skipped: 0 };
     for pair in [[named("a", &long), named("b", &short)], [named("b", &short), named("a", &long)]] {
         for figure in pair_figures(pair) {
             let (at, series) = lines(&figure);

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::load::compare::{Comparison, Verdict};
 use crate::load::report::Facts;
 use crate::load::report::escape::markup;
-use crate::load::report::figure::Named;
 use crate::load::report::text;
 use crate::load::results::{Ended, Results};
 
@@ -69,35 +69,34 @@ pub(super) fn write(out: &mut String, results: &Results, facts: Facts<'_>) {
     out.push_str("</header>");
 }
 
-/// Writes the head of a comparison.
-pub(super) fn write_pair(out: &mut String, pair: [Named<'_>; 2], verdict: &[String]) {
+/// Writes the head of a comparison: the verdict, and which run is which.
+pub(super) fn write_pair(out: &mut String, of: &Comparison) {
+    let tone = match of.verdict {
+        Verdict::Better | Verdict::Same => Tone::Good,
+        Verdict::Worse | Verdict::Mixed => Tone::Bad,
+        Verdict::Unclear | Verdict::TooShort => Tone::Neutral,
+    };
     let _ = write!(
         out,
-        "<header><div class=\"title-row\"><h1><small>Comparison of load tests</small><bdi>{}</bdi> and \
-         <bdi>{}</bdi></h1><button id=\"theme\" type=\"button\" hidden></button></div>",
-        markup(pair[0].name),
-        markup(pair[1].name)
+        "<header><div class=\"title-row\"><h1><small>Comparison of load tests</small>a: \
+         <bdi>{}</bdi><br>b: <bdi>{}</bdi></h1><button id=\"theme\" type=\"button\" hidden></button>\
+         </div><p class=\"{}\"><bdi>{}</bdi></p><dl class=\"facts\">",
+        markup(&of.a.file),
+        markup(&of.b.file),
+        tone.class(),
+        markup(&of.words)
     );
-    for (index, line) in verdict.iter().enumerate() {
-        let class = if index == 0 { "verdict" } else { "model" };
-        let _ = write!(out, "<p class=\"{class}\"><bdi>{}</bdi></p>", markup(line));
+    for (colour, (letter, side)) in [("a", &of.a), ("b", &of.b)].into_iter().enumerate() {
+        // In the colour of its curves.
+        let _ = write!(
+            out,
+            "<dt><svg width=\"20\" height=\"12\" aria-hidden=\"true\"><path class=\"s{colour} line\" \
+             d=\"M1 6h18\"/></svg> {letter}</dt><dd><bdi>{}</bdi></dd>",
+            markup(&side.words())
+        );
     }
-    let open = pair.map(|named| named.results.run.groups.iter().any(|group| group.open));
-    if open[0] != open[1] {
-        let warning = "One of these runs has the open model and the other the closed one: their \
-                       latencies do not mean the same.";
-        warnings(out, &[warning.to_owned()]);
-    }
-    for named in pair {
-        for group in &named.results.run.groups {
-            let _ = write!(
-                out,
-                "<p class=\"model soft\"><bdi>{}: {}</bdi></p>",
-                markup(named.name),
-                markup(&named.results.run.load(group))
-            );
-        }
-    }
+    out.push_str("</dl>");
+    warnings(out, &of.warnings);
     out.push_str("</header>");
 }
 
@@ -223,16 +222,16 @@ fn thresholds(out: &mut String, thresholds: &[(String, bool, String)]) {
         return;
     }
     out.push_str(
-        "<h2>Thresholds</h2><div class=\"tables\"><section class=\"wide\"><div class=\"scroll\"><table>\
-         <thead><tr><th scope=\"col\">must hold</th><th scope=\"col\">measured</th>\
+        "<h2>Thresholds</h2><div class=\"tables\"><section class=\"wide\"><div class=\"scroll\">\
+         <table class=\"stack\"><thead><tr><th scope=\"col\">must hold</th><th scope=\"col\">measured</th>\
          <th scope=\"col\">result</th></tr></thead><tbody>",
     );
     for (threshold, held, measured) in thresholds {
         let (class, word) = if *held { ("held", "✓ held") } else { ("missed", "✗ not held") };
         let _ = write!(
             out,
-            "<tr><th scope=\"row\"><bdi>{}</bdi></th><td><bdi>{}</bdi></td><td class=\"{class}\">{word}\
-             </td></tr>",
+            "<tr><th scope=\"row\"><bdi>{}</bdi></th><td data-head=\"measured\"><bdi>{}</bdi></td>\
+             <td data-head=\"result\" class=\"{class}\">{word}</td></tr>",
             markup(threshold),
             markup(measured)
         );

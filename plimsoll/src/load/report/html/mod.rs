@@ -20,6 +20,7 @@ use super::Facts;
 use super::escape::{markup, script};
 use super::figure::{Figure, Named, figures, pair_figures};
 use super::svg::{Setting, picture};
+use crate::load::compare::Comparison;
 use crate::load::results::Results;
 
 /// What makes plots interactive.
@@ -52,17 +53,22 @@ pub fn page(results: &Results, facts: Facts<'_>) -> String {
     document(&results.run.name, &body, &Data { started, figures: &figures })
 }
 
-/// Two results beside each other. `verdict` is what a comparison found, the most important first;
-/// `first` and `second` are what they are called.
-pub fn compare_page(first: Named<'_>, second: Named<'_>, verdict: &[String]) -> String {
-    let figures = pair_figures([first, second]);
+/// Two results beside each other, with what comparing them found: no figure but those of the
+/// comparison is told, and what it leaves out is said. `results` are the first's and the second's.
+pub fn compare_page(comparison: &Comparison, results: [&Results; 2]) -> String {
+    let [a, b] = [("a", &comparison.a), ("b", &comparison.b)]
+        .map(|(letter, side)| (format!("{letter}: {}", side.file), side.skipped));
+    let figures = pair_figures([
+        Named { name: &a.0, results: results[0], skipped: a.1 },
+        Named { name: &b.0, results: results[1], skipped: b.1 },
+    ]);
     let mut body = String::new();
-    head::write_pair(&mut body, [first, second], verdict);
+    head::write_pair(&mut body, comparison);
     body.push_str("<main>");
-    tables::write_pair(&mut body, [first, second]);
+    tables::write_pair(&mut body, comparison);
     plots(&mut body, &figures);
     body.push_str("</main>");
-    let title = format!("{} and {}", first.name, second.name);
+    let title = format!("{} and {}", comparison.a.file, comparison.b.file);
     document(&title, &body, &Data { started: 0.0, figures: &figures })
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::head::moment;
+use crate::load::compare::{self, Comparison, Finding};
 use crate::load::report::escape::markup;
-use crate::load::report::figure::Named;
 use crate::load::report::text;
 use crate::load::results::Results;
 use crate::load::tally::{Latencies, Tally};
@@ -57,61 +57,51 @@ pub(super) fn write(out: &mut String, results: &Results) {
     out.push_str("</div>");
 }
 
-/// Writes the key figures of two results beside each other.
-pub(super) fn write_pair(out: &mut String, pair: [Named<'_>; 2]) {
+/// Writes the figures of a comparison: those on which its verdict rests, and no others.
+pub(super) fn write_pair(out: &mut String, of: &Comparison) {
+    if of.differences.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<h2>Numbers</h2><div class=\"tables\"><section class=\"wide\"><div class=\"scroll\">\
+         <table class=\"stack\"><thead><tr>",
+    );
+    // Words for those that need none in a terminal.
+    let mut heads = compare::HEADS;
+    (heads[0], heads[heads.len() - 1]) = ("figure", "b is");
+    for head in heads {
+        let _ = write!(out, "<th scope=\"col\">{head}</th>");
+    }
+    out.push_str("</tr></thead><tbody>");
+    for (row, difference) in of.rows().iter().zip(&of.differences) {
+        let tone = match difference.finding {
+            _ if !difference.counts => "",
+            Finding::Better => " class=\"held\"",
+            Finding::Worse => " class=\"missed\"",
+            Finding::Same | Finding::Unclear => "",
+        };
+        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", markup(&row[0]));
+        for (column, (cell, head)) in row.iter().zip(heads).enumerate().skip(1) {
+            let class = if column + 1 == row.len() { tone } else { "" };
+            let _ = write!(out, "<td data-head=\"{head}\"{class}>{}</td>", markup(cell));
+        }
+        out.push_str("</tr>");
+    }
     let _ = write!(
         out,
-        "<h2>Numbers</h2><div class=\"tables\"><section class=\"wide\"><div class=\"scroll\"><table>\
-         <thead><tr><th scope=\"col\">figure</th><th scope=\"col\" class=\"words\"><bdi>{}</bdi></th>\
-         <th scope=\"col\" class=\"words\"><bdi>{}</bdi></th><th scope=\"col\">change</th></tr></thead>\
-         <tbody>",
-        markup(pair[0].name),
-        markup(pair[1].name)
+        "</tbody></table></div><p class=\"soft model\">{}</p><p class=\"soft model\">{}</p></section>\
+         </div>",
+        markup(&basis(of)),
+        markup(compare::REMINDER)
     );
-    for (name, values, words) in pair_figures(pair.map(|named| named.results)) {
-        let change = match values {
-            [before, after] if before > 0.0 => {
-                format!("{:+.1}\u{a0}%", (after / before - 1.0) * 100.0)
-            }
-            _ => NONE.to_owned(),
-        };
-        let [first, second] = values.map(words);
-        let _ = write!(
-            out,
-            "<tr><th scope=\"row\">{name}</th><td class=\"words\">{first}</td><td class=\"words\">\
-             {second}</td><td>{change}</td></tr>"
-        );
-    }
-    out.push_str("</tbody></table></div></section></div>");
 }
 
-/// A figure of two results: its name, its values, how it is written.
-type PairFigure = (&'static str, [f64; 2], fn(f64) -> String);
-
-/// What is told of two results.
-fn pair_figures(pair: [&Results; 2]) -> Vec<PairFigure> {
-    let rate = |results: &Results| {
-        results.total.requests as f64 / results.run.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
-    };
-    let errors =
-        |results: &Results| results.total.errors() as f64 / results.total.requests.max(1) as f64;
-    let mut all: Vec<PairFigure> = vec![
-        ("requests a second", pair.map(rate), text::rate),
-        ("errors", pair.map(errors), text::share),
-    ];
-    let times = pair.map(|results| &results.total.response_time);
-    let fewest = times.iter().map(|latencies| latencies.count()).min().unwrap_or_default();
-    if fewest > 0 {
-        all.push(("mean", times.map(|times| times.mean().as_secs_f64()), text::latency));
-        for (name, quantile, least) in QUANTILES {
-            if fewest >= least {
-                let values = times.map(|times| times.quantile(quantile).as_secs_f64());
-                all.push((name, values, text::latency));
-            }
-        }
-        all.push(("max", times.map(|times| times.max().as_secs_f64()), text::latency));
-    }
-    all
+/// What of the runs the figures are taken of.
+fn basis(of: &Comparison) -> String {
+    let parts = [("a", of.a.left_out()), ("b", of.b.left_out())].map(|(letter, left_out)| {
+        format!("{letter} {}", left_out.unwrap_or("as a whole".to_owned()))
+    });
+    format!("All of these figures, and the verdict, are of {}.", parts.join(" and "))
 }
 
 impl Table {
@@ -124,7 +114,7 @@ impl Table {
         let _ = write!(
             out,
             "<section{class}><h3>{}</h3><div class=\"scroll tall\" tabindex=\"0\" role=\"region\" \
-             aria-label=\"{0}\"><table><thead><tr>",
+             aria-label=\"{0}\"><table class=\"stack\"><thead><tr>",
             self.title
         );
         for (column, head) in self.heads.iter().enumerate() {
@@ -135,12 +125,17 @@ impl Table {
         for row in &self.rows {
             out.push_str("<tr>");
             for (column, cell) in row.iter().enumerate() {
+                let head = self.heads[column];
                 let _ = match column {
                     0 => write!(out, "<th scope=\"row\"><bdi>{}</bdi></th>", markup(cell)),
                     _ if self.words.contains(&column) => {
-                        write!(out, "<td class=\"words\"><bdi>{}</bdi></td>", markup(cell))
+                        let cell = markup(cell);
+                        write!(
+                            out,
+                            "<td data-head=\"{head}\" class=\"words\"><bdi>{cell}</bdi></td>"
+                        )
                     }
-                    _ => write!(out, "<td>{}</td>", markup(cell)),
+                    _ => write!(out, "<td data-head=\"{head}\">{}</td>", markup(cell)),
                 };
             }
             out.push_str("</tr>");

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use super::*;
+use crate::load::compare::{Options, compare};
 use crate::load::report::samples;
 use crate::load::report::svg::style::PALETTE;
+use crate::load::tally::Latencies;
 
 fn facts<'a>(warnings: &'a [String], thresholds: &'a [(String, bool, String)]) -> Facts<'a> {
     Facts { warnings, thresholds }
@@ -29,8 +33,9 @@ fn hostile_words_stay_words() {
     let thresholds = [(hostile.clone(), false, hostile)];
     let results = samples::hostile();
     let page = page(&results, facts(&warnings, &thresholds));
-    let named = |name| Named { name, results: &results };
-    let both = compare_page(named(samples::HOSTILE), named("b"), &warnings);
+    let mut found = compare((samples::HOSTILE, &results), ("b", &results), &Options::default());
+    found.warnings.push(samples::HOSTILE.to_owned());
+    let both = compare_page(&found, [&results, &results]);
     for page in [page, both] {
         assert!(!page.contains("<script>alert"));
         assert!(!page.contains("<img"));
@@ -115,17 +120,100 @@ fn page_and_pictures_have_the_same_colours() {
     }
 }
 
+/// Two runs whose first five seconds are much slower than the rest.
+fn warmed_up_runs() -> [Results; 2] {
+    let slow_at_first = |mut results: Results| {
+        for bucket in &mut results.timeline.buckets[..5] {
+            bucket.response_time = Latencies::default();
+            (0..bucket.requests).for_each(|_| {
+                bucket.response_time.record(Duration::from_secs(9));
+                results.total.response_time.record(Duration::from_secs(9));
+            });
+        }
+        results
+    };
+    [samples::stalled(60), samples::stalled(40)].map(slow_at_first)
+}
+
 #[test]
-fn a_comparison_shows_both_and_the_change() {
-    let (slow, fast) = (samples::stalled(30), samples::one_instance());
-    let page = compare_page(
-        Named { name: "before", results: &slow },
-        Named { name: "after", results: &fast },
-        &["after is faster".to_owned()],
-    );
-    assert!(page.contains("<p class=\"verdict\"><bdi>after is faster</bdi></p>"));
-    assert!(page.contains("their latencies do not mean the same"));
-    assert!(page.contains("<th scope=\"row\">p99</th>"));
+fn a_comparison_tells_the_figures_of_its_verdict_and_no_others() {
+    let [a, b] = warmed_up_runs();
+    let options = Options { warm_up: Some(Duration::from_secs(6)), ..Options::default() };
+    let found = compare(("before.json", &a), ("after.json", &b), &options);
+    let page = compare_page(&found, [&a, &b]);
+    let text = found.text(false);
+    assert_eq!(page.matches("<th scope=\"row\">").count(), found.differences.len());
+    assert!(found.differences.iter().any(|difference| difference.measured.name() == "errors"));
+    for row in found.rows() {
+        let line = text.lines().find(|line| line.trim_start().starts_with(&row[0])).unwrap();
+        let at = page.find(&format!("<th scope=\"row\">{}</th>", row[0])).unwrap();
+        let shown = &page[at..at + page[at..].find("</tr>").unwrap()];
+        for cell in &row[1..] {
+            assert!(line.contains(cell.as_str()), "{cell} in {line}");
+            assert!(shown.contains(&format!(">{}</td>", markup(cell))), "{cell} in {shown}");
+        }
+    }
+    // Which is which, the verdict, and what was cut.
+    assert!(page.contains("a: <bdi>before.json</bdi><br>b: <bdi>after.json</bdi>"));
+    assert!(page.contains(&markup(&found.words)));
+    for side in [&found.a, &found.b] {
+        assert!(page.contains(&markup(&side.words())), "{}", side.words());
+    }
+    assert!(page.contains("are of a without its first 6 s and b without its first 6 s."));
+    // Nor does the curve know the warm-up, which the whole runs' slowest tenth was.
+    let curves = page.find("id=\"data\">").map(|at| &page[at..]).unwrap();
+    let data = &curves[10..curves.find("</script>").unwrap()];
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let percentiles = &data["figures"][0];
+    assert_eq!(percentiles["id"], "percentiles");
+    for (series, name) in [(0, "a: before.json"), (1, "b: after.json")] {
+        let series = &percentiles["content"]["series"][series];
+        assert_eq!(series["name"], name);
+        let slowest =
+            series["values"].as_array().unwrap().iter().filter_map(|value| value.as_f64());
+        assert!(slowest.fold(0.0, f64::max) < 6.0);
+    }
+}
+
+#[test]
+fn a_comparison_warns_as_the_terminal_does() {
+    let (open, closed) = (samples::stalled(30), samples::one_instance());
+    let found = compare(("a.json", &open), ("b.json", &closed), &Options::default());
+    let page = compare_page(&found, [&open, &closed]);
+    assert!(!found.warnings.is_empty());
+    for warning in &found.warnings {
+        assert!(page.contains(&format!("<li><bdi>{}</bdi></li>", markup(warning))), "{warning}");
+    }
+}
+
+#[test]
+fn too_short_runs_have_no_numbers_beside_the_verdict() {
+    let short = samples::one_request();
+    let found = compare(("a.json", &short), ("b.json", &short), &Options::default());
+    let page = compare_page(&found, [&short, &short]);
+    assert!(page.contains("Too short to compare") && !page.contains("<table"));
+}
+
+/// On a narrow screen every cell stands under its row's head and brings the head of its column.
+#[test]
+fn tables_stack_on_narrow_screens() {
+    let thresholds = [("p99<50ms".to_owned(), true, "12 ms".to_owned())];
+    let results = samples::stalled(60);
+    let found = compare(("a.json", &results), ("b.json", &results), &Options::default());
+    for page in [page(&results, facts(&[], &thresholds)), compare_page(&found, [&results; 2])] {
+        assert!(page.matches("<table").count() > 0);
+        assert_eq!(page.matches("<table").count(), page.matches("<table class=\"stack\"").count());
+        let body = &page[page.find("<body>").unwrap()..page.find("id=\"data\"").unwrap()];
+        assert_eq!(body.matches("<td").count(), body.matches("<td data-head=\"").count());
+        assert!(!body.contains("data-head=\"\""));
+    }
+    let begin = STYLE.find("@media screen and (max-width:600px)").unwrap();
+    let narrow = &STYLE[begin..STYLE.find("@media print").unwrap()];
+    for rule in
+        [".stack tr{display:grid", "content:attr(data-head)", ".stack .words{grid-column:1/-1}"]
+    {
+        assert!(narrow.contains(rule), "{rule}");
+    }
 }
 
 /// The light and the dark colour that the style sheet gives to a name.

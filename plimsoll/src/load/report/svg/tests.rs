@@ -43,7 +43,7 @@ fn pictures_are_well_formed_whatever_names_say() {
         }
     }
     let results = samples::stalled(20);
-    let named = Named { name: samples::HOSTILE, results: &results };
+    let named = Named { name: samples::HOSTILE, results: &results, skipped: 0 };
     for figure in pair_figures([named, named]) {
         elements(&picture(&figure, Setting::Alone));
     }
