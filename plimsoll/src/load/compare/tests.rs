@@ -176,6 +176,23 @@ fn a_short_run_says_how_long_is_needed() {
 }
 
 #[test]
+fn what_is_told_of_the_warm_up_is_what_was_left_out() {
+    let mut a = scaled_shop(1, 1.0);
+    a.timeline.halve();
+    assert_eq!(a.timeline.width, Duration::from_secs(2));
+    let compared = |millis| {
+        let warm_up = Some(Duration::from_millis(millis));
+        compare(("a", &a), ("b", &a), &Options { warm_up, ..Options::default() }).a
+    };
+    // A bucket is left out as a whole.
+    let side = compared(2_500);
+    assert_eq!((side.warm_up_seconds, side.skipped), (4.0, 2));
+    assert!((side.compared_seconds - 26.0).abs() < 0.1, "{}", side.compared_seconds);
+    assert!(side.words().ends_with("compared 26 s, without its first 4 s"), "{}", side.words());
+    assert_eq!(compared(0).left_out(), None);
+}
+
+#[test]
 fn its_json_holds_every_figure() {
     let (a, b) = (scaled_shop(1, 1.0), scaled_shop(2, 1.12));
     let found = compare(("before.json", &a), ("after.json", &b), &Options::default());

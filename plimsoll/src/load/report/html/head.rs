@@ -223,14 +223,14 @@ fn thresholds(out: &mut String, thresholds: &[(String, bool, String)]) {
     }
     out.push_str(
         "<h2>Thresholds</h2><div class=\"tables\"><section class=\"wide\"><div class=\"scroll\">\
-         <table class=\"stack\"><thead><tr><th scope=\"col\">must hold</th><th scope=\"col\">measured</th>\
+         <table class=\"stack\"><thead><tr><th scope=\"col\">must hold</th><th scope=\"col\" class=\"words\">measured</th>\
          <th scope=\"col\">result</th></tr></thead><tbody>",
     );
     for (threshold, held, measured) in thresholds {
         let (class, word) = if *held { ("held", "✓ held") } else { ("missed", "✗ not held") };
         let _ = write!(
             out,
-            "<tr><th scope=\"row\"><bdi>{}</bdi></th><td data-head=\"measured\"><bdi>{}</bdi></td>\
+            "<tr><th scope=\"row\"><bdi>{}</bdi></th><td data-head=\"measured\" class=\"words\"><bdi>{}</bdi></td>\
              <td data-head=\"result\" class=\"{class}\">{word}</td></tr>",
             markup(threshold),
             markup(measured)

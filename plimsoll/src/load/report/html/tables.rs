@@ -68,7 +68,7 @@ pub(super) fn write_pair(out: &mut String, of: &Comparison) {
     );
     // Words for those that need none in a terminal.
     let mut heads = compare::HEADS;
-    (heads[0], heads[heads.len() - 1]) = ("figure", "b is");
+    (heads[0], heads[heads.len() - 1]) = ("figure", "verdict");
     for head in heads {
         let _ = write!(out, "<th scope=\"col\">{head}</th>");
     }
@@ -110,11 +110,13 @@ impl Table {
         if self.rows.is_empty() {
             return;
         }
-        let class = if self.is_wide { " class=\"wide\"" } else { "" };
+        // Few columns fit a phone; many stack there.
+        let [class, table_class] =
+            if self.is_wide { [" class=\"wide\"", " class=\"stack\""] } else { [""; 2] };
         let _ = write!(
             out,
             "<section{class}><h3>{}</h3><div class=\"scroll tall\" tabindex=\"0\" role=\"region\" \
-             aria-label=\"{0}\"><table class=\"stack\"><thead><tr>",
+             aria-label=\"{0}\"><table{table_class}><thead><tr>",
             self.title
         );
         for (column, head) in self.heads.iter().enumerate() {
