@@ -6,12 +6,13 @@
 //!    that breaks once more.
 //!
 //! What is unclear is measured for longer, at the same rate, up to [`Settings::longest`]; then the
-//! figures as they are decide. A rate that breaks below one that held is a surprise: both are asked
-//! again, and if they stay with it the lower one counts. A probe in which the tester itself was the
-//! limit says nothing of the service: it is repeated once, and then bounds the search from above.
+//! figures as they are decide. A probe in which the tester itself was the limit says nothing of the
+//! service: it is repeated once, and then bounds the search from above.
 //!
-//! The next step follows from the probes so far and nothing else; there is no clock here. Invariant:
-//! at most [`Settings::probes_max`] probes and [`Settings::time_max`] of them.
+//! The next step follows from the probes so far and nothing else; there is no clock here.
+//! Invariants: at most [`Settings::probes_max`] probes and [`Settings::time_max`] of them. No rate
+//! that holds lies above one that breaks, for no probe lies below the highest that holds, nor above
+//! the lowest that breaks: whatever comes of it, the two still follow each other.
 
 use std::time::Duration;
 
@@ -124,8 +125,6 @@ pub struct Found {
     /// The same of the rate that breaks: its figures are beyond the objective, but what they come
     /// from need not be.
     pub above_close: bool,
-    /// Whether a lower rate broke while a higher one held, and neither changed when asked again.
-    pub contradictory: bool,
     /// Why the search ended early, if it did.
     pub cut: Option<Cut>,
 }
@@ -163,24 +162,34 @@ struct Made {
 }
 
 /// What is known of a rate.
-#[derive(Debug, Clone)]
-struct Standing {
-    rate: f64,
-    status: Status,
-    judgement: Judgement,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Arrivals a second.
+    pub rate: f64,
+    /// What the search takes it for.
+    pub status: Status,
+    /// What was measured, of all probes that count.
+    pub judgement: Judgement,
     /// What counts of the time at this rate.
-    measured: Duration,
+    pub measured: Duration,
+    /// Probes at this rate, those included that no longer count.
+    pub probes: usize,
     /// How often it was begun afresh.
     rounds: usize,
     /// Whether it would be unclear, had it not been measured for the longest time.
     close: bool,
 }
 
+/// What the search takes a rate for.
 #[derive(Debug, Clone, PartialEq)]
-enum Status {
+pub enum Status {
+    /// It keeps the objective.
     Holds,
+    /// It does not.
     Breaks,
+    /// It may be measured for longer.
     Unclear,
+    /// The tester itself was the limit, and why.
     Tester(String),
 }
 
@@ -191,7 +200,7 @@ pub struct Planner {
     settings: Settings,
     made: Vec<Made>,
     /// What is known of each rate, rising.
-    standings: Vec<Standing>,
+    pub(super) standings: Vec<Standing>,
     interrupted: bool,
 }
 
@@ -240,7 +249,7 @@ impl Planner {
 
     fn standing(&self, rate: f64) -> Standing {
         let (mut evidence, mut measured, mut rounds) = (Evidence::default(), Duration::ZERO, 0);
-        let mut tester = None;
+        let (mut tester, mut probes) = (None, 0);
         for made in self.made.iter().filter(|made| made.probe.rate == rate) {
             if made.probe.fresh {
                 (evidence, measured) = (Evidence::default(), Duration::ZERO);
@@ -248,6 +257,7 @@ impl Planner {
             }
             evidence.absorb(&made.evidence);
             measured += made.probe.measured;
+            probes += 1;
             tester.clone_from(&made.tester_limit);
         }
         let judgement = evidence.judge(&self.objective);
@@ -259,7 +269,7 @@ impl Planner {
             (None, Verdict::Unclear) if judgement.seems_to_hold => Status::Holds,
             (None, _) => Status::Breaks,
         };
-        Standing { rate, status, judgement, measured, rounds, close }
+        Standing { rate, status, judgement, measured, probes, rounds, close }
     }
 
     /// The probe that is wanted; `None` when there is nothing more to learn.
@@ -271,9 +281,6 @@ impl Planner {
         let field = Field::of(&self.standings);
         let last = self.standings.iter().find(|known| known.rate == last.probe.rate)?;
         if let Some(probe) = self.again(last, &field) {
-            return Some(probe);
-        }
-        if let Some(probe) = self.surprise(&field) {
             return Some(probe);
         }
         match (field.low, field.upper) {
@@ -299,24 +306,6 @@ impl Planner {
             }
             _ => None,
         }
-    }
-
-    /// Asks again where a lower rate broke than one that held.
-    fn surprise(&self, field: &Field<'_>) -> Option<Probe> {
-        let upper = field.upper.filter(|upper| upper.status == Status::Breaks)?;
-        let held = self
-            .standings
-            .iter()
-            .find(|known| known.rate > upper.rate && known.status == Status::Holds)?;
-        let measured = (self.settings.probe * 2).min(self.settings.longest);
-        if upper.rounds == 1 {
-            let reason = format!("it broke, yet {} held", rate_text(held.rate));
-            return Some(self.probe(upper.rate, measured, reason));
-        }
-        (held.rounds == 1).then(|| {
-            let reason = format!("it held, yet {} broke", rate_text(upper.rate));
-            self.probe(held.rate, measured, reason)
-        })
     }
 
     /// Upwards, nothing having broken yet.
@@ -404,13 +393,6 @@ impl Planner {
                 _ => Above::Unknown,
             },
         };
-        let held_above = |upper: &Standing| {
-            upper.status == Status::Breaks
-                && self
-                    .standings
-                    .iter()
-                    .any(|known| known.rate > upper.rate && known.status == Status::Holds)
-        };
         Found {
             rate: field.low.map(|low| low.rate),
             above,
@@ -421,7 +403,6 @@ impl Planner {
             above_close: field
                 .upper
                 .is_some_and(|upper| upper.status == Status::Breaks && upper.close),
-            contradictory: field.upper.is_some_and(held_above),
             cut,
         }
     }

@@ -169,13 +169,6 @@ impl Search {
                     .to_owned(),
             );
         }
-        if found.contradictory {
-            remarks.push(
-                "A higher rate held while a lower one broke, when asked again too: the service \
-                 does not do the same all the time."
-                    .to_owned(),
-            );
-        }
         if found.rate.is_some() && !found.confirmed {
             remarks.push("It was not confirmed by a longer probe.".to_owned());
         }
@@ -258,7 +251,6 @@ impl Search {
             "confirmed": found.confirmed,
             "close": found.close,
             "above_close": found.above_close,
-            "contradictory": found.contradictory,
             "ended_early": cut,
             "probes": self.probes.iter().map(|made| self.probe_json(made)).collect::<Vec<_>>(),
         })
