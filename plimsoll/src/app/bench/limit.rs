@@ -11,10 +11,12 @@ use crate::cli::prepare::print;
 use crate::config::bench::IN_FLIGHT_MAX;
 use crate::config::bench::model::{Arrivals, Load, Open, Plan, Spacing, Stage};
 use crate::load::engine::RunError;
+use crate::load::figures::{count, duration, plural};
 use crate::load::limit::objective::Objective;
 use crate::load::limit::planner::{Probe, Settings};
 use crate::load::limit::run::search;
 use crate::load::limit::verdict::Outcome;
+use crate::load::progress::Progress;
 use crate::load::results::{Ended, Results};
 use crate::load::warnings::{self, WarningKind};
 
@@ -34,12 +36,39 @@ const LAG_QUANTILE: f64 = 0.99;
 /// …exceeds this part of the strictest bound on response times.
 const LAG_PART: u32 = 10;
 
+/// While a probe runs a line tells how it is doing, this often.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Whole seconds: figures are kept by the second, and what is of the warm-up must not count.
+fn whole(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs_f64().round() as u64)
+}
+
+/// `  5 s of 10 s: 1 600 requests ended, 3 under way`, if it is time for it; the end has none, for
+/// it is told with the verdict. `told` is how many times [`LINE_EVERY`] had passed at the last.
+fn line(progress: &Progress, told: &mut u64) -> Option<String> {
+    let planned = progress.planned.filter(|planned| progress.elapsed < *planned)?;
+    let seconds = progress.elapsed.as_secs();
+    let passed = seconds / LINE_EVERY.as_secs();
+    if passed <= *told {
+        return None;
+    }
+    *told = passed;
+    Some(format!(
+        "  {} of {}: {} ended, {} under way",
+        duration(Duration::from_secs(seconds)),
+        duration(planned),
+        plural(progress.total_requests, "request"),
+        count(progress.second.in_flight),
+    ))
+}
+
 /// The search that `--for` asks for: it says how long each probe counts.
 fn settings(probe: Option<Duration>) -> Settings {
     let settings = Settings::default();
     let Some(probe) = probe else { return settings };
     Settings {
-        warm_up: settings.warm_up.min(probe / WARM_UP_SHARE),
+        warm_up: settings.warm_up.min(whole(probe / WARM_UP_SHARE)),
         pause: settings.pause.min(probe / WARM_UP_SHARE),
         confirmation: probe * CONFIRMATION,
         longest: probe * LONGEST,
@@ -95,6 +124,7 @@ impl Search {
 pub(super) fn run(plan: &Plan, searched: &Search, run: &mut Run, outputs: &Outputs) -> ExitCode {
     let Search { objective, probe, in_flight_max } = searched;
     let mut say = run.say();
+    let tell = run.say();
     let stopped = run.stopped();
     let found = search(
         objective,
@@ -102,7 +132,13 @@ pub(super) fn run(plan: &Plan, searched: &Search, run: &mut Run, outputs: &Outpu
         &mut |pause| wait(pause, &stopped),
         &mut |probe| {
             let plan = at_rate(plan, probe, *in_flight_max);
-            run.once(&plan).map(|results| outcome(&results, objective))
+            let mut told = 0;
+            let results = run.watched(&plan, &mut |progress| {
+                if let Some(line) = line(progress, &mut told) {
+                    tell(&line);
+                }
+            })?;
+            Ok(outcome(&results, objective))
         },
         &mut say,
     );
@@ -178,6 +214,7 @@ mod tests {
     use super::*;
     use crate::cli::arguments::bench::{LoadArguments, VerdictArguments};
     use crate::config::bench::{BenchOptions, from_options};
+    use crate::load::timeline::Bucket;
 
     fn plan(rate: Option<&str>) -> Plan {
         let options = BenchOptions {
@@ -214,6 +251,43 @@ mod tests {
         assert!(said("p99=1s", None, &several).contains("several groups"));
         let none = Search::new(&BenchArguments::default(), &several, None);
         assert!(none.is_ok_and(|search| search.is_none()));
+    }
+
+    #[test]
+    fn the_warm_up_of_a_probe_ends_with_a_second() {
+        // Else the requests of a warm-up of 250 ms would count with those of the second it is in.
+        for (probe, warm_up) in [(1.0, 0), (3.0, 1), (4.5, 1), (8.0, 2), (60.0, 2)] {
+            let settings = settings(Some(Duration::from_secs_f64(probe)));
+            assert_eq!(settings.warm_up, Duration::from_secs(warm_up), "{probe}");
+        }
+        assert_eq!(settings(None), Settings::default());
+    }
+
+    #[test]
+    fn a_probe_tells_how_it_is_doing() {
+        let progress = |elapsed, planned: Option<u64>| Progress {
+            elapsed: Duration::from_millis(elapsed),
+            planned: planned.map(Duration::from_secs),
+            second: Bucket { in_flight: 3, ..Bucket::default() },
+            total_requests: 1600,
+            total_errors: 0,
+            failures: std::collections::BTreeMap::new(),
+            response_time: crate::load::tally::Latencies::default(),
+            target_rate: None,
+            lag: Duration::ZERO,
+            stopping: false,
+        };
+        let mut told = 0;
+        let mut line = |elapsed, planned| line(&progress(elapsed, planned), &mut told);
+        assert_eq!(line(4003, Some(10)), None);
+        assert_eq!(
+            line(5003, Some(10)).unwrap(),
+            "  5 s of 10 s: 1 600 requests ended, 3 under way"
+        );
+        for (elapsed, planned) in [(5990, Some(10)), (10_003, Some(10)), (10_003, None)] {
+            assert_eq!(line(elapsed, planned), None);
+        }
+        assert!(line(10_990, Some(32)).unwrap().starts_with("  10 s of 32 s: "));
     }
 
     #[test]

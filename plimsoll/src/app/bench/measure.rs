@@ -19,6 +19,7 @@ use crate::load::client::dial::{self, Purpose};
 use crate::load::client::{Origin, Scheme};
 use crate::load::engine::{self, Controls, RunError};
 use crate::load::json::Stored;
+use crate::load::progress::Progress;
 use crate::load::push::receiver::Receiver;
 use crate::load::results::{Ended, Results};
 use crate::load::tally::Tally;
@@ -132,9 +133,22 @@ impl Run {
     /// # Errors
     /// When it cannot begin, or was ended before it did.
     pub(super) fn once(&mut self, plan: &Plan) -> Result<Results, RunError> {
+        self.watched(plan, &mut |_| ())
+    }
+
+    /// Runs a plan and lets `each` see how it is doing, too.
+    ///
+    /// # Errors
+    /// As [`Run::once`].
+    pub(super) fn watched(
+        &mut self,
+        plan: &Plan,
+        each: &mut dyn FnMut(&Progress),
+    ) -> Result<Results, RunError> {
         let Self { controls, watch, pushers, .. } = self;
         engine::run(plan, controls, &mut |progress| {
             watch.show(progress);
+            each(progress);
             pushers.offer(progress);
         })
     }

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use crate::cli::arguments::bench::{BenchArguments, BenchCommand};
 use crate::cli::prepare::print;
 use crate::load::json;
+use crate::load::limit::document;
 
 /// It was asked wrongly, or nobody answers there.
 const REFUSED: u8 = 2;
@@ -35,6 +36,7 @@ pub fn run(arguments: &BenchArguments) -> ExitCode {
         Some(BenchCommand::Merge(arguments)) => stored::merge(arguments),
         Some(BenchCommand::Show(arguments)) => stored::show(arguments),
         Some(BenchCommand::Schema) => print(format_args!("{:#}\n", json::schema())),
+        Some(BenchCommand::LimitSchema) => print(format_args!("{:#}\n", document::schema())),
     }
 }
 

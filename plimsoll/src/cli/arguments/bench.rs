@@ -95,6 +95,9 @@ pub enum BenchCommand {
     ///
     /// That of plans is printed by `plimsoll config plan-schema`.
     Schema,
+
+    /// Print the JSON Schema of what --find-limit writes with --json.
+    LimitSchema,
 }
 
 /// What is asked.
@@ -155,7 +158,8 @@ pub struct LoadArguments {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub think: Option<String>,
 
-    /// How long it goes on [default: 10s].
+    /// How long it goes on; beside --find-limit, how long each rate is measured [default: 10s, of a
+    /// rate 8s].
     #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true)]
     pub duration: Option<String>,
 
@@ -290,7 +294,8 @@ pub struct VerdictArguments {
     #[arg(long, value_name = "LIST")]
     pub threshold: Vec<String>,
 
-    /// Search the highest rate that holds --slo.
+    /// Search the highest rate that holds --slo: some minutes, see --for. --json then writes what
+    /// was found, of a form of its own.
     #[arg(long, requires = "slo", conflicts_with_all = [
         "rate", "stages", "replay", "requests", "threshold", "report", "plots", "junit", "part",
     ])]

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::config::bench::model::{Comparison, Measure};
 
+use super::super::limit::document as limit;
 use super::super::results::{
     CheckCount, Connections, Ended, GroupModel, Part, Results, Run, Tester,
 };
@@ -41,6 +42,15 @@ pub enum ReadError {
          with --json"
     )]
     Foreign {
+        /// Its name.
+        file: String,
+    },
+    /// It is what a search for the limit found.
+    #[error(
+        "{file} is what plimsoll bench --find-limit found, and no results of a run: nothing is drawn \
+         or compared of it; to have results, run plimsoll bench at its rate, with --rate and --json"
+    )]
+    Limit {
         /// Its name.
         file: String,
     },
@@ -94,6 +104,9 @@ pub fn read(text: &str, file: &str) -> Result<Stored, ReadError> {
         }
         Err(error) => return Err(ReadError::NotJson { file, why: error.to_string() }),
     };
+    if head.format.as_deref() == Some(limit::FORMAT) {
+        return Err(ReadError::Limit { file });
+    }
     if head.format.as_deref() != Some("plimsoll-bench-results") {
         return Err(ReadError::Foreign { file });
     }

@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use super::objective::{LatencyBound, Objective};
-use super::verdict::{Evidence, Judgement, Outcome, Verdict};
+use super::verdict::{Evidence, Judgement, Outcome, Verdict, Word};
 use crate::load::figures::rate as rate_text;
 
 /// By how much the rate grows as long as the objective is far off.
@@ -57,6 +57,23 @@ pub struct Settings {
     pub probes_max: usize,
     /// Most time of all, pauses included.
     pub time_max: Duration,
+}
+
+/// A search takes as many probes as this as a rule, beside those that confirm, or more…
+const PROBES_FEW: u32 = 6;
+/// …up to this many; a service that does not do the same all the time takes still more.
+const PROBES_MANY: u32 = 20;
+
+impl Settings {
+    /// How long a search takes as a rule, at least and at most; never longer than
+    /// [`Settings::time_max`].
+    pub fn estimate(&self) -> (Duration, Duration) {
+        let each = self.pause + self.warm_up + self.probe;
+        // The confirmation, and what the last rate takes when it is asked again.
+        let last = self.confirmation.min(self.longest) + self.probe;
+        let whole = |probes| (each * probes + last).min(self.time_max);
+        (whole(PROBES_FEW), whole(PROBES_MANY))
+    }
 }
 
 impl Default for Settings {
@@ -193,6 +210,35 @@ pub enum Status {
     Tester(String),
 }
 
+impl Standing {
+    /// Why the tester itself was the limit, if it was.
+    pub fn tester_limit(&self) -> Option<&str> {
+        match &self.status {
+            Status::Tester(why) => Some(why),
+            Status::Holds | Status::Breaks | Status::Unclear => None,
+        }
+    }
+
+    /// Whether probes at this rate no longer count, later ones being in their place.
+    pub fn is_replaced(&self) -> bool {
+        self.rounds > 1
+    }
+
+    /// What is said of the rate.
+    pub fn word(&self) -> Word {
+        Word::of(&self.judgement, self.tester_limit().is_some())
+    }
+
+    /// `320/s seems to hold`
+    fn sentence(&self) -> String {
+        let rate = rate_text(self.rate);
+        match self.word() {
+            Word::TesterLimited => format!("the tester was the limit at {rate}"),
+            word => format!("{rate} {}", word.text()),
+        }
+    }
+}
+
 /// Decides which probe comes next.
 #[derive(Debug, Clone)]
 pub struct Planner {
@@ -200,7 +246,7 @@ pub struct Planner {
     settings: Settings,
     made: Vec<Made>,
     /// What is known of each rate, rising.
-    pub(super) standings: Vec<Standing>,
+    standings: Vec<Standing>,
     interrupted: bool,
 }
 
@@ -210,22 +256,28 @@ impl Planner {
         Self { objective, settings, made: Vec::new(), standings: Vec::new(), interrupted: false }
     }
 
-    /// Takes what a probe gave; returns what is now known of its rate, for people to see.
+    /// Takes what a probe gave; returns what it gave by itself, for people to see. What is known of
+    /// its rate since is among [`Planner::standings`].
     pub fn take(&mut self, probe: Probe, outcome: &Outcome) -> Judgement {
         self.interrupted |= outcome.interrupted;
         let evidence = Evidence::of(&self.objective, outcome, probe.warm_up, probe.duration());
+        let judgement = evidence.judge(&self.objective);
         if outcome.interrupted {
-            return evidence.judge(&self.objective);
+            return judgement;
         }
         let rate = probe.rate;
         self.made.push(Made { probe, evidence, tester_limit: outcome.tester_limit.clone() });
         let standing = self.standing(rate);
-        let judgement = standing.judgement.clone();
         match self.standings.binary_search_by(|known| known.rate.total_cmp(&rate)) {
             Ok(place) => self.standings[place] = standing,
             Err(place) => self.standings.insert(place, standing),
         }
         judgement
+    }
+
+    /// What is known of each rate, rising.
+    pub fn standings(&self) -> &[Standing] {
+        &self.standings
     }
 
     /// What comes next.
@@ -321,13 +373,12 @@ impl Planner {
             && self.objective.latencies.iter().zip(&low.judgement.quantiles).all(far);
         let factor = if far { GROWTH_FAR } else { GROWTH };
         let rate = (low.rate * factor).min(maximum);
-        let reason = format!("{} holds", rate_text(low.rate));
-        Some(self.probe(rate, self.settings.probe, reason))
+        Some(self.probe(rate, self.settings.probe, low.sentence()))
     }
 
     /// Downwards, nothing holding yet.
     fn shrink(&self, upper: &Standing) -> Option<Probe> {
-        let reason = format!("{} does not hold", rate_text(upper.rate));
+        let reason = upper.sentence();
         if upper.rate > self.settings.rate_min {
             let rate = (upper.rate / SHRINKING).max(self.settings.rate_min);
             return Some(self.probe(rate, self.settings.probe, reason));

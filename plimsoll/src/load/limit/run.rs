@@ -4,12 +4,17 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::document::Document;
 use super::objective::Objective;
-use super::planner::{Above, Cut, Found, Planner, Probe, Settings, Step};
-use super::verdict::{Judgement, Outcome, Verdict};
-use crate::load::figures::{latency, rate as rate_text, share};
+use super::planner::{Above, Cut, Found, Planner, Probe, Settings, Standing, Step};
+use super::verdict::{Judgement, Outcome};
+use crate::load::figures::{duration, latency, rate as rate_text, share};
+
+/// Said below the table where a rate was measured anew.
+const REPLACED: &str = "  A rate that was asked again from the beginning is shown as it was then: \
+                        what it was before may\n  have been chance.\n";
 
 /// A search that was made.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +23,8 @@ pub struct Search {
     pub objective: Objective,
     /// What was found.
     pub found: Found,
+    /// What is known of each rate, rising.
+    pub rates: Vec<Standing>,
     /// The probes, in order.
     pub probes: Vec<Made>,
 }
@@ -27,7 +34,7 @@ pub struct Search {
 pub struct Made {
     /// What was asked for.
     pub probe: Probe,
-    /// What is known of its rate since.
+    /// What it gave, by itself.
     pub judgement: Judgement,
     /// Why the tester itself was the limit, if it was.
     pub tester_limit: Option<String>,
@@ -45,13 +52,17 @@ pub fn search<E>(
     make: &mut dyn FnMut(&Probe) -> Result<Outcome, E>,
     say: &mut dyn FnMut(&str),
 ) -> Result<Search, E> {
+    say(&opening(objective, &settings));
     let mut planner = Planner::new(objective.clone(), settings);
     let mut probes = Vec::new();
     // Ends: the planner bounds the number of its probes.
     loop {
         let probe = match planner.next() {
             Step::Probe(probe) => probe,
-            Step::End(found) => return Ok(Search { objective: objective.clone(), found, probes }),
+            Step::End(found) => {
+                let rates = planner.standings().to_vec();
+                return Ok(Search { objective: objective.clone(), found, rates, probes });
+            }
         };
         if !probe.pause.is_zero() {
             pause(probe.pause);
@@ -62,40 +73,44 @@ pub fn search<E>(
         if outcome.interrupted {
             continue;
         }
-        let made = Made { probe, judgement, tester_limit: outcome.tester_limit };
-        say(&made.line());
-        probes.push(made);
+        if let Some(standing) = planner.standings().iter().find(|known| known.rate == probe.rate) {
+            say(&line(standing));
+        }
+        probes.push(Made { probe, judgement, tester_limit: outcome.tester_limit });
     }
+}
+
+/// `searching the highest rate with p99 within 50 ms, errors at most 1 %: …`
+fn opening(objective: &Objective, settings: &Settings) -> String {
+    let (few, many) = settings.estimate();
+    let warm_up = match settings.warm_up {
+        Duration::ZERO => String::new(),
+        warm_up => format!(", after a warm-up of {}", duration(warm_up)),
+    };
+    format!(
+        "searching the highest rate with {objective}: each rate is measured for {} (which is what \
+         --for sets here){warm_up}; this takes {} to {} as a rule, at most {}",
+        duration(settings.probe),
+        duration(few),
+        duration(many),
+        duration(settings.time_max),
+    )
 }
 
 /// `320/s for 8 s: 160/s holds`
 fn announcement(probe: &Probe) -> String {
-    let seconds = probe.measured.as_secs_f64();
     let more = if probe.fresh { "" } else { " more" };
-    format!("{} for {seconds:.0} s{more}: {}", rate_text(probe.rate), probe.reason)
+    let (rate, time) = (rate_text(probe.rate), duration(probe.measured));
+    format!("{rate} for {time}{more}: {}", probe.reason)
 }
 
-impl Made {
-    /// `  holds: p99 12 ms, errors 0 %; 0.02 % (…) over 50 ms`
-    fn line(&self) -> String {
-        let word = match (&self.tester_limit, self.judgement.verdict) {
-            (Some(why), _) => return format!("  the tester was the limit: {why}"),
-            (None, Verdict::Holds) => "holds",
-            (None, Verdict::Breaks) => "breaks",
-            (None, Verdict::Unclear) if self.judgement.seems_to_hold => "unclear, seems to hold",
-            (None, Verdict::Unclear) => "unclear, seems to break",
-        };
-        format!("  {word}: {}", self.judgement.because)
+/// What is known of a rate after a probe: `  holds after 8 s: 0.02 % (…) over 50 ms`
+fn line(standing: &Standing) -> String {
+    if let Some(why) = standing.tester_limit() {
+        return format!("  the tester was the limit: {why}");
     }
-
-    fn verdict(&self) -> &'static str {
-        match (&self.tester_limit, self.judgement.verdict) {
-            (Some(_), _) => "tester_limited",
-            (None, Verdict::Holds) => "holds",
-            (None, Verdict::Breaks) => "breaks",
-            (None, Verdict::Unclear) => "unclear",
-        }
-    }
+    let word = standing.word().text();
+    format!("  {word} after {}: {}", duration(standing.measured), standing.judgement.because)
 }
 
 impl Search {
@@ -183,22 +198,18 @@ impl Search {
         remarks
     }
 
-    /// The probes, by rate.
+    /// What is known of each rate.
     fn table(&self) -> String {
-        let mut heads = vec!["rate".to_owned(), "time".to_owned()];
+        let mut heads = vec!["rate".to_owned(), "probes".to_owned(), "time".to_owned()];
         heads.extend(self.objective.latencies.iter().map(super::objective::LatencyBound::name));
         heads.extend(["errors".to_owned(), "verdict".to_owned()]);
-        let mut sorted: Vec<&Made> = self.probes.iter().collect();
-        sorted.sort_by(|one, other| one.probe.rate.total_cmp(&other.probe.rate));
         let mut rows = vec![heads];
-        for made in sorted {
-            let mut row = vec![
-                rate_text(made.probe.rate),
-                format!("{:.0} s", made.probe.measured.as_secs_f64()),
-            ];
-            row.extend(made.judgement.quantiles.iter().map(|quantile| latency(*quantile)));
-            row.push(share(made.judgement.errors));
-            row.push(made.verdict().replace('_', " "));
+        for standing in &self.rates {
+            let (rate, probes) = (rate_text(standing.rate), standing.probes.to_string());
+            let mut row = vec![rate, probes, duration(standing.measured)];
+            row.extend(standing.judgement.quantiles.iter().map(|quantile| latency(*quantile)));
+            row.push(share(standing.judgement.errors));
+            row.push(standing.word().text().to_owned());
             rows.push(row);
         }
         let columns = rows[0].len();
@@ -219,60 +230,15 @@ impl Search {
             }
             text.push('\n');
         }
+        if self.rates.iter().any(Standing::is_replaced) {
+            text.push_str(REPLACED);
+        }
         text
     }
 
-    /// The same for programs. Rates are arrivals a second, times seconds, shares of one.
+    /// The same for programs, see [`schema`](super::document::schema).
     pub fn json(&self) -> Value {
-        let found = &self.found;
-        let (above, limited_by, why) = match &found.above {
-            Above::Broke(rate, why) => (Some(*rate), "objective", Some(why.as_str())),
-            Above::Tester(rate, why) => (Some(*rate), "tester", Some(why.as_str())),
-            Above::Bound(_) => (None, "bound", None),
-            Above::Unknown => (None, "unknown", None),
-        };
-        let cut = found.cut.map(|cut| match cut {
-            Cut::Interrupted => "interrupted",
-            Cut::Probes => "probes",
-            Cut::Time => "time",
-        });
-        let latencies: serde_json::Map<String, Value> = self
-            .objective
-            .latencies
-            .iter()
-            .map(|bound| (bound.name(), json!(bound.within.as_secs_f64())))
-            .collect();
-        json!({
-            "objective": { "latency": latencies, "errors": self.objective.errors },
-            "rate": found.rate,
-            "rate_above": above,
-            "limited_by": limited_by,
-            "because": why,
-            "confirmed": found.confirmed,
-            "close": found.close,
-            "above_close": found.above_close,
-            "ended_early": cut,
-            "probes": self.probes.iter().map(|made| self.probe_json(made)).collect::<Vec<_>>(),
-        })
-    }
-
-    fn probe_json(&self, made: &Made) -> Value {
-        let latency: serde_json::Map<String, Value> = self
-            .objective
-            .latencies
-            .iter()
-            .zip(&made.judgement.quantiles)
-            .map(|(bound, quantile)| (bound.name(), json!(quantile.as_secs_f64())))
-            .collect();
-        json!({
-            "rate": made.probe.rate,
-            "seconds": made.probe.measured.as_secs_f64(),
-            "reason": made.probe.reason,
-            "verdict": made.verdict(),
-            "because": made.tester_limit.as_ref().unwrap_or(&made.judgement.because),
-            "latency": latency,
-            "errors": made.judgement.errors,
-            "requests": made.judgement.requests,
-        })
+        // Its keys are text and its numbers finite: there is nothing in it that JSON has not.
+        serde_json::to_value(Document::of(self)).unwrap_or_default()
     }
 }

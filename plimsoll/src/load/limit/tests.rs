@@ -247,7 +247,7 @@ fn a_search_ends_whatever_it_meets() {
             assert!(wanted.rate >= low && wanted.rate <= high, "{transcript}");
             let outcome = probe(&mut server, &wanted, Some(&mut random));
             planner.take(wanted, &outcome);
-            (low, high) = ends(&planner.standings);
+            (low, high) = ends(planner.standings());
         }
     }
 }
@@ -313,7 +313,118 @@ fn a_search_reads_as_it_was_made() {
     assert_eq!(json["rate"].as_f64(), found.found.rate);
     assert_eq!(json["objective"]["latency"]["p99"], 0.05);
     assert_eq!(json["probes"].as_array().unwrap().len(), found.probes.len());
-    assert_eq!(json["probes"][0]["verdict"], "unclear");
+    assert_eq!(json["probes"][0]["verdict"], "seems_to_hold");
+}
+
+#[test]
+fn a_rate_is_shown_once_as_the_search_took_it() {
+    for seed in 0..3 {
+        let random = fastrand::Rng::with_seed(seed + 5000);
+        let mut server = Queue { capacity: 300.0, free_at: 0.0, random };
+        let (found, transcript) = find(&mut server, "p99=100ms", Settings::default(), Some(seed));
+        let text = found.text();
+        let mut measured_on = false;
+        for known in &found.rates {
+            let rate = crate::load::figures::rate(known.rate);
+            // One row, with the verdict that the log told last and all the time that counts.
+            let rows: Vec<&str> = (text.lines())
+                .filter(|line| line.trim_start().starts_with(&format!("{rate} ")))
+                .collect();
+            assert_eq!(rows.len(), 1, "{text}");
+            let last = (transcript.lines().collect::<Vec<_>>().windows(2))
+                .filter(|lines| lines[0].starts_with(&format!("{rate} for ")))
+                .map(|lines| lines[1].to_owned())
+                .next_back()
+                .unwrap();
+            assert!(rows[0].ends_with(known.word().text()), "{text}");
+            assert!(last.starts_with(&format!("  {} after ", known.word().text())), "{transcript}");
+            let made: Vec<_> =
+                found.probes.iter().filter(|made| made.probe.rate == known.rate).collect();
+            assert_eq!(known.probes, made.len());
+            let begun = made.iter().rposition(|made| made.probe.fresh).unwrap();
+            let counted: Duration = made[begun..].iter().map(|made| made.probe.measured).sum();
+            assert_eq!(known.measured, counted);
+            let requests: u64 = made[begun..].iter().map(|made| made.judgement.requests).sum();
+            assert_eq!(known.judgement.requests, requests);
+            measured_on |= made.len() - begun > 1;
+        }
+        assert!(measured_on, "{transcript}");
+        assert!(!transcript.contains("unclear") && !text.contains("unclear"));
+    }
+}
+
+#[test]
+fn figures_of_a_probe_are_its_own() {
+    // Evenly spaced, so that arrivals are the rate times the time; beyond the capacity what piled
+    // up in the warm-up ends later, and requests are more.
+    let (found, _) = find(&mut cliff(730.0), "p99=50ms", Settings::default(), None);
+    for made in &found.probes {
+        let expected = made.probe.rate * made.probe.measured.as_secs_f64();
+        let arrivals = made.judgement.arrivals as f64;
+        assert!((arrivals - expected).abs() <= 1.0, "{}: {arrivals}", made.probe.rate);
+        assert!(made.judgement.requests as f64 >= expected - 1.0);
+    }
+    assert!(found.probes.iter().any(|made| made.judgement.requests > made.judgement.arrivals));
+    // The confirmation stands in the place of the probe before it, which the form says.
+    let json = found.json();
+    let counts = |rate: f64| -> Vec<bool> {
+        let all = json["probes"].as_array().unwrap().iter();
+        all.filter(|made| made["rate"] == rate).map(|made| made["counts"] == true).collect()
+    };
+    assert_eq!(counts(found.found.rate.unwrap()), [false, true]);
+    assert!(found.text().contains("asked again from the beginning"), "{}", found.text());
+}
+
+#[test]
+fn the_time_of_a_search_is_told_before_it_begins() {
+    let settings = Settings::default();
+    let (few, many) = settings.estimate();
+    for capacity in [77.0, 730.0, 4321.0] {
+        let (found, transcript) = find(&mut cliff(capacity), "p99=50ms", settings.clone(), None);
+        let took: Duration =
+            found.probes.iter().map(|made| made.probe.pause + made.probe.duration()).sum();
+        assert!(took >= few && took <= many, "{took:?} of {few:?} to {many:?}\n{transcript}");
+        let opening = transcript.lines().next().unwrap();
+        assert!(opening.contains("each rate is measured for 8 s (which is what --for sets here)"));
+        assert!(opening.ends_with("as a rule, at most 20 m"), "{opening}");
+    }
+    let short = Settings { time_max: Duration::from_secs(60), ..settings };
+    assert_eq!(short.estimate().1, Duration::from_secs(60));
+}
+
+/// The keys of an object, and those that its schema names.
+fn verify_keys(value: &serde_json::Value, schema: &serde_json::Value) {
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        let mut keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys(value), keys(&schema["properties"]));
+    let mut required: Vec<_> =
+        schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    required.sort_unstable();
+    assert_eq!(keys(value), required);
+    assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn the_form_says_what_it_is_and_has_a_schema() {
+    let (found, _) = find(&mut cliff(730.0), "p99=50ms", Settings::default(), None);
+    let (json, schema) = (found.json(), super::document::schema());
+    assert_eq!((&json["format"], &json["version"]), (&"plimsoll-bench-limit".into(), &1.into()));
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(schema["properties"]["format"]["const"], json["format"]);
+    assert_eq!(schema["properties"]["version"]["const"], json["version"]);
+    verify_keys(&json, &schema);
+    verify_keys(&json["objective"], &schema["$defs"]["ObjectiveDocument"]);
+    verify_keys(&json["rates"][0], &schema["$defs"]["RateDocument"]);
+    verify_keys(&json["probes"][0], &schema["$defs"]["ProbeDocument"]);
+    // It is told from results, and from what is neither.
+    let refusal = crate::load::json::read(&json.to_string(), "limit.json").unwrap_err().to_string();
+    assert!(
+        refusal.starts_with("limit.json is what plimsoll bench --find-limit found"),
+        "{refusal}"
+    );
 }
 
 #[test]

@@ -21,6 +21,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::objective::{Objective, bound_text};
 use crate::load::figures;
 use crate::load::tally::Latencies;
@@ -61,6 +64,7 @@ pub struct Evidence {
 /// One second.
 #[derive(Debug, Clone, Default)]
 struct Second {
+    arrivals: u64,
     requests: u64,
     errors: u64,
     answered: u64,
@@ -99,8 +103,51 @@ pub struct Judgement {
     pub quantiles: Vec<Duration>,
     /// The share of requests that failed.
     pub errors: f64,
-    /// Requests that it rests on.
+    /// Arrivals in the time that counts.
+    pub arrivals: u64,
+    /// Requests that it rests on: those that ended in that time or, begun by its end, after it.
+    /// More than arrivals where those of the warm-up had piled up, or an arrival makes several.
     pub requests: u64,
+}
+
+/// A verdict in a word: the same in the log, the table and the JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// The objective is kept, beyond chance.
+    Holds,
+    /// The figures are within the objective, but that could be chance.
+    SeemsToHold,
+    /// The figures are beyond the objective, but that could be chance.
+    SeemsToBreak,
+    /// The objective is not kept, beyond chance.
+    Breaks,
+    /// The tester itself was the limit, which says nothing of the service.
+    TesterLimited,
+}
+
+impl Word {
+    /// The word for this.
+    pub fn of(judgement: &Judgement, is_tester_limited: bool) -> Self {
+        match judgement.verdict {
+            _ if is_tester_limited => Self::TesterLimited,
+            Verdict::Holds => Self::Holds,
+            Verdict::Breaks => Self::Breaks,
+            Verdict::Unclear if judgement.seems_to_hold => Self::SeemsToHold,
+            Verdict::Unclear => Self::SeemsToBreak,
+        }
+    }
+
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::SeemsToHold => "seems to hold",
+            Self::SeemsToBreak => "seems to break",
+            Self::Breaks => "breaks",
+            Self::TesterLimited => "tester limited",
+        }
+    }
 }
 
 /// A share and its confidence interval.
@@ -161,6 +208,7 @@ impl Evidence {
             because: String::new(),
             quantiles: Vec::new(),
             errors: total.errors as f64 / total.requests.max(1) as f64,
+            arrivals: total.arrivals,
             requests: total.requests,
         };
         for bound in &objective.latencies {
@@ -226,6 +274,7 @@ impl Second {
             bucket.response_time.count() - histogram.count_between(0, within)
         });
         Self {
+            arrivals: bucket.due,
             requests: bucket.requests,
             errors: bucket.errors,
             answered: bucket.response_time.count(),
@@ -234,6 +283,7 @@ impl Second {
     }
 
     fn add(&mut self, other: &Self) {
+        self.arrivals += other.arrivals;
         self.requests += other.requests;
         self.errors += other.errors;
         self.answered += other.answered;
@@ -398,6 +448,7 @@ mod tests {
         buckets.extend((0..8).map(|_| bucket(100, 10, 0)));
         let judgement = judged("p99=50ms", buckets.clone(), 9);
         assert_eq!((judgement.verdict, judgement.requests), (Verdict::Holds, 800));
+        assert_eq!(judgement.arrivals, 800);
         assert_eq!(judgement.because, "0 % (0 % to 0.48 %, 1 % allowed) over 50 ms");
         buckets.push(bucket(100, 400, 0));
         let judgement = judged("p99=50ms", buckets, 9);
