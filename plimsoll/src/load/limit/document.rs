@@ -102,7 +102,7 @@ struct Measured {
     latency: BTreeMap<String, f64>,
     /// The share of requests that failed.
     errors: f64,
-    /// Arrivals in `seconds`: the rate times that.
+    /// Arrivals that were due in `seconds`: about the rate times that.
     arrivals: u64,
     /// Requests that ended in `seconds`, and after it those that were still under way. More than
     /// `arrivals` where requests had piled up in the warm-up, or an arrival makes several.
