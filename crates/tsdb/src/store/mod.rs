@@ -1,0 +1,6 @@
+//! An embedded store of series.
+
+pub mod chunk;
+mod wire;
+
+pub use wire::Corrupt;
