@@ -11,9 +11,8 @@
 //! yields what parsing the decimal text yields, as long as the digits fit 53 bits.
 
 /// Powers of ten; a float holds them exactly up to 10²².
-const POWERS: [f64; 17] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-];
+const POWERS: [f64; 17] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
 /// Values looked at before it is decided that a column is not decimal.
 const PROBE: usize = 32;
 /// Bits of an exception, about: its place and the float.
@@ -53,8 +52,11 @@ pub(super) fn of(values: &[f64]) -> Option<Decimal> {
         let first = numbers.get(start).copied().unwrap_or(0);
         numbers[..start].fill(first);
     }
-    (exceptions.len() * 4 <= values.len().max(4))
-        .then_some(Decimal { exponent: exponent as u8, numbers, exceptions })
+    (exceptions.len() * 4 <= values.len().max(4)).then_some(Decimal {
+        exponent: exponent as u8,
+        numbers,
+        exceptions,
+    })
 }
 
 /// The whole number that a value is at an exponent, if that is exact.
@@ -78,8 +80,8 @@ fn exponent(values: &[f64]) -> Option<usize> {
     let mut needed = [0usize; POWERS.len() + 1];
     let mut last = 0;
     for (place, &value) in values.iter().enumerate() {
-        let is_last = number(value, last).is_some()
-            && (last == 0 || number(value, last - 1).is_none());
+        let is_last =
+            number(value, last).is_some() && (last == 0 || number(value, last - 1).is_none());
         if !is_last {
             let found = (0..POWERS.len()).find(|exponent| number(value, *exponent).is_some());
             if let Some(found) = found {

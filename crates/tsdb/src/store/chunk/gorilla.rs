@@ -11,7 +11,8 @@ use super::bits::{BitReader, BitWriter};
 use crate::sample::Samples;
 
 /// Mark, its bits, and the bits of the number for a change of distance; zero is a lone 0 bit.
-const WIDTHS: [(u64, u32, u32); 4] = [(0b10, 2, 8), (0b110, 3, 14), (0b1110, 4, 20), (0b1111, 4, 64)];
+const WIDTHS: [(u64, u32, u32); 4] =
+    [(0b10, 2, 8), (0b110, 3, 14), (0b1110, 4, 20), (0b1111, 4, 64)];
 /// More leading zeros are not counted: the count has five bits.
 const LEADING_MAX: u32 = 31;
 /// Bits that a difference may waste in the width of an older one, before a new width is written.
@@ -55,7 +56,8 @@ impl Xor {
     #[inline]
     pub(super) fn get(&mut self, bits: &mut BitReader<'_>) -> Result<f64, Corrupt> {
         if bits.is_set()? {
-            let (mut leading, mut meaningful) = (u32::from(self.leading), u32::from(self.meaningful));
+            let (mut leading, mut meaningful) =
+                (u32::from(self.leading), u32::from(self.meaningful));
             if bits.is_set()? {
                 let widths = bits.get(11)? as u32;
                 (leading, meaningful) = (widths >> 6, (widths & 63) + 1);

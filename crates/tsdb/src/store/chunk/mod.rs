@@ -58,7 +58,11 @@ pub fn decode(bytes: &[u8], samples: &mut Samples) -> Result<(), Corrupt> {
 /// Reads a number of samples that a chunk may have.
 pub(super) fn count(reader: &mut Reader<'_>) -> Result<usize, Corrupt> {
     let count = reader.length()?;
-    if (1..=SAMPLES_MAX).contains(&count) { Ok(count) } else { Err(Corrupt("impossibly many samples")) }
+    if (1..=SAMPLES_MAX).contains(&count) {
+        Ok(count)
+    } else {
+        Err(Corrupt("impossibly many samples"))
+    }
 }
 
 /// Appends times, relative to the first of them.

@@ -130,7 +130,8 @@ fn encode_group(group: &[i64], plan: &Plan, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&word.to_le_bytes());
     out.truncate(start + packed_bytes(group.len(), plan.width));
-    for (place, &value) in group.iter().enumerate().filter(|(_, value)| plan.is_exception(**value)) {
+    for (place, &value) in group.iter().enumerate().filter(|(_, value)| plan.is_exception(**value))
+    {
         out.push(place as u8);
         put_varint(out, to_zigzag(value.wrapping_sub(plan.base)));
     }
