@@ -63,9 +63,9 @@ fn next_value(kind: usize, place: usize, last: f64, random: &mut Random) -> f64 
     }
 }
 
-fn labels(place: usize) -> Labels {
-    let instance = format!("10.0.0.{}:9100", place % INSTANCES);
-    let kind = place / INSTANCES;
+fn labels(place: usize, per_instance: usize) -> Labels {
+    let instance = format!("10.0.0.{}:9100", place / per_instance);
+    let kind = place % per_instance;
     let metric = format!("service_measurement_{}_total", kind % 40);
     let part = (kind / 40).to_string();
     Labels::from_pairs([
@@ -73,7 +73,7 @@ fn labels(place: usize) -> Labels {
         ("instance", &instance),
         ("job", "web"),
         ("part", &part),
-        ("zone", ["a", "b", "c"][place % 3]),
+        ("zone", ["a", "b", "c"][place / per_instance % 3]),
     ])
 }
 
@@ -97,20 +97,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut argument =
         |default: i64| arguments.next().map_or(Ok(default), |text| text.parse::<i64>());
     let (count, hours, jitter) = (argument(10_000)? as usize, argument(6)?, argument(0)? as u64);
+    let per_instance = count.div_ceil(INSTANCES);
     let folder = std::env::temp_dir().join(format!("ingest-{}", std::process::id()));
     let base_memory = status("VmRSS");
     let (store, _) = Store::open(&folder, Options::default(), START)?;
     let mut random = Random(42);
     let mut values: Vec<f64> = (0..count).map(|_| 1e6 + random.below(100_000)).collect();
-    let handles =
-        (0..count).map(|place| store.series(&labels(place))).collect::<Result<Vec<_>, _>>()?;
+    let handles = (0..count)
+        .map(|place| store.series(&labels(place, per_instance)))
+        .collect::<Result<Vec<_>, _>>()?;
     let rounds = hours * 3_600_000 / INTERVAL;
     let (mut making, mut committing, mut upkeep) = (0.0, 0.0, 0.0);
     let began = Instant::now();
     for round in 0..rounds {
         let before = Instant::now();
         for (place, value) in values.iter_mut().enumerate() {
-            *value = next_value(place / INSTANCES % 20, place, *value, &mut random);
+            *value = next_value(place % per_instance % 20, place, *value, &mut random);
         }
         let mut times = [0; INSTANCES];
         for time in &mut times {
@@ -122,14 +124,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         making += before.elapsed().as_secs_f64();
         let before = cpu_now(&began);
         // A commit for each instance, as a scrape is one.
-        let mut batch = Vec::with_capacity(count / INSTANCES + 1);
+        let mut batch = Vec::with_capacity(per_instance);
         for (instance, time) in times.iter().enumerate() {
             batch.clear();
-            batch.extend((instance..count).step_by(INSTANCES).map(|place| Append {
-                series: &handles[place],
-                time: *time,
-                value: values[place],
-            }));
+            batch.extend((instance * per_instance..count.min((instance + 1) * per_instance)).map(
+                |place| Append { series: &handles[place], time: *time, value: values[place] },
+            ));
             let committed = store.commit(&batch);
             assert_eq!(committed.accepted, batch.len() as u64);
         }

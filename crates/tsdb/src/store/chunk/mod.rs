@@ -3,7 +3,7 @@
 //! An open chunk ([`gorilla`]) takes one sample after the other. A sealed one is two columns that are
 //! written at once and read at once: times are whole numbers ([`packed`]); values are one constant,
 //! whole numbers with a decimal exponent ([`decimal`], packed), or, where that fails or is larger,
-//! Gorilla's stream. All encodings are exact for all bit patterns.
+//! Gorilla's stream or their bits as numbers, whichever is smaller. All encodings are exact for all bit patterns.
 //!
 //! Measured against the alternatives on 14.4 million samples of a mix like that of real services
 //! (`examples/ingest.rs`): Gorilla alone takes about three bytes a sample, because a decimal fraction
@@ -31,6 +31,8 @@ const CONSTANT: u8 = 0;
 const DECIMAL: u8 = 1;
 /// Differing bits.
 const XOR: u8 = 2;
+/// The bits as whole numbers: sums of noisy floats differ by numbers of one size.
+const BITS: u8 = 3;
 /// Values that take fewer bytes than this times their number are not tried as differing bits.
 const DECIMAL_GOOD_BYTES: usize = 2;
 
@@ -107,11 +109,23 @@ pub(super) fn encode_values(values: &[f64], out: &mut Vec<u8>) {
     for value in values {
         xor.put(*value, &mut bits);
     }
-    if out.len() == start || 1 + bits.used_bytes() < out.len() - start {
-        out.truncate(start);
+    let mut packed = vec![BITS];
+    packed::encode(
+        &values.iter().map(|value| value.to_bits() as i64).collect::<Vec<_>>(),
+        &mut packed,
+    );
+    let decimal = Some(out.len() - start).filter(|length| *length > 0).unwrap_or(usize::MAX);
+    let xor = 1 + bits.used_bytes();
+    if decimal <= xor.min(packed.len()) {
+        return;
+    }
+    out.truncate(start);
+    // What decodes faster is worth a little.
+    if packed.len() <= xor + xor / 32 {
+        out.extend_from_slice(&packed);
+    } else {
         out.push(XOR);
-        let length = bits.used_bytes();
-        out.extend(bits.words().iter().flat_map(|word| word.to_be_bytes()).take(length));
+        out.extend(bits.words().iter().flat_map(|word| word.to_be_bytes()).take(xor - 1));
     }
 }
 
@@ -148,6 +162,9 @@ pub(super) fn decode_values(
             Ok(())
         }
         DECIMAL => decode_decimal(reader, count, values),
+        BITS => packed::decode(reader, count, |numbers| {
+            values.extend(numbers.iter().map(|bits| f64::from_bits(*bits as u64)));
+        }),
         XOR => {
             let mut bytes = reader.take(reader.left())?.chunks(8);
             let words: Vec<_> = bytes

@@ -13,6 +13,8 @@ use super::super::wire::{
 
 /// Values with a common width: as many as bits in a word, so that a full group takes `width` words.
 const GROUP: usize = 64;
+/// Values that may lie below the base of a group.
+const LOW_MAX: usize = 2;
 /// In place of a width: all values that are left are equal.
 const REST: u8 = 0x7f;
 /// Added to a width: exceptions follow.
@@ -21,13 +23,16 @@ const PATCHED: u8 = 0x80;
 /// Writes a column.
 pub(super) fn encode(values: &[i64], out: &mut Vec<u8>) {
     let first = differences(values);
-    let second = differences(&first);
+    let mut second = Vec::new();
     let (mut order, mut residuals, mut bits) = (0, values, cost(values));
-    for (candidate, candidate_residuals) in [(1, &first), (2, &second)] {
-        let candidate_bits = cost(candidate_residuals);
-        if candidate_bits < bits && values.len() > candidate {
-            (order, residuals, bits) = (candidate, candidate_residuals, candidate_bits);
-        }
+    let first_bits = cost(&first);
+    if first_bits < bits && values.len() > 1 {
+        (order, residuals, bits) = (1, &first, first_bits);
+        // Where differences are no better, differences of those are not either.
+        second = differences(&first);
+    }
+    if order == 1 && values.len() > 2 && cost(&second) < bits {
+        (order, residuals) = (2, &second);
     }
     out.push(order as u8);
     for seed in [values.first(), first.first()].into_iter().take(order).flatten() {
@@ -53,6 +58,11 @@ fn cost(residuals: &[i64]) -> u64 {
     residuals.chunks(GROUP).map(|group| Plan::of(group).bits).sum()
 }
 
+/// Bits that a distance needs, as a number without a sign.
+fn width(distance: i64) -> u32 {
+    64 - distance.leading_zeros()
+}
+
 /// How a group is written.
 struct Plan {
     base: i64,
@@ -64,47 +74,63 @@ impl Plan {
     /// The cheaper of two bases: the least value, or the third: of a counter's differences one is far
     /// below all others when it was reset.
     fn of(group: &[i64]) -> Self {
-        let mut low = [i64::MAX; 3];
-        for &value in group {
-            if value < low[2] {
-                low[2] = value;
-                low.sort_unstable();
-            }
+        let (least, most) = group
+            .iter()
+            .fold((i64::MAX, i64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+        if least == most {
+            return Self { base: least, width: 0, bits: Self::head_bits(least) };
         }
-        let least = Self::from_base(group, low[0]);
-        if least.width == 0 || low[2] == low[0] || group.len() < low.len() {
-            return least;
+        let spread = width(most.wrapping_sub(least));
+        let from_least = Self::from_base(group, least, spread);
+        // Only if the least two are far below the others can it be worth while.
+        let near = most.wrapping_sub((most.wrapping_sub(least) as u64 / 4) as i64);
+        if group.iter().filter(|value| **value < near).count() > LOW_MAX {
+            return from_least;
         }
-        let third = Self::from_base(group, low[2]);
-        if third.bits < least.bits { third } else { least }
+        let mut sorted = [0; GROUP];
+        let sorted = &mut sorted[..group.len()];
+        sorted.copy_from_slice(group);
+        sorted.sort_unstable();
+        let third = sorted[LOW_MAX.min(group.len() - 1)];
+        let from_third = Self::from_base(group, third, width(most.wrapping_sub(third)));
+        if from_third.bits < from_least.bits { from_third } else { from_least }
     }
 
-    fn from_base(group: &[i64], base: i64) -> Self {
-        // For each width, the bits that its values take when they are exceptions; 65: below the base.
-        let mut patches = [0u32; 66];
+    /// `spread`: bits that the greatest value needs.
+    fn from_base(group: &[i64], base: i64, spread: u32) -> Self {
+        // For each width, the bits that its values take when they are exceptions.
+        let (mut patches, mut patched) = ([0u32; 65], 0);
         for &value in group {
             let distance = value.wrapping_sub(base);
-            let needed =
-                if value < base { 65 } else { 64 - (distance as u64).leading_zeros() as usize };
-            patches[needed] += 8 + 8 * varint_bytes(to_zigzag(distance));
-        }
-        let mut patched = patches[65];
-        let (mut width, mut bits) = (64, u64::MAX);
-        for candidate in (0..=64).rev() {
-            let candidate_bits = group.len() as u64 * candidate as u64 + u64::from(patched);
-            if candidate_bits <= bits {
-                (width, bits) = (candidate as u32, candidate_bits);
+            let bits = 8 + 8 * varint_bytes(to_zigzag(distance));
+            if value < base {
+                patched += bits;
+            } else {
+                patches[width(distance) as usize] += bits;
             }
-            patched += patches[candidate];
         }
-        let head = 8 + 8 * varint_bytes(to_zigzag(base));
-        Self { base, width, bits: bits + u64::from(head) }
+        let (mut best, mut least) = (spread, u32::MAX);
+        for candidate in (0..=spread).rev() {
+            let bits = group.len() as u32 * candidate + patched;
+            if bits <= least {
+                (best, least) = (candidate, bits);
+            }
+            patched += patches[candidate as usize];
+            if patched >= least {
+                break;
+            }
+        }
+        Self { base, width: best, bits: u64::from(least) + Self::head_bits(base) }
+    }
+
+    /// Bits of what a group begins with.
+    fn head_bits(base: i64) -> u64 {
+        8 + 8 * u64::from(varint_bytes(to_zigzag(base)))
     }
 
     /// Whether a value is written apart.
     fn is_exception(&self, value: i64) -> bool {
-        let distance = value.wrapping_sub(self.base) as u64;
-        value < self.base || 64 - distance.leading_zeros() > self.width
+        value < self.base || width(value.wrapping_sub(self.base)) > self.width
     }
 }
 
