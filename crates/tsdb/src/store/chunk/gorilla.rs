@@ -80,13 +80,22 @@ impl Xor {
     }
 }
 
+/// Samples that wait, so that the stream's end is fetched from memory once for all of them: with ten
+/// thousand series it is never in a cache, and appending is waiting for memory.
+const WAITING: usize = 8;
+
 /// Samples of one series, the newest of which is known.
 #[derive(Default)]
 pub(in super::super) struct OpenChunk {
-    bits: BitWriter,
+    waiting: [(i64, f64); WAITING],
+    waiting_count: u8,
+    /// Samples in the stream.
     count: u16,
     first: i64,
     last: i64,
+    bits: BitWriter,
+    /// Of the stream's newest sample.
+    stream_last: i64,
     distance: i64,
     xor: Xor,
 }
@@ -94,20 +103,34 @@ pub(in super::super) struct OpenChunk {
 impl OpenChunk {
     /// Adds a sample that is younger than all others.
     pub(in super::super) fn push(&mut self, time: i64, value: f64) {
-        if self.count == 0 {
+        if self.len() == 0 {
             self.first = time;
-        } else {
-            let distance = time.wrapping_sub(self.last);
+        }
+        self.last = time;
+        let place = usize::from(self.waiting_count) % WAITING;
+        self.waiting[place] = (time, value);
+        self.waiting_count += 1;
+        if place == WAITING - 1 {
+            self.waiting_count = 0;
+            for (time, value) in self.waiting {
+                self.put(time, value);
+            }
+        }
+    }
+
+    fn put(&mut self, time: i64, value: f64) {
+        if self.count > 0 {
+            let distance = time.wrapping_sub(self.stream_last);
             put_change(distance.wrapping_sub(self.distance), &mut self.bits);
             self.distance = distance;
         }
-        self.last = time;
+        self.stream_last = time;
         self.xor.put(value, &mut self.bits);
         self.count += 1;
     }
 
     pub(in super::super) fn len(&self) -> usize {
-        usize::from(self.count)
+        usize::from(self.count) + usize::from(self.waiting_count)
     }
 
     /// Time of the first sample; meaningless when there is none.
@@ -150,6 +173,10 @@ impl OpenChunk {
             }
             samples.times.push(time);
             samples.values.push(xor.get(&mut bits)?);
+        }
+        for (time, value) in &self.waiting[..usize::from(self.waiting_count)] {
+            samples.times.push(*time);
+            samples.values.push(*value);
         }
         Ok(())
     }
