@@ -62,7 +62,8 @@ impl Store {
         }
     }
 
-    fn merge(&self, blocks: &[Arc<Block>]) -> Result<usize, BlockError> {
+    /// Merges blocks that are neighbours.
+    pub(super) fn merge(&self, blocks: &[Arc<Block>]) -> Result<usize, BlockError> {
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else { return Ok(0) };
         let folder = self.blocks_folder();
         let failed = |source| BlockError::Io { path: folder.clone(), source };

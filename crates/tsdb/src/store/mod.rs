@@ -203,15 +203,19 @@ pub struct Statistics {
 impl Store {
     /// Figures as they are now; each is right, though they are not of one moment.
     pub fn statistics(&self) -> Statistics {
+        // One lock after the other: they would be held to the end of the expression below.
+        let log_bytes = lock(&self.upkeep).log_bytes;
+        let series = read(&self.index).len();
+        let refused = *lock(&self.refused);
         let blocks = self.blocks();
         let mut statistics = Statistics {
-            series: read(&self.index).len(),
+            series,
             series_young: self.young.series.load(Ordering::Relaxed),
             samples_young: self.young.samples.load(Ordering::Relaxed),
             memory_bytes: self.young.bytes.load(Ordering::Relaxed).max(0).cast_unsigned(),
-            log_bytes: lock(&self.upkeep).log_bytes,
+            log_bytes,
             blocks: blocks.len(),
-            refused: *lock(&self.refused),
+            refused,
             ..Statistics::default()
         };
         for block in blocks.iter() {
