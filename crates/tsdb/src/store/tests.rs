@@ -175,7 +175,7 @@ fn follow(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
     fn the_store_holds_what_was_accepted(steps in prop::collection::vec(step(), 1..60)) {
         follow(steps);
@@ -337,7 +337,7 @@ fn a_disk_that_fails_stops_writing_and_nothing_else() {
     // ENOSPC, EIO, EROFS.
     for number in [28, 5, 30] {
         let folder = folder();
-        let options = Options { memory_bytes_max: 100_000, ..options() };
+        let options = Options { memory_bytes_max: 60_000, ..options() };
         let (store, _) = open(&folder, &options);
         let mut model = fill(&store, 3, 0, WINDOW / 2);
         store.disk.fault.store(number, Ordering::SeqCst);
@@ -355,14 +355,16 @@ fn a_disk_that_fails_stops_writing_and_nothing_else() {
         is_like(&store, &model, i64::MIN, i64::MAX);
         let mut refused = 0;
         for time in 2 * WINDOW..3 * WINDOW {
-            let value = f64::from_bits((time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mixed = (time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let value = f64::from_bits((mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9));
             let committed = append(&store, &labels("b", 0), time, value);
             refused += committed.refused.memory_full;
             if committed.accepted == 1 {
                 model.entry(labels("b", 0)).or_default().insert(time, value.to_bits());
             }
         }
-        assert!(refused > 0 && store.statistics().memory_bytes < 120_000);
+        let held = store.statistics().memory_bytes;
+        assert!(refused > 0 && held < 80_000, "{refused} refused, {held} bytes held");
         assert_eq!(store.statistics().refused.memory_full, refused);
         // Too early to try again.
         store.disk.fault.store(0, Ordering::SeqCst);

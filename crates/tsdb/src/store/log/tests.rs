@@ -6,7 +6,10 @@ use crate::sample::STALE;
 use crate::store::disk::Disk;
 use crate::store::index::Index;
 
-fn read_back(path: &Path) -> (Vec<(u64, i64, u64)>, Vec<(u64, Labels)>, SegmentEnd) {
+/// Series, time and bits of the value.
+type Logged = Vec<(u64, i64, u64)>;
+
+fn read_back(path: &Path) -> (Logged, Vec<(u64, Labels)>, SegmentEnd) {
     let (mut samples, mut definitions) = (Vec::new(), Vec::new());
     let end = read_segment(path, |record| match record {
         Record::Sample(id, time, value) => samples.push((id, time, value.to_bits())),

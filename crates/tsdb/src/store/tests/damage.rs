@@ -72,7 +72,7 @@ fn damaged_files_cost_themselves_only() {
         for path in files(&good.path().join(part)) {
             let bytes = fs::read(&path).expect("a file");
             let name = damaged.path().join(part).join(path.file_name().expect("a name"));
-            let step = (bytes.len() / 40).max(1);
+            let step = (bytes.len() / 25).max(1);
             for place in (0..bytes.len()).step_by(step) {
                 for cut in [false, true] {
                     copy(good.path(), damaged.path());
