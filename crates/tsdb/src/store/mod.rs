@@ -111,7 +111,7 @@ pub struct Store {
     window: i64,
     disk: Arc<Disk>,
     /// Held locked, against other processes.
-    _lock: File,
+    lock: File,
     /// Written at new series and when series are gone; read by queries.
     index: RwLock<Index>,
     /// Written by upkeep; read by queries.
@@ -260,6 +260,14 @@ impl Store {
 
     fn log_folder(&self) -> PathBuf {
         self.folder.join(LOG_FOLDER)
+    }
+}
+
+impl Drop for Store {
+    /// Closing the file is not enough: a child that is being started has it open until it is another
+    /// program.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 

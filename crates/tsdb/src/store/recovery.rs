@@ -110,7 +110,7 @@ impl Store {
             window,
             writer: Mutex::new(Writer { log: Log::new(disk.clone(), log_folder, number), floor }),
             disk,
-            _lock: lock,
+            lock,
             index: RwLock::new(index),
             blocks: RwLock::new(Blocks::new(blocks)),
             young: Young {
