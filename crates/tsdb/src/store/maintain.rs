@@ -153,6 +153,13 @@ impl Store {
 
     /// Makes a block of all samples before `end` and forgets them.
     fn cut(&self, end: i64) -> Result<(), BlockError> {
+        let (entries, written) = self.write_block(end)?;
+        self.forget(&entries, end, written);
+        Ok(())
+    }
+
+    /// Makes a block of all samples before `end`; says of which series, and how many samples.
+    pub(super) fn write_block(&self, end: i64) -> Result<(Vec<Arc<Entry>>, u64), BlockError> {
         let last_end = self.blocks().last().map_or(i64::MIN, |block| block.end);
         let start = end.saturating_sub(self.window).max(last_end);
         {
@@ -179,8 +186,7 @@ impl Store {
             let block = self.open_known(&path)?;
             self.replace_blocks(&[], Some(block));
         }
-        self.forget(&entries, end, written);
-        Ok(())
+        Ok((entries, written))
     }
 
     /// Forgets the samples before `end` in memory, and the series that have no others.

@@ -406,6 +406,17 @@ fn what_came_while_the_disk_failed_is_logged_when_it_works_again() {
 }
 
 #[test]
+fn samples_that_are_in_memory_and_in_a_block_are_read_once() {
+    let folder = folder();
+    let (store, _) = open(&folder, &options());
+    let model = fill(&store, 3, 0, 2 * WINDOW);
+    store.write_block(WINDOW).expect("the disk is good");
+    assert_eq!(store.statistics().blocks, 1);
+    is_like(&store, &model, i64::MIN, i64::MAX);
+    is_like(&store, &model, WINDOW / 2, 3 * WINDOW / 2);
+}
+
+#[test]
 fn queries_miss_nothing_while_blocks_are_cut_and_merged() {
     let folder = folder();
     let (store, _) = open(&folder, &options());
