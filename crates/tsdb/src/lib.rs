@@ -22,3 +22,4 @@ pub mod relabel;
 pub mod remote_write;
 pub mod sample;
 pub mod source;
+pub mod store;

@@ -1,0 +1,292 @@
+//! An embedded store of series: young samples in memory and in a log, old ones in blocks.
+//!
+//! The way of a sample: [`Store::commit`] appends it to its series' open chunk ([`chunk`]) and to the
+//! write-ahead log (`log`). Full chunks are sealed. When the span of a block (two hours) is past,
+//! [`Store::maintain`] writes that span of all series into one immutable file (`block`), forgets it in
+//! memory, and replaces the log by a snapshot of what is left in memory. Blocks are merged into larger
+//! ones, and dropped when they are too old or too large together. [`Source`](crate::source::Source)
+//! reads blocks and memory as one.
+//!
+//! The outline is that of Prometheus' store (<https://web.archive.org/web/2022/https://fabxc.org/tsdb/>,
+//! "Writing a Time Series Database from Scratch"). What differs, and why:
+//! - sealed chunks are columns of packed decimals, not Gorilla streams: less than half the bytes, and
+//!   decoded without a branch for each bit;
+//! - times that several series have in common are stored once in a block;
+//! - one index in memory serves all blocks (`index`), since this store is small: one process, some
+//!   hundred thousand series;
+//! - a block's chunk already spans two hours, so merging blocks copies chunks without decoding them;
+//! - each segment of the log defines its series, so that damage in one costs nothing of others.
+//!
+//! Invariants:
+//! - samples of a series rise strictly, in memory, in the log's order, and over blocks;
+//! - blocks do not overlap; no sample is accepted that is older than the end of the newest block;
+//! - a file in `blocks` is complete; every byte that is read is under a checksum;
+//! - a block is listed before its samples are forgotten in memory, and readers ask the memory first, so
+//!   they miss nothing;
+//! - locks are taken in the order upkeep, writer, index, blocks, series, and only the writer's and
+//!   upkeep's are held while writing to the disk.
+//!
+//! What is committed and flushed survives a kill at any moment; what is committed and not flushed
+//! survives all but a crash of the machine. When the disk is full or fails, samples stay in memory up
+//! to [`Options::memory_bytes_max`], [`Store::trouble`] says so, queries go on, and `maintain` tries
+//! again.
+//!
+//! Left out: deleting single series, samples out of order, exemplars, native histograms, metadata.
+
+mod append;
+mod block;
+pub mod chunk;
+mod compaction;
+mod disk;
+mod head;
+mod index;
+mod log;
+mod maintain;
+mod recovery;
+mod retention;
+mod select;
+mod wire;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+pub use append::{Append, Committed, Handle, Refusal, Refused};
+use block::Block;
+use disk::Disk;
+use index::Index;
+pub use index::{Offender, Offenders};
+use log::Log;
+pub use maintain::Maintenance;
+pub use recovery::{OpenError, Recovery};
+pub use select::Listing;
+pub use wire::Corrupt;
+
+/// How a store behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Blocks whose span ended so long ago are dropped.
+    pub retention: Duration,
+    /// When blocks and log are larger together, the oldest blocks are dropped.
+    pub bytes_max: u64,
+    /// Series with young samples; of more, the samples are refused.
+    pub series_max: usize,
+    /// Memory of young samples; when it is full, samples are refused. Two hours take some 700 bytes a
+    /// series at an interval of 15 seconds.
+    pub memory_bytes_max: u64,
+    /// Span of a block; blocks begin at its multiples. At least [`BLOCK_MIN`].
+    pub block: Duration,
+    /// How often `maintain` makes sure that what was committed is on the disk.
+    pub flush: Duration,
+}
+
+/// A shorter span of a block is refused.
+pub const BLOCK_MIN: Duration = Duration::from_secs(1);
+/// A longer one is refused too: a year.
+pub const BLOCK_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_secs(15 * 86_400),
+            bytes_max: 8 << 30,
+            series_max: 200_000,
+            memory_bytes_max: 512 << 20,
+            block: Duration::from_secs(2 * 3600),
+            flush: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Blocks by rising span; replaced as a whole.
+type Blocks = Arc<Vec<Arc<Block>>>;
+
+/// A store, open.
+pub struct Store {
+    folder: PathBuf,
+    options: Options,
+    /// Span of a block, milliseconds.
+    window: i64,
+    disk: Arc<Disk>,
+    /// Held locked, against other processes.
+    lock: File,
+    /// Written at new series and when series are gone; read by queries.
+    index: RwLock<Index>,
+    /// Written by upkeep; read by queries.
+    blocks: RwLock<Blocks>,
+    /// Held by one commit at a time.
+    writer: Mutex<Writer>,
+    /// Written under the writer's lock, and by upkeep; read by statistics and limits.
+    young: Young,
+    /// Refused so far, by reason; written by commits.
+    refused: Mutex<Refused>,
+    /// Held by one upkeep at a time.
+    upkeep: Mutex<Upkeep>,
+    /// Written by commits and upkeep.
+    trouble: Mutex<Trouble>,
+    /// The worst offenders in words, for refusals; written by upkeep and by the first refusal.
+    worst: Mutex<Option<Arc<str>>>,
+}
+
+/// What a commit needs.
+struct Writer {
+    log: Log,
+    /// Older samples are refused: they would belong into blocks that are written, milliseconds.
+    floor: i64,
+}
+
+/// Sums over what is in memory.
+struct Young {
+    /// Series that are active.
+    series: AtomicUsize,
+    samples: AtomicU64,
+    bytes: AtomicI64,
+    /// Times of samples; `i64::MAX` and `i64::MIN` when there are none.
+    oldest: AtomicI64,
+    newest: AtomicI64,
+}
+
+/// What upkeep remembers.
+struct Upkeep {
+    /// When the log was last flushed, milliseconds.
+    flushed: i64,
+    /// After a failure nothing is written before this time.
+    retry: i64,
+    /// The same for merging.
+    compaction_retry: i64,
+    /// The log is to be replaced by a snapshot.
+    is_snapshot_due: bool,
+    /// Bytes of the log's files when upkeep last looked.
+    log_bytes: u64,
+}
+
+/// Why writing has stopped.
+#[derive(Default)]
+struct Trouble {
+    /// Samples in memory that the log does not have.
+    log: Option<String>,
+    /// The last block could not be written.
+    cut: Option<String>,
+}
+
+/// Figures of a store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Series in memory and in blocks.
+    pub series: usize,
+    /// Series with young samples.
+    pub series_young: usize,
+    /// Samples in memory.
+    pub samples_young: u64,
+    /// Samples in blocks.
+    pub samples_in_blocks: u64,
+    /// Chunks in blocks.
+    pub chunks_in_blocks: u64,
+    /// Bytes of chunks in memory, about.
+    pub memory_bytes: u64,
+    /// Bytes of blocks on the disk.
+    pub block_bytes: u64,
+    /// Bytes of the log, when it was last maintained.
+    pub log_bytes: u64,
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Time of the oldest sample, milliseconds.
+    pub oldest: Option<i64>,
+    /// Time of the newest sample, milliseconds.
+    pub newest: Option<i64>,
+    /// Samples refused since the store was opened.
+    pub refused: Refused,
+}
+
+impl Store {
+    /// Figures as they are now; each is right, though they are not of one moment.
+    pub fn statistics(&self) -> Statistics {
+        // One lock after the other: they would be held to the end of the expression below.
+        let log_bytes = lock(&self.upkeep).log_bytes;
+        let series = read(&self.index).len();
+        let refused = *lock(&self.refused);
+        let blocks = self.blocks();
+        let mut statistics = Statistics {
+            series,
+            series_young: self.young.series.load(Ordering::Relaxed),
+            samples_young: self.young.samples.load(Ordering::Relaxed),
+            memory_bytes: self.young.bytes.load(Ordering::Relaxed).max(0).cast_unsigned(),
+            log_bytes,
+            blocks: blocks.len(),
+            refused,
+            ..Statistics::default()
+        };
+        for block in blocks.iter() {
+            statistics.samples_in_blocks += block.samples;
+            statistics.chunks_in_blocks += block.chunks;
+            statistics.block_bytes += block.bytes;
+        }
+        let (oldest, newest) = (&self.young.oldest, &self.young.newest);
+        let young = Some((oldest.load(Ordering::Relaxed), newest.load(Ordering::Relaxed)))
+            .filter(|(oldest, newest)| oldest <= newest);
+        let spans = || blocks.iter().map(|block| (block.first, block.last)).chain(young);
+        statistics.oldest = spans().map(|(oldest, _)| oldest).min();
+        statistics.newest = spans().map(|(_, newest)| newest).max();
+        statistics
+    }
+
+    /// The metrics with most series and the labels with most values.
+    pub fn offenders(&self, most: usize) -> Offenders {
+        read(&self.index).offenders(most)
+    }
+
+    /// Why samples are not written to the disk, in words, while they are not. They are in memory, and
+    /// queries see them.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = lock(&self.trouble);
+        let told: Vec<_> = trouble.log.iter().chain(&trouble.cut).cloned().collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn blocks(&self) -> Blocks {
+        read(&self.blocks).clone()
+    }
+
+    fn blocks_folder(&self) -> PathBuf {
+        self.folder.join(BLOCKS_FOLDER)
+    }
+
+    fn log_folder(&self) -> PathBuf {
+        self.folder.join(LOG_FOLDER)
+    }
+}
+
+impl Drop for Store {
+    /// Closing the file is not enough: a child that is being started has it open until it is another
+    /// program.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
+}
+
+const BLOCKS_FOLDER: &str = "blocks";
+const LOG_FOLDER: &str = "log";
+const LOCK_FILE: &str = "lock";
+
+/// A panic elsewhere leaves data of which every change is complete by itself; the store goes on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(shared: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    shared.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(shared: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    shared.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
