@@ -354,10 +354,12 @@ fn few_samples(results: &Results) -> Found {
         1 => (format!("{first} rests"), "it may"),
         _ => (format!("Percentiles from {first} on rest"), "they may"),
     };
-    let text = format!(
-        "{rests} on fewer than 10 of {}: {may} be chance. Measure longer.",
-        figures::plural(count, "request")
-    );
+    let all = figures::plural(count, "request");
+    let text = if (count as f64) < BEYOND_MIN {
+        format!("Percentiles of {all} may be chance. Measure longer.")
+    } else {
+        format!("{rests} on fewer than {BEYOND_MIN} of {all}: {may} be chance. Measure longer.")
+    };
     Some((WarningKind::FewSamples, text))
 }
 
