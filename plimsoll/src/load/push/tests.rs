@@ -311,6 +311,8 @@ fn a_page_of_refusal_is_no_reason() {
         let body = "<html><h1>busy</h1></html>";
         let length = body.len();
         let reply = format!("HTTP/1.1 503 X\r\ncontent-length: {length}\r\n\r\n{body}");
+        // An answer that comes before its question is no answer.
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
         stream.write_all(reply.as_bytes()).unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
     });
