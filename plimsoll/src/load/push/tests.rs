@@ -8,15 +8,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
+use tsdb::labels::NAME;
+use tsdb::remote_write::{Limits, Request};
 
 use super::pusher::{Pushed, Pusher};
 use super::receiver::{Access, Protocol, Receiver, ReceiverError};
-use super::remote_write::WriteRequest;
 use crate::load::client::peers::{Authority, serve_tls};
 use crate::load::progress::Progress;
 use crate::load::tally::Failure;
@@ -131,32 +131,24 @@ fn a_pushgateway_is_put_the_text() {
     assert_eq!((pushed.remark(), said.try_iter().count()), (None, 0));
 }
 
-fn written(asked: &Asked) -> WriteRequest {
-    let message = snap::raw::Decoder::new().decompress_vec(&asked.body).unwrap();
-    let written = WriteRequest::decode(&message[..]).unwrap();
-    for series in &written.timeseries {
-        let names: Vec<&str> = series.labels.iter().map(|label| label.name.as_str()).collect();
+fn written(asked: &Asked) -> Request {
+    let written = Request::decode(&asked.body, &Limits::default()).unwrap();
+    for series in written.series() {
+        let names: Vec<&str> = series.labels().map(|(name, _)| name).collect();
         assert!(names.is_sorted(), "receivers refuse {names:?}");
-        assert!(series.samples.is_sorted_by(|one, next| one.timestamp < next.timestamp));
+        assert!(series.samples.is_sorted_by(|one, next| one.0 < next.0));
     }
     written
 }
 
 /// The times (from the first possible on) and values of a series.
-fn series(request: &WriteRequest, name: &str) -> Vec<(i64, f64)> {
-    let named =
-        |label: &super::remote_write::Label| label.name == "__name__" && label.value == name;
-    let found = request.timeseries.iter().find(|series| series.labels.iter().any(named)).unwrap();
-    let mut sorted = found.labels.clone();
-    sorted.sort_unstable();
-    assert_eq!(found.labels, sorted);
-    let at_job = |label: &super::remote_write::Label| label.name == "job" && label.value == "shop";
-    assert!(found.labels.iter().any(at_job), "{:?}", found.labels);
-    found
-        .samples
-        .iter()
-        .map(|sample| (sample.timestamp - 1_800_000_000_000, sample.value))
-        .collect()
+fn series(request: &Request, name: &str) -> Vec<(i64, f64)> {
+    let found = request.series().find(|series| series.labels().any(|label| label == (NAME, name)));
+    let found = found.unwrap();
+    let labels: Vec<_> = found.labels().collect();
+    assert!(labels.is_sorted(), "{labels:?}");
+    assert!(labels.contains(&("job", "shop")), "{labels:?}");
+    found.samples.iter().map(|(time, value)| (time - 1_800_000_000_000, *value)).collect()
 }
 
 #[test]
@@ -266,7 +258,7 @@ fn series_end_though_the_last_figures_were_taken_before() {
     let pushed = pusher.finish();
     assert_eq!((pushed.taken, pushed.lost, pushed.failures), (1, 0, 0));
     let last = written(&asked.recv_timeout(PATIENCE).unwrap());
-    assert_eq!(last.timeseries.len(), first.timeseries.len());
+    assert_eq!(last.series().len(), first.series().len());
     let ends = series(&last, "plimsoll_bench_requests_total");
     assert_eq!((ends.len(), ends[0].0, ends[0].1.to_bits()), (1, 1001, 0x7ff0_0000_0000_0002));
 }
@@ -280,7 +272,7 @@ fn the_end_repeats_a_second_that_counts_once() {
     }
     pusher.finish();
     // However many went together: the last is what ends it.
-    let all: Vec<WriteRequest> = asked.try_iter().map(|asked| written(&asked)).collect();
+    let all: Vec<Request> = asked.try_iter().map(|asked| written(&asked)).collect();
     for (name, value) in
         [("plimsoll_bench_received_bytes_total", 10_000.0), ("plimsoll_bench_answers_total", 400.0)]
     {

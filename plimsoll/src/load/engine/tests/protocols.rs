@@ -33,9 +33,9 @@ where
     }
 }
 
-#[test]
-fn users_share_connections_of_http2() {
-    let port = serve(async || {
+/// Serves HTTP/2 on each connection; the port.
+fn http2_peer() -> u16 {
+    serve(async || {
         let (listener, port) = listener().await;
         net::spawn(async move {
             loop {
@@ -44,7 +44,12 @@ fn users_share_connections_of_http2() {
             }
         });
         port
-    });
+    })
+}
+
+#[test]
+fn users_share_connections_of_http2() {
+    let port = http2_peer();
     let url = format!("http://127.0.0.1:{port}/");
     let mut plan = plan(users_each(12, 10), vec![Step::Request(Box::new(get(url)))]);
     plan.threads = Some(1);
@@ -60,16 +65,7 @@ fn users_share_connections_of_http2() {
 
 #[test]
 fn users_of_a_connection_are_on_one_thread() {
-    let port = serve(async || {
-        let (listener, port) = listener().await;
-        net::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                net::spawn(serve_http2(stream));
-            }
-        });
-        port
-    });
+    let port = http2_peer();
     // Six connections on four threads: fifteen users on each would be eight.
     for load in [users_each(60, 5), rate(2000.0, Duration::from_millis(200), 60)] {
         let is_open = matches!(load, Load::Open(_));
