@@ -10,6 +10,8 @@ mod fleet;
 mod load;
 mod log;
 mod net;
+mod observe;
+mod outbound;
 
 use std::process::ExitCode;
 

@@ -123,3 +123,42 @@ pub(super) const ROUTE_PATH: &str = "/";
 pub(super) const STRIP_PREFIX: bool = false;
 /// Routes are logged.
 pub(super) const ROUTE_ACCESS_LOG: bool = true;
+
+/// How long samples are kept: objectives look back over 30 days.
+pub(super) const RETENTION: Duration = Duration::from_secs(31 * 86_400);
+/// Bytes of samples on the disk.
+pub(super) const STORE_BYTES: u64 = 8 << 30;
+/// Series with young samples.
+pub(super) const SERIES: usize = 200_000;
+/// Bytes of young samples in memory.
+pub(super) const STORE_MEMORY_BYTES: u64 = 512 << 20;
+/// Between two takes of Plimsoll's own figures.
+pub(super) const OWN_EVERY: Duration = Duration::from_secs(1);
+/// Between two scrapes of a target.
+pub(super) const SCRAPE_EVERY: Duration = Duration::from_secs(15);
+/// Most time for one.
+pub(super) const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a scrape's body.
+pub(super) const SCRAPE_BODY_BYTES: u64 = 32 << 20;
+/// Samples of a scrape.
+pub(super) const SCRAPE_SAMPLES: usize = 50_000;
+/// Labels of a series.
+pub(super) const SCRAPE_LABELS: usize = 64;
+/// Bytes of a label's name.
+pub(super) const LABEL_NAME_BYTES: usize = 512;
+/// Bytes of a label's value.
+pub(super) const LABEL_VALUE_BYTES: usize = 4096;
+/// Samples of a query.
+pub(super) const QUERY_SAMPLES: u64 = 50_000_000;
+/// Most time for a query.
+pub(super) const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How far back a query looks for the newest sample.
+pub(super) const LOOKBACK: Duration = Duration::from_secs(300);
+/// Between two evaluations of a group of rules.
+pub(super) const RULES_EVERY: Duration = Duration::from_secs(15);
+/// Before a new group of alarms is told of.
+pub(super) const GROUP_WAIT: Duration = Duration::from_secs(30);
+/// Between two messages of a group that has changed.
+pub(super) const GROUP_INTERVAL: Duration = Duration::from_secs(300);
+/// Between two messages of a group that has not.
+pub(super) const REPEAT_INTERVAL: Duration = Duration::from_secs(4 * 3600);

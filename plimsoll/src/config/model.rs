@@ -4,6 +4,8 @@
 //! duration and size is within its stated bounds. Values are immutable once built; a reload
 //! builds a new [`Config`] and publishes it whole.
 
+pub mod observe;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use regex::Regex;
+
+use observe::{InstanceMetrics, Objective, Observe};
 
 /// Default traffic port.
 pub const DEFAULT_PORT: u16 = 9999;
@@ -39,6 +43,8 @@ pub struct Config {
     pub timeouts: ClientTimeouts,
     /// How long a stop waits for open requests. Default 30 s.
     pub drain_timeout: Duration,
+    /// Measuring, rules and alarms; `None` turns them off.
+    pub observe: Option<Arc<Observe>>,
     /// Services by name.
     pub services: BTreeMap<String, Arc<Service>>,
     /// Routes in the order of the file; the most specific host, then the longest path, wins.
@@ -157,6 +163,10 @@ pub struct Service {
     pub keepalive: Keepalive,
     /// Time over which a new or recovered server's weight grows to its full value. Default 0.
     pub slow_start: Duration,
+    /// Where its servers tell their own figures.
+    pub metrics: InstanceMetrics,
+    /// What it promises; `None` promises nothing.
+    pub slo: Option<Objective>,
 }
 
 /// Where the servers of a service come from.

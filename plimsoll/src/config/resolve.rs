@@ -4,6 +4,7 @@
 //! settings that are sound: after a mistyped `every` nothing is said about `timeout > every`.
 //! What is built from a file with problems is thrown away by the caller.
 
+pub(super) mod observe;
 mod ports;
 mod process;
 mod route;
@@ -56,6 +57,10 @@ pub(super) fn config(top: &grammar::Top, base: &Path, reader: &mut Reader<'_>) -
         timeouts: client_timeouts(&top.timeouts.value),
         drain_timeout: top.drain_timeout.value,
         routes: route::routes(top, reader),
+        observe: Some(Arc::new(observe::usual(observe::usual_directory(
+            base,
+            std::env::var("STATE_DIRECTORY").ok().as_deref(),
+        )))),
         services,
     }
 }

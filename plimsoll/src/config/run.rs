@@ -8,6 +8,7 @@ use super::defaults;
 use super::environment;
 use super::file;
 use super::grammar::BALANCE;
+use super::model::observe::DataDirectory;
 use super::model::{Admin, Balance, Command, Config, HealthCheckKind, Source};
 use super::problem::{ConfigError, ConfigErrors, nearest, one_of};
 use super::quantity::Refusal;
@@ -70,6 +71,9 @@ pub fn for_command(options: &RunOptions) -> Result<Config, ConfigErrors> {
     let name = name(options, &mut errors);
     let balance = balance(options, &mut errors);
     let command = command(&options.command).map_err(|error| errors.push(*error)).ok();
+    // Without a file there is no place that its figures could be found again.
+    let observe = super::resolve::observe::usual(DataDirectory::Temporary);
+    config.observe = Some(Arc::new(observe));
     if let (Some(command), Some((_, mut service))) = (command, config.services.pop_first()) {
         config.routes = vec![everything(&name)];
         let settings = Arc::make_mut(&mut service);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::model::observe::InstanceMetrics;
 use super::model::{
     Balance, BelowMinHealthy, ClientTimeouts, Config, HeaderPolicy, Keepalive, Limits, MinHealthy,
     PassiveHealth, Retry, ServerTimeouts, Service, Source,
@@ -43,6 +44,8 @@ pub fn service(name: &str, source: Source, time: Duration) -> Service {
         },
         keepalive: Keepalive { connections: 0, idle: time, requests: None },
         slow_start: Duration::ZERO,
+        metrics: InstanceMetrics::Off,
+        slo: None,
     }
 }
 
@@ -67,6 +70,7 @@ pub fn config(services: impl IntoIterator<Item = Service>, time: Duration) -> Co
         },
         timeouts: ClientTimeouts { header: time, body: time, idle: time, write: time },
         drain_timeout: time,
+        observe: None,
         services: services.into_iter().map(named).collect(),
         routes: Vec::new(),
     }

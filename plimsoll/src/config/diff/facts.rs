@@ -70,6 +70,7 @@ pub(super) fn process(config: &Config) -> Facts {
         limits,
         timeouts: ClientTimeouts { header, body, idle, write },
         drain_timeout,
+        observe: _,
         services: _,
         routes: _,
     } = config;
@@ -137,6 +138,8 @@ pub(super) fn service(service: &Service) -> Facts {
         timeouts,
         keepalive: Keepalive { connections, idle, requests },
         slow_start,
+        metrics: _,
+        slo: _,
     } = service;
     let mut facts = Facts::new();
     put(&mut facts, "balance", show_balance(balance));

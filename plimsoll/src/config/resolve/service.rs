@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::grammar::{self, HashOf, OffOr, RetryOn};
 use super::super::kind::{Item, Named, OneOf};
+use super::super::model::observe::InstanceMetrics;
 use super::super::model::{
     Address, Balance, HashKey, HealthCheck, HealthCheckKind, Keepalive, MinHealthy, PassiveHealth,
     Retry, ServerTimeouts, Service, Source, StaticServer,
@@ -41,6 +42,8 @@ pub(super) fn service(
         timeouts: server_timeouts(&raw.timeouts.value),
         keepalive: keepalive(&raw.keepalive.value),
         slow_start: raw.slow_start.value,
+        metrics: InstanceMetrics::Tried,
+        slo: None,
     })
 }
 
