@@ -41,5 +41,7 @@ pub use file::{Loaded, load, parse};
 pub use origin::Origin;
 pub use problem::{ConfigError, ConfigErrors, Warning};
 pub use reference::reference;
+#[cfg(test)]
+pub use resolve::observe::usual as usual_observe;
 pub use run::{RunOptions, for_command, verify_command};
 pub use schema::schema;

@@ -12,9 +12,11 @@
 //! PromQL, bounded, for people and for rules. What decides (`scrape/plan`, `alarms/plan`,
 //! `notify/plan`) reads no clock. Times are milliseconds since 1970.
 
+pub mod folder;
 pub mod query;
 pub mod rules;
 pub mod storage;
+pub mod upkeep;
 pub mod views;
 
 mod alert;

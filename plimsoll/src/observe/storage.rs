@@ -1,7 +1,9 @@
 //! Where every sample goes in: into the store, and to those who want a copy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tsdb::exposition::{Exposition, Kind};
 use tsdb::store::{Append, Committed, Store};
 
 /// Samples may lie this far ahead of now, milliseconds: clocks differ. One that lies further would
@@ -15,6 +17,10 @@ pub type Tap = Box<dyn Fn(&[Append<'_>]) + Send + Sync>;
 pub struct Storage {
     store: Arc<Store>,
     taps: Vec<Tap>,
+    /// Samples taken since the start.
+    accepted: AtomicU64,
+    /// Samples refused because they lie ahead, since the start.
+    ahead: AtomicU64,
 }
 
 /// What became of samples.
@@ -29,7 +35,7 @@ pub struct Appended {
 impl Storage {
     /// Over an open store.
     pub fn new(store: Arc<Store>, taps: Vec<Tap>) -> Self {
-        Self { store, taps }
+        Self { store, taps, accepted: AtomicU64::new(0), ahead: AtomicU64::new(0) }
     }
 
     /// For queries, and for making handles of series.
@@ -46,12 +52,97 @@ impl Storage {
         let timely: Vec<Append<'_>> =
             samples.iter().filter(|sample| sample.time <= latest).copied().collect();
         let ahead = (samples.len() - timely.len()) as u64;
+        self.ahead.fetch_add(ahead, Ordering::Relaxed);
         Appended { committed: self.commit(&timely), ahead }
+    }
+
+    /// Adds figures of the store.
+    pub fn expose(&self, out: &mut Exposition) {
+        let known = self.store.statistics();
+        let gauges = [
+            ("plimsoll_store_series", "Series in the store.", known.series as f64),
+            (
+                "plimsoll_store_young_series",
+                "Series with samples that are in no block yet.",
+                known.series_young as f64,
+            ),
+            ("plimsoll_store_blocks", "Blocks on the disk.", known.blocks as f64),
+            (
+                "plimsoll_store_block_bytes",
+                "Bytes of blocks on the disk.",
+                known.block_bytes as f64,
+            ),
+            ("plimsoll_store_log_bytes", "Bytes of the write-ahead log.", known.log_bytes as f64),
+            (
+                "plimsoll_store_memory_bytes",
+                "Bytes of young samples in memory.",
+                known.memory_bytes as f64,
+            ),
+            (
+                "plimsoll_store_trouble",
+                "1 while samples cannot be written to the disk.",
+                f64::from(self.store.trouble().is_some()),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            out.family(name, Kind::Gauge, help).sample(&[], value);
+        }
+        let accepted = self.accepted.load(Ordering::Relaxed) as f64;
+        let help = "Samples that the store took.";
+        out.family("plimsoll_store_samples_total", Kind::Counter, help).sample(&[], accepted);
+        let help = "Samples that the store refused, by reason.";
+        let mut family = out.family("plimsoll_store_refused_samples_total", Kind::Counter, help);
+        let refused = known.refused;
+        for (reason, count) in [
+            ("old", refused.old),
+            ("conflicting", refused.conflicting),
+            ("before_blocks", refused.before_blocks),
+            ("memory_full", refused.memory_full),
+            ("too_many_series", refused.too_many_series),
+            ("ahead", self.ahead.load(Ordering::Relaxed)),
+        ] {
+            family.sample(&[("reason", reason)], count as f64);
+        }
     }
 
     fn commit(&self, samples: &[Append<'_>]) -> Committed {
         let committed = self.store.commit(samples);
+        self.accepted.fetch_add(committed.accepted, Ordering::Relaxed);
         self.taps.iter().for_each(|tap| tap(samples));
         committed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tsdb::labels::Labels;
+    use tsdb::store::Options;
+
+    use super::*;
+
+    #[test]
+    fn samples_far_ahead_are_refused_and_others_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path(), Options::default(), 0).unwrap();
+        let copies = Arc::new(AtomicU64::new(0));
+        let copied = Arc::clone(&copies);
+        let tap: Tap = Box::new(move |samples| {
+            copied.fetch_add(samples.len() as u64, Ordering::Relaxed);
+        });
+        let storage = Storage::new(Arc::new(store), vec![tap]);
+        let series = storage.store().series(&Labels::from_pairs([("__name__", "up")])).unwrap();
+        let sample = |time| Append { series: &series, time, value: 1.0 };
+        let appended = storage
+            .append(&[sample(1000), sample(2000 + AHEAD_MAX), sample(2001 + AHEAD_MAX)], 2000);
+        assert_eq!((appended.committed.accepted, appended.ahead), (2, 1));
+        assert_eq!(copies.load(Ordering::Relaxed), 2);
+        let mut exposition = Exposition::new();
+        storage.expose(&mut exposition);
+        let text = exposition.finish();
+        assert!(text.contains("plimsoll_store_samples_total 2\n"), "{text}");
+        assert!(
+            text.contains("plimsoll_store_refused_samples_total{reason=\"ahead\"} 1\n"),
+            "{text}"
+        );
     }
 }

@@ -9,7 +9,7 @@ use super::super::model::observe::{
 };
 
 /// Measuring when nothing is said about it.
-pub(in crate::config) fn usual(directory: DataDirectory) -> Observe {
+pub fn usual(directory: DataDirectory) -> Observe {
     Observe {
         directory,
         retention: defaults::RETENTION,

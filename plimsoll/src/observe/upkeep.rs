@@ -1,0 +1,77 @@
+//! The thread that looks after the store: flushes, cuts and merges blocks, drops old ones.
+//!
+//! What goes wrong is told when it begins and when it is over, not at each attempt.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tsdb::store::Store;
+
+use super::now;
+use crate::log;
+
+/// Between two looks; what is not due costs nothing.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The part that its lines are about.
+const PART: &str = "observe";
+
+/// The running thread.
+pub struct Upkeep {
+    stopped: Arc<(Mutex<bool>, Condvar)>,
+    thread: JoinHandle<()>,
+}
+
+impl Upkeep {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(store: Arc<Store>) -> std::io::Result<Self> {
+        let stopped: Arc<(Mutex<bool>, Condvar)> = Arc::default();
+        let stop = Arc::clone(&stopped);
+        let thread = std::thread::Builder::new()
+            .name("upkeep".to_owned())
+            .spawn(move || run(&store, &stop))?;
+        Ok(Self { stopped, thread })
+    }
+
+    /// Ends it; what was committed is on the disk afterwards, or it is told why not. It takes as
+    /// long as the disk does.
+    pub fn stop(self) {
+        *self.stopped.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stopped.1.notify_all();
+        // It panics on nothing; if it did, that was told already.
+        let _ = self.thread.join();
+    }
+}
+
+fn run(store: &Store, stop: &(Mutex<bool>, Condvar)) {
+    let mut trouble = None;
+    loop {
+        let done = store.maintain(now());
+        trouble = tell(trouble, store.trouble(), &done.notes);
+        let stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = stop.1.wait_timeout_while(stopped, INTERVAL, |stopped| !*stopped);
+        if *waited.unwrap_or_else(PoisonError::into_inner).0 {
+            break;
+        }
+    }
+    if let Err(error) = store.flush() {
+        log::error(PART, format_args!("the last figures may be lost: {error}"));
+    }
+}
+
+/// Tells what is new; returns what was told.
+fn tell(before: Option<String>, trouble: Option<String>, notes: &[String]) -> Option<String> {
+    match (&before, &trouble) {
+        (None, Some(trouble)) => log::error(PART, trouble),
+        (Some(_), None) => log::info(PART, "figures are written to the disk again"),
+        _ => {}
+    }
+    // What has no lasting trouble behind it, such as a damaged block that was set aside.
+    if trouble.is_none() {
+        notes.iter().for_each(|note| log::warn(PART, note));
+    }
+    trouble
+}
