@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Bench(arguments) => app::bench::run(&arguments),
         Command::Check(arguments) => cli::prepare::check(&arguments),
+        Command::Promql(arguments) => cli::promql::run(&arguments),
         Command::Config(arguments) => cli::prepare::document(&arguments),
         Command::Client(command) => cli::commands::run(&command),
         Command::Clinic(arguments) => clinic(arguments),

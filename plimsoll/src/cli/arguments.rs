@@ -4,6 +4,7 @@
 //! the config and the running Plimsoll to say.
 
 pub mod bench;
+pub mod promql;
 
 use std::path::PathBuf;
 
@@ -90,6 +91,12 @@ pub enum Command {
     #[command(after_help = "Examples:\n  plimsoll config reference | less\n  \
                             plimsoll config schema > plimsoll.schema.json")]
     Config(ConfigArguments),
+
+    /// Ask and test PromQL, the language of metrics.
+    ///
+    /// `query` asks a running Plimsoll, or any other server with Prometheus' API; `test` runs
+    /// scripts in the format of Prometheus' own tests.
+    Promql(promql::PromqlArguments),
 
     /// Start a fleet of the built-in clinic service, to see Plimsoll work.
     ///

@@ -182,6 +182,16 @@ impl Client {
         Ok(Self { address, token, warning: None })
     }
 
+    /// `HOST:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What lets it in.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Asks and reads the answer as `T`.
     pub fn ask<T: DeserializeOwned>(
         &self,

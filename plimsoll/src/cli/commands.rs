@@ -126,7 +126,7 @@ fn find(connection: &Connection) -> Result<Client, ClientError> {
 }
 
 /// Colours where a person looks on and has not asked for none (<https://no-color.org>).
-fn painter() -> Painter {
+pub fn painter() -> Painter {
     let wanted =
         crate::log::may_colour() && environment("TERM").is_none_or(|value| value != "dumb");
     Painter { colours: wanted && io::stdout().is_terminal() }

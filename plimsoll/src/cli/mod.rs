@@ -7,6 +7,7 @@ pub mod arguments;
 mod client;
 pub mod commands;
 pub mod prepare;
+pub mod promql;
 mod report;
 mod table;
 mod values;

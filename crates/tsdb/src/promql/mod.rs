@@ -26,6 +26,7 @@ mod binary;
 mod calendar;
 mod column;
 mod counter;
+pub mod duration;
 mod evaluate;
 mod function;
 mod grouping;

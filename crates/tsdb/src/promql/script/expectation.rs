@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use regex::Regex;
 
-use super::duration;
 use super::number;
 use super::series::{self, Notation};
 use super::text::Cursor;
 use crate::promql::Grid;
+use crate::promql::duration;
 
 /// What a query is expected to answer.
 #[derive(Debug, Default)]

@@ -35,7 +35,7 @@
 //! ```
 
 mod compare;
-mod duration;
+
 mod eval;
 mod expectation;
 mod number;

@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 
-use super::duration::{self, TIME_MAX};
 use super::eval::{Eval, When};
 use super::expectation::{Expectation, Words, grid};
 use super::report::Refusal;
 use super::series::{self, Notation};
 use crate::labels::Labels;
 use crate::promql::Memory;
+use crate::promql::duration::{self, TIME_MAX};
 
 /// A script that can be run as far as it was understood.
 pub(super) struct Script {

@@ -1,7 +1,7 @@
-//! Times and durations of a script, in milliseconds: `5m`, `1h30m`, `250ms`, `-1m`, `90`.
+//! Times and durations as people write them, in milliseconds: `5m`, `1h30m`, `250ms`, `-1m`, `90`.
 
-/// The furthest time from 1970 that a script may name, milliseconds: about ten thousand years.
-pub(super) const TIME_MAX: i64 = 316_000_000_000_000;
+/// The furthest time from 1970 that may be named, milliseconds: about ten thousand years.
+pub const TIME_MAX: i64 = 316_000_000_000_000;
 
 /// Units from the largest to the smallest, as they must follow one another, with milliseconds.
 const UNITS: [(&str, i64); 7] = [
@@ -14,8 +14,13 @@ const UNITS: [(&str, i64); 7] = [
     ("ms", 1),
 ];
 
-/// Reads a time or duration: units in falling order, or seconds without a unit.
-pub(super) fn milliseconds(text: &str) -> Result<i64, String> {
+/// Reads a time or duration: units in falling order
+/// (<https://prometheus.io/docs/prometheus/latest/querying/basics/#float-literals-and-time-durations>),
+/// or seconds without a unit.
+///
+/// # Errors
+/// What is wrong with the text, and what to write.
+pub fn milliseconds(text: &str) -> Result<i64, String> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -30,7 +35,10 @@ pub(super) fn milliseconds(text: &str) -> Result<i64, String> {
 }
 
 /// Reads a duration that is more than none; `what` is said if it is not.
-pub(super) fn positive(what: &str, text: &str) -> Result<i64, String> {
+///
+/// # Errors
+/// As [`milliseconds`].
+pub fn positive(what: &str, text: &str) -> Result<i64, String> {
     let amount = milliseconds(text)?;
     if amount > 0 { Ok(amount) } else { Err(format!("{what} `{text}` must be more than none")) }
 }
