@@ -19,6 +19,7 @@
 pub mod bench;
 mod bind;
 mod demo;
+mod observe;
 mod operate;
 mod signals;
 mod startup;
@@ -42,6 +43,7 @@ use crate::edge::server::ServerSpec;
 use crate::edge::{Edge, server::ServerState};
 use crate::fleet::{Fleet, FleetSnapshot, InstanceTraffic};
 use crate::log;
+use crate::observe::{Observer, prepare};
 
 use bind::Bound;
 pub use demo::{Demo, DemoOptions, run_demo};
@@ -68,6 +70,8 @@ struct App {
     edge: Arc<Edge>,
     roster: Arc<Roster>,
     fleet: Fleet,
+    /// `None` when nothing is measured.
+    observer: Option<Observer>,
     path: Option<PathBuf>,
     started_at: Timestamp,
     /// Written by reloads and the stop, read by status.
@@ -125,6 +129,12 @@ async fn serve(plan: Plan) -> ExitCode {
         Ok(bound) => bound,
         Err(errors) => return wrong(&errors),
     };
+    let prepared = match plan.config.observe.as_ref().map(prepare).transpose() {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            return wrong(&plan.origin.refuse("observe.directory", &error.to_string()).into());
+        }
+    };
     let config = Arc::new(plan.config);
     let roster = Arc::new(Roster::new(&config));
     let edge = match Edge::start(listeners, Arc::clone(&config), Arc::clone(&roster)) {
@@ -136,11 +146,16 @@ async fn serve(plan: Plan) -> ExitCode {
     };
     tokio::spawn(Arc::clone(&roster).run());
     let edge = Arc::new(edge);
+    let observer = match prepared.map(|prepared| prepared.start(&config)).transpose() {
+        Ok(observer) => observer,
+        Err(error) => return refused(format_args!("cannot start a thread: {error}")),
+    };
     let fleet = Fleet::start(&config, traffic(&edge, &roster));
     let app = Arc::new(App {
         edge,
         roster,
         fleet,
+        observer,
         path: plan.path,
         started_at: Timestamp::now(),
         state: Mutex::new(State {

@@ -47,6 +47,9 @@ fn metrics(app: &App) -> String {
     app.roster.expose(&mut exposition);
     app.fleet.expose(&mut exposition);
     status::expose(app, &mut exposition);
+    if let Some(observer) = &app.observer {
+        observer.expose(&mut exposition);
+    }
     exposition.finish()
 }
 

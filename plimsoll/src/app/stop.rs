@@ -80,6 +80,9 @@ async fn end(
         report = app.fleet.stop(deadline) => report,
         () = &mut hurried => app.fleet.stop(Instant::now()).await,
     };
+    if let Some(observer) = &app.observer {
+        observer.stop().await;
+    }
     let mut cut = Vec::new();
     if drained.requests > 0 {
         cut.push(plural(drained.requests, "request"));

@@ -96,6 +96,7 @@ pub enum Command {
     ///
     /// `query` asks a running Plimsoll, or any other server with Prometheus' API; `test` runs
     /// scripts in the format of Prometheus' own tests.
+    #[command(after_help = promql::EXAMPLES)]
     Promql(promql::PromqlArguments),
 
     /// Start a fleet of the built-in clinic service, to see Plimsoll work.

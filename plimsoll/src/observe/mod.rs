@@ -12,17 +12,22 @@
 //! PromQL, bounded, for people and for rules. What decides (`scrape/plan`, `alarms/plan`,
 //! `notify/plan`) reads no clock. Times are milliseconds since 1970.
 
-pub mod folder;
+mod folder;
+mod observer;
 pub mod query;
 pub mod rules;
 pub mod storage;
-pub mod upkeep;
+mod upkeep;
 pub mod views;
 
 mod alert;
 
 use crate::config::model::Address;
 pub use alert::Alert;
+pub use observer::{Observer, prepare};
+
+/// The part that lines in the log are about.
+const PART: &str = "observe";
 
 /// A server whose own figures may be scraped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

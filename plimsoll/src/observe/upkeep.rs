@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use tsdb::store::Store;
 
-use super::now;
+use super::{PART, now};
 use crate::log;
 
 /// Between two looks; what is not due costs nothing.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The part that its lines are about.
-const PART: &str = "observe";
 
 /// The running thread.
 pub struct Upkeep {

@@ -6,6 +6,12 @@ use clap::{Args, Subcommand};
 
 use super::Connection;
 
+/// Shown below the help of `plimsoll promql`.
+pub const EXAMPLES: &str = "\
+Examples:
+  plimsoll promql query 'sum(rate(plimsoll_service_requests_total[1m])) by (service)'
+  plimsoll promql test queries.test";
+
 const TEST_EXAMPLES: &str = "\
 The format is that of Prometheus' own tests:
   load 1m
