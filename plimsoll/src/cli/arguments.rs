@@ -3,6 +3,7 @@
 //! Only form is checked here (clap answers a mistake with exit code 2); what names mean is for
 //! the config and the running Plimsoll to say.
 
+pub mod alarms;
 pub mod bench;
 pub mod promql;
 
@@ -145,6 +146,19 @@ pub enum ClientCommand {
     /// bring it back, `--undo` does.
     #[command(after_help = "Examples:\n  plimsoll drain web-2\n  plimsoll drain web/web-2 --undo")]
     Drain(DrainArguments),
+
+    /// Show which alarms fire, since when, and what they mean.
+    ///
+    /// An alarm is pending while its condition has not held for long enough. Rules come from
+    /// Plimsoll itself, from objectives (`slo`) and from rule files.
+    #[command(after_help = alarms::ALARMS_EXAMPLES)]
+    Alarms(alarms::AlarmsArguments),
+
+    /// Keep alarms from being told to anybody for a while, or show which are.
+    ///
+    /// They still fire, are shown and recorded. Silences are kept over restarts.
+    #[command(after_help = alarms::SILENCE_EXAMPLES)]
+    Silence(alarms::SilenceArguments),
 }
 
 const RUN_EXAMPLES: &str = "\

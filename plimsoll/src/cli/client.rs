@@ -9,11 +9,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::admin::CUSTOM_HEADER;
@@ -199,19 +200,53 @@ impl Client {
         path: &str,
         allowed: Duration,
     ) -> Result<T, ClientError> {
-        let (status, body) = self.exchange(method, path, allowed)?;
+        let (status, body) = self.exchange(method, path, None, allowed)?;
         let stranger = || ClientError::Stranger { address: self.address.clone(), status };
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|_| stranger());
         }
-        let body = serde_json::from_slice(&body).map_err(|_| stranger())?;
-        Err(ClientError::Refused { status, body })
+        Err(self.refused(status, &body))
+    }
+
+    /// Says `body` and reads the answer, which may be empty.
+    pub fn tell(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        allowed: Duration,
+    ) -> Result<Value, ClientError> {
+        let (status, answer) = self.exchange(method, path, body, allowed)?;
+        match status.is_success() {
+            true => Ok(serde_json::from_slice(&answer).unwrap_or_default()),
+            false => Err(self.refused(status, &answer)),
+        }
+    }
+
+    /// What a refusal says: our own, or that of an API that is another system's.
+    fn refused(&self, status: StatusCode, answer: &[u8]) -> ClientError {
+        if let Ok(body) = serde_json::from_slice::<ErrorBody>(answer) {
+            return ClientError::Refused { status, body };
+        }
+        let words = match serde_json::from_slice::<Value>(answer) {
+            Ok(Value::String(words)) => Some(words),
+            Ok(answer) => answer.get("error").and_then(Value::as_str).map(str::to_owned),
+            Err(_) => None,
+        };
+        match words {
+            Some(error) => {
+                let body = ErrorBody { error, remedy: String::new(), details: Vec::new() };
+                ClientError::Refused { status, body }
+            }
+            None => ClientError::Stranger { address: self.address.clone(), status },
+        }
     }
 
     fn exchange(
         &self,
         method: &str,
         path: &str,
+        body: Option<&Value>,
         allowed: Duration,
     ) -> Result<(StatusCode, Bytes), ClientError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -220,7 +255,7 @@ impl Client {
             .map_err(ClientError::Runtime)?;
         runtime.block_on(async {
             let stream = self.connect().await?;
-            let exchange = self.send(stream, method, path);
+            let exchange = self.send(stream, method, path, body);
             tokio::time::timeout(allowed, exchange).await.unwrap_or_else(|_| {
                 Err(ClientError::Late { address: self.address.clone(), allowed })
             })
@@ -240,6 +275,7 @@ impl Client {
         stream: TcpStream,
         method: &str,
         path: &str,
+        body: Option<&Value>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
         let broken = |reason: String| ClientError::Broken { address: self.address.clone(), reason };
         let mut request = Request::builder()
@@ -250,8 +286,11 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let request =
-            request.body(Empty::<Bytes>::new()).map_err(|error| broken(error.to_string()))?;
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let request = request.body(Full::new(body)).map_err(|error| broken(error.to_string()))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| broken(error.to_string()))?;

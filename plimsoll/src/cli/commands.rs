@@ -19,6 +19,7 @@ use super::arguments::{
 use super::client::{Client, ClientError, LOOK_TIMEOUT, RELOAD_TIMEOUT, RESTART_TIMEOUT};
 use super::report::report;
 use super::table::{Painter, harmless};
+use super::{alarms, silence};
 
 /// Between two looks of `status --watch`.
 const WATCH_PAUSE: Duration = Duration::from_secs(2);
@@ -47,6 +48,14 @@ pub enum CommandError {
         /// `SERVICE/SERVER` of each.
         candidates: Vec<String>,
     },
+    /// It was asked wrongly.
+    #[error("{wrong}")]
+    Usage {
+        /// What is wrong.
+        wrong: String,
+        /// What to write; may be empty.
+        remedy: String,
+    },
     /// Standard output is closed.
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
@@ -61,6 +70,7 @@ impl CommandError {
             Self::Ambiguous { candidates, .. } => {
                 format!("say which: {}", candidates.join(" or "))
             }
+            Self::Usage { remedy, .. } => remedy.clone(),
             Self::Output(_) => String::new(),
         }
     }
@@ -87,6 +97,7 @@ impl CommandError {
     fn code(&self) -> ExitCode {
         match self {
             Self::Client(error) if error.is_usage() => ExitCode::from(USAGE),
+            Self::Usage { .. } => ExitCode::from(USAGE),
             // Whoever reads the pipe has seen enough, as with `| head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
@@ -101,6 +112,8 @@ pub fn run(command: &ClientCommand) -> ExitCode {
         ClientCommand::Reload(arguments) => reload(arguments),
         ClientCommand::Restart(arguments) => restart(arguments),
         ClientCommand::Drain(arguments) => drain(arguments),
+        ClientCommand::Alarms(arguments) => alarms::alarms(arguments),
+        ClientCommand::Silence(arguments) => silence::silence(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -119,7 +132,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 /// Finds out whom to ask, and says what is odd about it.
-fn find(connection: &Connection) -> Result<Client, ClientError> {
+pub fn find(connection: &Connection) -> Result<Client, ClientError> {
     let client = Client::find(connection, environment)?;
     warn(client.warning.as_slice());
     Ok(client)
