@@ -18,15 +18,17 @@ const LAYOUT: &[(&str, &[&str])] = &[
     ("pool", FLOOR),
     ("scale", FLOOR),
     // The client commands read back what the admin server writes.
-    ("cli", &["admin", "cache", "config", "drain", "log"]),
+    // Rule files are checked by what reads them.
+    ("cli", &["admin", "cache", "config", "drain", "log", "observe", "outbound"]),
     ("cache", &["config", "drain", "log"]),
     ("config", &["log"]),
     ("drain", &["log"]),
     ("net", &["log"]),
+    ("outbound", &["config", "log"]),
     ("log", &[]),
 ];
 
-const FLOOR: &[&str] = &["cache", "config", "drain", "log", "net"];
+const FLOOR: &[&str] = &["cache", "config", "drain", "log", "net", "outbound"];
 
 /// Where the program's modules are.
 const PROGRAM: &str = "plimsoll/src/";

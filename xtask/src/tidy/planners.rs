@@ -7,7 +7,7 @@ use super::Finding;
 use super::source::{Source, UsedPath};
 
 /// Files, and folders of files, that only decide.
-const PLANNERS: &[&str] = &["alarms", "balance", "classify", "health", "plan", "retry", "route"];
+const PLANNERS: &[&str] = &["balance", "classify", "health", "plan", "retry", "route"];
 
 /// Crates without input, output and clock.
 const PURE_CRATES: &[&str] = &["crates/http1/src/", "crates/pgwire/src/", "crates/tsdb/src/"];
