@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn siblings_do_not_import_each_other() {
         let expected = "plimsoll/src/edge/part.rs:3: `edge` uses `fleet`; it may use only cache, \
-                        config, drain, log, net: let them meet in app.rs, through a snapshot or a channel";
+                        config, drain, log, net, outbound: let them meet in app.rs, through a \
+                        snapshot or a channel";
         for code in [
             "use crate::fleet::Fleet;",
             "use crate::{config::Config, fleet::Fleet};",
