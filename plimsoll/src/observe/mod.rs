@@ -16,6 +16,7 @@ pub mod databases;
 mod folder;
 mod observer;
 pub mod query;
+pub mod remote;
 pub mod rules;
 pub mod storage;
 mod upkeep;

@@ -1,6 +1,7 @@
 //! Servers of the tests' own, from Debian's packages, and one that says nothing.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
+use tsdb::exposition::{Event, Format, Limits, Parser};
 
 use crate::config::model::observe::DatabaseTarget;
 
@@ -44,6 +46,28 @@ pub(super) fn silent() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
+}
+
+/// Answers any first words with these, again and again until the other side is gone.
+pub(super) fn talker(words: Vec<u8>) -> u16 {
+    let (listener, port) = silent();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        while stream.write_all(&words).is_ok() {}
+    });
+    port
+}
+
+/// That the text is one that can be scraped: no mistake, no series twice.
+pub(super) fn assert_is_exposition(text: &str) {
+    let mut parser = Parser::new(text.as_bytes(), Format::Text, Limits::default()).unwrap();
+    let mut series = std::collections::BTreeSet::new();
+    while let Some(event) = parser.next_event().unwrap() {
+        if let Event::Sample(sample) = event {
+            assert!(series.insert(sample.series.to_owned()), "{} is there twice", sample.series);
+        }
+    }
 }
 
 /// A running PostgreSQL; stopped and removed when dropped.

@@ -1,4 +1,6 @@
-use super::super::peers::{PATIENCE, Postgres, free_port, silent, target, value};
+use super::super::peers::{
+    PATIENCE, Postgres, assert_is_exposition, free_port, silent, talker, target, value,
+};
 use super::connection::Server;
 use super::figures;
 
@@ -31,6 +33,7 @@ async fn a_server_tells_all_its_figures_to_who_may_see_them() {
         )
         .await;
     let text = figures(&target(server.url("watcher:se%2Fcret"))).await.unwrap();
+    assert_is_exposition(&text);
     let of = |series: &str| value(&text, series).unwrap_or_else(|| panic!("{series}\n{text}"));
     assert_eq!(of("pg_up"), 1.0);
     assert!(text.contains("pg_static{version=\"PostgreSQL 1"), "{text}");
@@ -184,6 +187,16 @@ async fn a_server_that_says_nothing_is_late() {
              server"
         )
     );
+}
+
+#[tokio::test]
+async fn what_is_no_postgresql_is_told_so_and_bounded() {
+    for words in [b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), vec![b'x'; 1 << 20]] {
+        let port = talker(words);
+        let url = format!("postgres://u:p4ss@127.0.0.1:{port}/d?sslmode=disable");
+        let said = figures(&target(url)).await.unwrap_err();
+        assert_eq!(said, format!("127.0.0.1:{port}: it said more than 16777216 bytes"));
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 use super::super::dial::ANSWER_BYTES_MAX;
-use super::super::peers::{Redis, certificate, free_port, silent, target, value};
+use super::super::peers::{
+    Redis, assert_is_exposition, certificate, free_port, silent, talker, target, value,
+};
 use super::{figures, info};
-
-use std::io::{Read, Write};
 
 async fn given(port: u16, login: &str, commands: &[&str]) {
     let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}")).unwrap();
@@ -23,6 +23,7 @@ async fn a_server_tells_its_figures() {
     let commands = ["SET a 1", "SET b 2 EX 1000", "GET a", "GET absent", "SELECT 3", "SET c 3"];
     given(server.port, "", &commands).await;
     let text = figures(&target(format!("redis://127.0.0.1:{}", server.port))).await.unwrap();
+    assert_is_exposition(&text);
     let of = |series: &str| value(&text, series).unwrap_or_else(|| panic!("{series}\n{text}"));
     for (series, expected) in [
         ("redis_up", 1.0),
@@ -130,17 +131,6 @@ async fn a_server_that_says_nothing_is_late() {
              server"
         )
     );
-}
-
-/// Answers any first words with these, again and again until the other side is gone.
-fn talker(words: Vec<u8>) -> u16 {
-    let (listener, port) = silent();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 1024]);
-        while stream.write_all(&words).is_ok() {}
-    });
-    port
 }
 
 #[tokio::test]
