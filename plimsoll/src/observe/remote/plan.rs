@@ -97,7 +97,6 @@ impl Plan {
             return Step::Rest(until);
         }
         let due = waiting.since + WAIT_MAX;
-        // After a failure what waits has waited.
         if waiting.samples >= BATCH_MAX || due <= now { Step::Send } else { Step::Collect(due) }
     }
 

@@ -223,8 +223,8 @@ async fn what_is_refused_is_dropped_counted_and_told_once() {
     peer.next().await;
     peer.answer(200, "");
     bench.until(&format!("samples_total{here}"), BATCH_MAX as f64).await;
-    let refused = format!(r#"dropped_samples_total{{receiver="refusing",reason="refused"}}"#);
-    assert_eq!(bench.figure(&refused), 3.0 * BATCH_MAX as f64);
+    let refused = r#"dropped_samples_total{receiver="refusing",reason="refused"}"#;
+    assert_eq!(bench.figure(refused), 3.0 * BATCH_MAX as f64);
     let told: Vec<_> =
         log::recent().into_iter().filter(|line| line.text.starts_with("refusing ")).collect();
     assert_eq!(told.len(), 2, "{told:?}");

@@ -101,11 +101,12 @@ const LINES: &[Line] = &[
     ),
     (
         "total_error_replies",
-        "redis_error_replies_total",
+        "redis_total_error_replies",
         Counter,
         1.0,
         "Commands that were answered with an error.",
     ),
+    ("slave_priority", "redis_slave_priority", Gauge, 1.0, "Who is chosen first as a new primary."),
     ("connected_slaves", "redis_connected_slaves", Gauge, 1.0, "Replicas that are connected."),
     (
         "master_repl_offset",
@@ -155,7 +156,6 @@ const REPLICA_LINES: &[Line] = &[
         1.0,
         "Where the replica is in the primary's stream, bytes.",
     ),
-    ("slave_priority", "redis_slave_priority", Gauge, 1.0, "Who is chosen first as a new primary."),
 ];
 
 /// The text; `None` if this is no answer to `INFO`.
@@ -248,9 +248,12 @@ fn replicas(text: &mut Exposition, lines: &[(&str, &str)]) {
     }
 }
 
-/// `db0:keys=3,expires=1,avg_ttl=1000`.
+/// `db0:keys=3,expires=1,avg_ttl=1000`. Empty databases are not listed; the first is told all the same,
+/// so that a server that was emptied has no keys rather than no figure.
 fn databases(text: &mut Exposition, lines: &[(&str, &str)]) {
-    for (database, value) in numbered(lines, "db").take(PARTS_MAX) {
+    let first = Some(("db0", "keys=0,expires=0"));
+    let first = first.filter(|_| !lines.iter().any(|(key, _)| *key == "db0"));
+    for (database, value) in first.into_iter().chain(numbered(lines, "db")).take(PARTS_MAX) {
         let labels = [("db", database)];
         let of = |key: &str| field(value, key).and_then(|value| value.parse::<f64>().ok());
         if let Some(keys) = of("keys") {

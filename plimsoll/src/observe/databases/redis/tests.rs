@@ -105,6 +105,7 @@ async fn who_is_not_let_in_is_told_so_without_the_password() {
     );
     let text = figures(&target(format!("redis://:right@127.0.0.1:{port}/9"))).await.unwrap();
     assert_eq!(value(&text, "redis_up"), Some(1.0));
+    assert_eq!(value(&text, "redis_db_keys{db=\"db0\"}"), Some(0.0));
     // A user needs the right to ask, and no other.
     let users = ["ACL SETUSER watcher on >seen +info", "ACL SETUSER blind on >seen +ping"];
     given(port, ":right@", &users).await;
