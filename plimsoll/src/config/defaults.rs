@@ -154,6 +154,34 @@ pub(super) const QUERY_SAMPLES: u64 = 50_000_000;
 pub(super) const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How far back a query looks for the newest sample.
 pub(super) const LOOKBACK: Duration = Duration::from_secs(300);
+/// Samples from others are not taken.
+pub(super) const REMOTE_WRITE_RECEIVER: bool = false;
+/// Most time for a request of remote write.
+pub(super) const REMOTE_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Samples that wait for the receiver of remote write.
+pub(super) const REMOTE_WRITE_QUEUE: usize = 500_000;
+/// Labels of the target do not win.
+pub(super) const HONOR_LABELS: bool = false;
+/// Times of the target are kept.
+pub(super) const HONOR_TIMESTAMPS: bool = true;
+/// Built-in alerts are evaluated.
+pub(super) const BUILT_IN_RULES: bool = true;
+/// What an objective is promised over.
+pub(super) const SLO_WINDOW: Duration = Duration::from_secs(30 * 86_400);
+/// Labels by which alarms are grouped.
+pub(super) const GROUP_BY: [&str; 2] = ["alertname", "service"];
+/// Receivers are told of alarms that are over.
+pub(super) const RESOLVED: bool = true;
+/// A route that matches is the last.
+pub(super) const GOES_ON: bool = false;
+/// Most time for a command that tells people.
+pub(super) const NOTIFY_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Where PagerDuty takes events.
+pub(super) const PAGERDUTY_URL: &str = "https://events.pagerduty.com/v2/enqueue";
+/// The port on which mail servers speak TLS from the first byte.
+pub(super) const MAIL_TLS_PORT: u16 = 465;
+/// Queries at once on a machine with few cores.
+pub(super) const QUERY_CONCURRENCY_MINIMUM: usize = 2;
 /// Between two evaluations of a group of rules.
 pub(super) const RULES_EVERY: Duration = Duration::from_secs(15);
 /// Before a new group of alarms is told of.

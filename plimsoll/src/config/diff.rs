@@ -8,6 +8,7 @@ mod facts;
 
 use std::collections::BTreeMap;
 
+use super::model::observe::Observe;
 use super::model::{Config, Route};
 use facts::{Fact, Facts, source_summary};
 
@@ -31,6 +32,9 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         diff.restart_needed.push("admin.token changed: needs a restart of Plimsoll".to_owned());
     }
     compare("", &facts::process(old), &facts::process(new), |line| diff.changes.push(line));
+    if let (Some(old), Some(new)) = (&old.observe, &new.observe) {
+        compare_observe(old, new, &mut diff.changes);
+    }
     for (name, service) in &new.services {
         let Some(before) = old.services.get(name) else {
             diff.changes.push(format!("service {name} added: {}", source_summary(&service.source)));
@@ -52,6 +56,23 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     }
     compare_routes(&old.routes, &new.routes, &mut diff.changes);
     diff
+}
+
+fn compare_observe(old: &Observe, new: &Observe, changes: &mut Vec<String>) {
+    let (was, is) = (facts::observe::process(old), facts::observe::process(new));
+    compare("observe: ", &was, &is, |line| changes.push(line));
+    let (was, is) = (facts::observe::named(old), facts::observe::named(new));
+    for (name, facts) in &is {
+        match was.get(name) {
+            None => changes.push(format!("observe: {name} added")),
+            Some(before) => {
+                compare(&format!("observe: {name}: "), before, facts, |line| changes.push(line));
+            }
+        }
+    }
+    for name in was.keys().filter(|name| !is.contains_key(*name)) {
+        changes.push(format!("observe: {name} removed"));
+    }
 }
 
 /// A line for each fact that differs.

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod foreign;
+pub(super) mod observe;
 mod service;
 mod words;
 
@@ -23,7 +24,7 @@ use super::model::{AccessLogFormat, DEFAULT_PORT, Listen, LogTarget};
 use super::reader::Reader;
 use super::table::{
     Entries, Field, FieldDoc, Presence, RawTable, Setting, TableDoc, Vocabulary, doc_text,
-    optional, raw_table, required, section, setting,
+    optional, raw_table, required, section, setting, switchable,
 };
 use bounds::{HOUR, KIB, MIB, TIB, TIMEOUT};
 pub(super) use foreign::{Meaning, find, meaning};
@@ -67,6 +68,8 @@ raw_table! {
         limits: Limits = section::<Limits>(), r#"{ body = "10MiB" }"#;
         /// Deadlines on the client's side.
         timeouts: ClientTimeouts = section::<ClientTimeouts>(), r#"{ idle = "30s" }"#;
+        /// What Plimsoll measures, keeps and judges, and whom it tells; `false` for nothing of it.
+        observe: OneOf<(), observe::Observe> = switchable::<observe::Observe>(), "[observe]";
         /// The services, each under its name: `[service.web]`. There must be at least one.
         service: Vec<Named<Service>> = setting(Map(table::<Service>()), []), "[service.web]";
         /// The routes, each under `[[route]]`. The most specific host wins, then the longest path.
@@ -175,7 +178,7 @@ fn default_listen() -> Listen {
 
 /// Every table, in the order of the reference.
 pub(super) fn tables() -> Vec<TableDoc> {
-    vec![
+    let mut tables = vec![
         Top::doc(),
         Admin::doc(),
         AccessLog::doc(),
@@ -192,6 +195,9 @@ pub(super) fn tables() -> Vec<TableDoc> {
         Keepalive::doc(),
         Restart::doc(),
         Log::doc(),
+        observe::Slo::doc(),
         Route::doc(),
-    ]
+    ];
+    tables.extend(observe::tables());
+    tables
 }

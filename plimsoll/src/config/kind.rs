@@ -15,7 +15,7 @@ use super::table::TableDoc;
 
 mod compound;
 mod plain;
-pub(super) use compound::{Either, Item, List, Map, Named, OneOf, table};
+pub(super) use compound::{Either, Item, List, Map, Named, OneOf, TableOf, table};
 pub(super) use plain::{Json, Plain};
 
 /// What a kind accepts, as data.
@@ -344,7 +344,7 @@ pub(super) const fn duration(minimum: u64, maximum: u64) -> Quantity<Duration> {
         minimum: Duration::from_millis(minimum),
         maximum: Duration::from_millis(maximum),
         example: "5s",
-        pattern: r"^[0-9]+(\.[0-9]+)?(us|µs|μs|ms|s|m|h)$",
+        pattern: r"^[0-9]+(\.[0-9]+)?(us|µs|μs|ms|s|m|h|d|w)$",
         parse: quantity::duration,
         show: quantity::show_duration,
     }
@@ -442,6 +442,9 @@ pub(super) enum Treatment {
     Verbatim,
     /// `${NAME}` is replaced, and messages do not repeat the value.
     Secret,
+    /// `${NAME}` is replaced, and messages repeat what the file says, not what it stands for: a
+    /// password may be in it.
+    Concealed,
 }
 
 /// A string that `parse` understands.
@@ -471,7 +474,11 @@ impl<T: Clone> Kind for Parsed<T> {
         match (self.parse)(&text) {
             Ok(value) => Some(value),
             Err(refusal) => {
-                let text = (self.treatment != Treatment::Secret).then_some(text.as_str());
+                let text = match self.treatment {
+                    Treatment::Secret => None,
+                    Treatment::Concealed => node.value.as_str(),
+                    Treatment::Replaced | Treatment::Verbatim => Some(text.as_str()),
+                };
                 refuse_text(refusal, text, &shape, node, reader);
                 None
             }

@@ -27,7 +27,7 @@ impl Refusal {
     }
 }
 
-const DURATION_UNITS: [(&str, f64); 7] = [
+const DURATION_UNITS: [(&str, f64); 9] = [
     ("us", 1e-6),
     // The micro sign, and the Greek letter that looks like it.
     ("\u{b5}s", 1e-6),
@@ -36,14 +36,18 @@ const DURATION_UNITS: [(&str, f64); 7] = [
     ("s", 1.0),
     ("m", 60.0),
     ("h", 3600.0),
+    ("d", 86_400.0),
+    ("w", 7.0 * 86_400.0),
 ];
 /// What people write for the units above.
-const DURATION_SYNONYMS: [(&str, &[&str]); 5] = [
+const DURATION_SYNONYMS: [(&str, &[&str]); 7] = [
     ("us", &["usec", "usecs", "micro", "micros", "microsecond", "microseconds"]),
     ("ms", &["msec", "msecs", "milli", "millis", "millisecond", "milliseconds"]),
     ("s", &["sec", "secs", "second", "seconds"]),
     ("m", &["min", "mins", "minute", "minutes"]),
     ("h", &["hr", "hrs", "hour", "hours"]),
+    ("d", &["day", "days"]),
+    ("w", &["wk", "wks", "week", "weeks"]),
 ];
 const SIZE_UNITS: [(&str, u64); 8] = [
     ("B", 1),
@@ -62,6 +66,10 @@ const SIZE_SYNONYMS: [(&str, &[&str]); 5] = [
     ("GiB", &["g", "gb", "gib"]),
     ("TiB", &["t", "tb", "tib"]),
 ];
+/// What people write for a year, which is not the same time each time.
+const YEARS: [&str; 4] = ["y", "yr", "year", "years"];
+/// Days from which on a duration is shown in days: 24 hours are more often meant as hours.
+const DAYS_SHOWN: u128 = 2;
 /// Longest number that is read; more digits than this mean nothing.
 const NUMBER_BYTES: usize = 18;
 
@@ -106,12 +114,16 @@ fn meant(unit: &str, synonyms: &[(&'static str, &[&str])]) -> Option<&'static st
         .map(|(name, _)| *name)
 }
 
-/// Reads `500us`, `200ms`, `5s`, `1.5m` or `1h`.
+/// Reads `500us`, `200ms`, `5s`, `1.5m`, `1h`, `30d` or `2w`.
 pub(super) fn duration(text: &str) -> Result<Duration, Refusal> {
     let (number, unit) = split(text, "a duration", "5s")?;
     let Some((_, seconds)) = DURATION_UNITS.iter().find(|(name, _)| *name == unit) else {
+        let known = "us, ms, s, m, h, d and w";
+        if let (true, Ok(years)) = (YEARS.contains(&unit.trim()), number.parse::<f64>()) {
+            return Err(wrong_unit(&(years * 365.0).to_string(), unit, "d", known));
+        }
         let meant = meant(unit, &DURATION_SYNONYMS).unwrap_or("s");
-        return Err(wrong_unit(number, unit, meant, "us, ms, s, m and h"));
+        return Err(wrong_unit(number, unit, meant, known));
     };
     let number: f64 = number.parse().map_err(|_| Refusal::new("this is not a number"))?;
     // Whole microseconds, so that what is shown reads back as the same value.
@@ -122,12 +134,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, Refusal> {
 
 /// A duration as the configuration writes it.
 pub(super) fn show_duration(duration: Duration) -> String {
+    /// In milliseconds.
+    const DAY: u128 = 86_400_000;
     let milliseconds = duration.as_millis();
     if !duration.subsec_nanos().is_multiple_of(1_000_000) {
         return format!("{}ms", duration.as_secs_f64() * 1000.0);
     }
     match milliseconds {
         0 => "0s".to_owned(),
+        n if n.is_multiple_of(DAY) && n / DAY >= DAYS_SHOWN => format!("{}d", n / DAY),
         n if n.is_multiple_of(3_600_000) => format!("{}h", n / 3_600_000),
         n if n.is_multiple_of(60_000) => format!("{}m", n / 60_000),
         n if n.is_multiple_of(1000) => format!("{}s", n / 1000),
@@ -173,6 +188,54 @@ pub(super) fn percent(text: &str) -> Result<u32, Refusal> {
     })
 }
 
+/// Reads `99.9%` as 0.999: a share above nothing and below all.
+pub(super) fn share(text: &str) -> Result<f64, Refusal> {
+    let example = "write it as in \"99.9%\"";
+    let number = text.strip_suffix('%').ok_or_else(|| {
+        let refusal = Refusal::new("the percent sign is missing");
+        match text.trim().parse::<f64>() {
+            Ok(share) if share > 0.0 && share < 1.0 => {
+                refusal.remedy(format!("write \"{}\"", show_share(share)))
+            }
+            Ok(_) => refusal.remedy(format!("write \"{}%\"", text.trim())),
+            Err(_) => Refusal::new("this is not a percentage").remedy(example),
+        }
+    })?;
+    let share = hundredth(number)
+        .ok_or_else(|| Refusal::new("this is not a percentage").remedy(example))?;
+    if share <= 0.0 {
+        return Err(Refusal::new("nothing at all is no promise").remedy(example));
+    }
+    if share >= 1.0 {
+        let message = "all of it is more than anyone can promise: no failure would be left to spend";
+        return Err(Refusal::new(message).remedy("write less than \"100%\", as in \"99.9%\""));
+    }
+    Ok(share)
+}
+
+/// A hundredth of a decimal number without a sign; 99.9 becomes the number that is written 0.999.
+pub(super) fn hundredth(number: &str) -> Option<f64> {
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let ends = number.starts_with(|c: char| c.is_ascii_digit())
+        && number.ends_with(|c: char| c.is_ascii_digit());
+    if !digits || !ends || number.len() > NUMBER_BYTES {
+        return None;
+    }
+    format!("{number}e-2").parse().ok()
+}
+
+/// A share as the configuration writes it.
+pub(super) fn show_share(share: f64) -> String {
+    format!("{}%", hundredfold(share))
+}
+
+/// What [`hundredth`] was made of.
+pub(super) fn hundredfold(share: f64) -> f64 {
+    /// Parts of a percent that are kept.
+    const PARTS: f64 = 1e9;
+    (share * 100.0 * PARTS).round() / PARTS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +250,9 @@ mod tests {
             ("60s", 60_000, "1m"),
             ("1h", 3_600_000, "1h"),
             ("0s", 0, "0s"),
+            ("1d", 86_400_000, "24h"),
+            ("48h", 172_800_000, "2d"),
+            ("2w", 1_209_600_000, "14d"),
             ("5000us", 5, "5ms"),
         ];
         for (text, milliseconds, shown) in cases {
@@ -216,6 +282,9 @@ mod tests {
             ("5MS", "write \"5ms\""),
             ("5micros", "write \"5us\""),
             ("5x", "write \"5s\""),
+            ("5days", "write \"5d\""),
+            ("1y", "write \"365d\""),
+            ("1.5 years", "write \"547.5d\""),
         ];
         for (text, remedy) in cases {
             assert_eq!(duration(text).unwrap_err().remedy.as_deref(), Some(remedy), "{text}");
@@ -242,6 +311,27 @@ mod tests {
         assert_eq!(size("64K").unwrap_err().remedy.as_deref(), Some("write \"64KiB\""));
         assert_eq!(size("10mb").unwrap_err().remedy.as_deref(), Some("write \"10MiB\""));
         assert!(size("99999999999999999GiB").is_err());
+    }
+
+    #[test]
+    fn shares_are_read_and_shown() {
+        for (text, value) in [("99.9%", 0.999), ("99.95%", 0.9995), ("99.999%", 0.99999), ("1%", 0.01)]
+        {
+            assert_eq!(share(text), Ok(value));
+            assert_eq!(show_share(value), text);
+        }
+        let cases = [
+            ("99.9", "write \"99.9%\""),
+            ("0.999", "write \"99.9%\""),
+            ("100%", "write less than \"100%\", as in \"99.9%\""),
+            ("0%", "write it as in \"99.9%\""),
+            ("-1%", "write it as in \"99.9%\""),
+            ("9e1%", "write it as in \"99.9%\""),
+            ("x", "write it as in \"99.9%\""),
+        ];
+        for (text, remedy) in cases {
+            assert_eq!(share(text).unwrap_err().remedy.as_deref(), Some(remedy), "{text}");
+        }
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl<'a> Reader<'a> {
         result
     }
 
+    /// The environment variable of this name.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name)
+    }
+
     /// The words of the kind of file that is being read.
     pub(super) fn vocabulary(&self) -> &'static Vocabulary {
         self.vocabulary

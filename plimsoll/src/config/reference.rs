@@ -63,12 +63,10 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 }
 
 fn write_table(text: &mut String, table: &TableDoc) {
-    match table.path {
-        "" => line(text, format_args!("## Top level\n")),
-        "service.NAME.servers" => {
-            line(text, format_args!("## A server in `service.NAME.servers`\n"))
-        }
-        path => line(text, format_args!("## Section `{}`\n", header(path))),
+    match (table.path, entry(table.path)) {
+        ("", _) => line(text, format_args!("## Top level\n")),
+        (_, Some(Entry { heading, .. })) => line(text, format_args!("## {heading}\n")),
+        (path, None) => line(text, format_args!("## Section `{}`\n", header(path))),
     }
     line(text, format_args!("{}\n", table.doc));
     for field in &table.fields {
@@ -91,9 +89,48 @@ fn write_field(text: &mut String, table: &TableDoc, field: &FieldDoc) {
     }
     let path = match table.path {
         "" => String::new(),
-        path => format!(" in `{path}`"),
+        _ => format!(" in {}", table.title()),
     };
     line(text, format_args!("- Example{path}: `{}`\n", field.in_a_file()));
+}
+
+/// A table that has no section of its own: it stands in a list, or in several places.
+pub(super) struct Entry {
+    /// Its heading in the reference.
+    heading: &'static str,
+    /// What it is called in messages.
+    pub(super) title: &'static str,
+    /// Where its keys belong, with the preposition.
+    pub(super) home: &'static str,
+}
+
+/// What is known of a table without a section of its own.
+pub(super) fn entry(path: &str) -> Option<Entry> {
+    let (heading, title, home) = match path {
+        "service.NAME.servers" => (
+            "A server in `service.NAME.servers`",
+            "`service.NAME.servers`",
+            "in a server of `service.NAME.servers`",
+        ),
+        "endpoint" => ("An endpoint", "an endpoint", "in an endpoint, beside its `url`"),
+        "basic" => ("User and password", "a user and password", "in the table `basic`"),
+        "relabel" => ("A relabelling rule", "a relabelling rule", "in a relabelling rule"),
+        "observe.remote_write" => (
+            "A store in `observe.remote_write`",
+            "`observe.remote_write`",
+            "in a table of `observe.remote_write`",
+        ),
+        "observe.postgres" => (
+            "A server in `observe.postgres`",
+            "`observe.postgres`",
+            "in a table of `observe.postgres`",
+        ),
+        "observe.redis" => {
+            ("A server in `observe.redis`", "`observe.redis`", "in a table of `observe.redis`")
+        }
+        _ => return None,
+    };
+    Some(Entry { heading, title, home })
 }
 
 /// Whether an example is a section's header and not a list.
@@ -106,7 +143,8 @@ pub(super) fn is_section(example: &str) -> bool {
 /// The header of a section: a list of tables is written with two brackets.
 pub(super) fn header(path: &str) -> String {
     match path {
-        "route" | "request" | "scenario" | "scenario.step" => format!("[[{path}]]"),
+        "route" | "request" | "scenario" | "scenario.step" | "observe.job"
+        | "observe.notify.route" | "observe.notify.inhibit" => format!("[[{path}]]"),
         path => format!("[{path}]"),
     }
 }
@@ -124,11 +162,14 @@ fn choices(shape: &Shape) -> Vec<(&'static str, &'static str)> {
 fn shape_text(shape: &Shape) -> String {
     match shape {
         Shape::Choice(_) => "one of the words below".to_owned(),
-        Shape::Table(doc) => match doc().path {
-            "service.NAME.servers" => {
-                "a table, see [below](#a-server-in-servicenameservers)".to_owned()
+        Shape::Table(doc) => match (doc().path, entry(doc().path)) {
+            ("service.NAME.servers", Some(Entry { heading, .. })) => {
+                format!("a table, see [below](#{})", anchor(heading))
             }
-            path => format!("a table, see [`{path}`](#{})", anchor(path)),
+            (_, Some(Entry { heading, title, .. })) => {
+                format!("a table, see [{title}](#{})", anchor(heading))
+            }
+            (path, None) => format!("a table, see [`{path}`](#{})", anchor(&format!("section {path}"))),
         },
         Shape::List(of) => format!("a list, each of it {}", shape_text(of)),
         Shape::Map(of) => format!("a table of names, each with {}", shape_text(of)),
@@ -137,9 +178,9 @@ fn shape_text(shape: &Shape) -> String {
     }
 }
 
-/// The anchor that Markdown renderers give the heading of a table. A key of the same name has a
-/// heading too, hence the word before.
-fn anchor(path: &str) -> String {
+/// The anchor that Markdown renderers give a heading. That of a section begins with a word, because
+/// a key of the same name has a heading too.
+fn anchor(heading: &str) -> String {
     let kept = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '-';
-    format!("section-{}", path.chars().filter(kept).collect::<String>().to_lowercase())
+    heading.replace(' ', "-").chars().filter(kept).collect::<String>().to_lowercase()
 }

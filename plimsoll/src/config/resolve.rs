@@ -57,10 +57,7 @@ pub(super) fn config(top: &grammar::Top, base: &Path, reader: &mut Reader<'_>) -
         timeouts: client_timeouts(&top.timeouts.value),
         drain_timeout: top.drain_timeout.value,
         routes: route::routes(top, reader),
-        observe: Some(Arc::new(observe::usual(observe::usual_directory(
-            base,
-            std::env::var("STATE_DIRECTORY").ok().as_deref(),
-        )))),
+        observe: observe::observe(top, base, reader),
         services,
     }
 }

@@ -4,7 +4,7 @@
 use toml::de::DeTable;
 
 use super::grammar::Meaning;
-use super::kind::{Kind, Shape};
+use super::kind::{Either, False, Kind, OneOf, Shape, table};
 use super::problem::{ConfigError, nearest};
 use super::reader::{Node, Reader, Where};
 
@@ -57,7 +57,7 @@ impl<'a> Entries<'a> {
     }
 
     /// The entries of a table that is not in the file.
-    fn absent(at: Where) -> Self {
+    pub(super) fn absent(at: Where) -> Self {
         Self { table: None, at }
     }
 
@@ -142,10 +142,10 @@ impl Vocabulary {
 /// Where a key belongs that stands in the wrong table, with the preposition.
 fn home_of(tables: &[TableDoc], key: &str) -> Option<String> {
     let home = tables.iter().find(|table| table.fields.iter().any(|field| field.key == key))?;
-    Some(match home.path {
-        "" => "at the top of the file, before the first `[section]`".to_owned(),
-        "service.NAME.servers" => "in a server of `service.NAME.servers`".to_owned(),
-        path => format!("in `{}`", super::reference::header(path)),
+    Some(match (home.path, super::reference::entry(home.path)) {
+        ("", _) => "at the top of the file, before the first `[section]`".to_owned(),
+        (_, Some(entry)) => entry.home.to_owned(),
+        (path, None) => format!("in `{}`", super::reference::header(path)),
     })
 }
 
@@ -177,9 +177,10 @@ pub(super) struct TableDoc {
 impl TableDoc {
     /// `` `service.NAME` ``, or "the top level".
     pub(super) fn title(&self) -> String {
-        match self.path {
-            "" => "the top level".to_owned(),
-            path => format!("`{path}`"),
+        match (self.path, super::reference::entry(self.path)) {
+            ("", _) => "the top level".to_owned(),
+            (_, Some(entry)) => entry.title.to_owned(),
+            (path, None) => format!("`{path}`"),
         }
     }
 }
@@ -376,7 +377,7 @@ impl<T: RawTable> Presence for Section<T> {
     fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<T> {
         let (at, state) = match field.node(reader) {
             None => (field.absent(), State::Absent),
-            Some(node) => match field.value(&super::kind::table::<T>(), &node, reader) {
+            Some(node) => match field.value(&table::<T>(), &node, reader) {
                 Some(value) => return Setting { value, at: node.at, state: State::Given },
                 None => (node.at, State::Refused),
             },
@@ -387,6 +388,38 @@ impl<T: RawTable> Presence for Section<T> {
 
     fn shape(&self) -> Shape {
         Shape::Table(T::doc)
+    }
+
+    fn default(&self) -> DefaultDoc {
+        DefaultDoc::Section
+    }
+}
+
+/// A table that consists of defaults unless given, or `false` in its place.
+pub(super) struct Switchable<T>(std::marker::PhantomData<T>);
+
+/// A table that consists of defaults unless given, and may be turned off by `false`.
+pub(super) fn switchable<T: RawTable>() -> Switchable<T> {
+    Switchable(std::marker::PhantomData)
+}
+
+impl<T: RawTable> Presence for Switchable<T> {
+    type Output = OneOf<(), T>;
+
+    fn read(&self, field: &Field<'_>, reader: &mut Reader<'_>) -> Setting<OneOf<(), T>> {
+        let (at, state) = match field.node(reader) {
+            None => (field.absent(), State::Absent),
+            Some(node) => match field.value(&Either(False, table::<T>()), &node, reader) {
+                Some(value) => return Setting { value, at: node.at, state: State::Given },
+                None => (node.at, State::Refused),
+            },
+        };
+        let value = OneOf::Second(T::read(&Entries::absent(at.clone()), reader));
+        Setting { value, at, state }
+    }
+
+    fn shape(&self) -> Shape {
+        Either(False, table::<T>()).shape()
     }
 
     fn default(&self) -> DefaultDoc {

@@ -1,8 +1,14 @@
 //! Values that are written as text of a certain form: hosts, paths, header names. Addresses have
-//! a file of their own.
+//! a file of their own; URLs, labels, mail and objectives have theirs below.
 //!
 //! Each function reads one form and says what is wrong with a text that has not got it. Nothing
 //! here touches the network or the disk.
+
+pub(super) mod database;
+pub(super) mod label;
+pub(super) mod mail;
+pub(super) mod objective;
+pub(super) mod url;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -232,6 +238,48 @@ pub(super) fn file_path(text: &str) -> Result<PathBuf, Refusal> {
             .remedy(format!("write \"${{HOME}}{}\"", &text[1..])));
     }
     Ok(PathBuf::from(text))
+}
+
+/// The paths of rule files: `*` and `?` stand for any in the last part.
+pub(super) fn file_pattern(text: &str) -> Result<String, Refusal> {
+    file_path(text)?;
+    let is_pattern = |part: &str| part.contains(['*', '?']);
+    let (folder, last) = text.rsplit_once('/').unwrap_or(("", text));
+    if is_pattern(folder) {
+        return Err(Refusal::new("`*` and `?` stand for any only in the last part of a path")
+            .remedy("name each folder: [\"a/*.yml\", \"b/*.yml\"]"));
+    }
+    if last.is_empty() {
+        let folder = text.trim_end_matches('/');
+        return Err(Refusal::new("this is a folder").remedy(format!("write \"{folder}/*.yml\"")));
+    }
+    Ok(text.to_owned())
+}
+
+/// User and password of basic authentication (RFC 7617): no colon in the user.
+pub(super) fn user_and_password(text: &str) -> Result<(String, String), Refusal> {
+    let example = "write \"USER:PASSWORD\", or { user = \"…\", password = \"…\" }";
+    let Some((user, password)) = text.split_once(':') else {
+        return Err(Refusal::new("there is no colon between user and password").remedy(example));
+    };
+    if user.is_empty() || text.contains(|c: char| c.is_control()) {
+        return Err(Refusal::new("this is not a user and a password").remedy(example));
+    }
+    Ok((user.to_owned(), password.to_owned()))
+}
+
+/// A token that is sent in a header.
+pub(super) fn bearer(text: &str) -> Result<String, Refusal> {
+    let word = text.split_once(' ').filter(|(word, _)| word.eq_ignore_ascii_case("bearer"));
+    if word.is_some() {
+        return Err(Refusal::new("the word Bearer is put before the token by itself")
+            .remedy("write the token alone"));
+    }
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Refusal::new("a token consists of visible ASCII characters without spaces")
+            .remedy("write it as it was given to you, or as \"${NAME}\" from a variable"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A text that is not empty.

@@ -4,17 +4,13 @@
 //! URL that is read here begins with its scheme and, after the authority, goes on with `/`, `?` or
 //! a hole.
 
-use super::super::address::explain_host;
 use super::super::problem::nearest;
 use super::super::quantity::Refusal;
+use super::super::text::url;
 use super::model::{Piece, Template};
 
 /// The schemes, in the order in which messages list them.
 const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
-/// Longest URL.
-const URL_BYTES: usize = 64 * 1024;
-/// Characters besides controls and spaces that cannot stand in a URL (RFC 3986 section 2).
-const FORBIDDEN: &str = "\"<>\\^`|";
 
 /// Makes `template` an absolute URL, or says why it is none.
 pub(in crate::config) fn absolute(mut template: Template) -> Result<Template, Refusal> {
@@ -124,31 +120,16 @@ fn without_scheme(text: &str) -> Refusal {
 
 /// Refuses characters that cannot stand in a URL.
 fn characters(template: &Template) -> Result<(), Refusal> {
+    let texts = template.0.iter().filter_map(|piece| match piece {
+        Piece::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
     let mut bytes = 0;
-    for piece in &template.0 {
-        let Piece::Text(text) = piece else { continue };
+    for text in texts {
+        url::characters(text)?;
         bytes += text.len();
-        let wrong = |c: &char| !c.is_ascii_graphic() || FORBIDDEN.contains(*c);
-        match text.chars().find(|c| *c == '#' || wrong(c)) {
-            Some('#') => {
-                return Err(
-                    Refusal::new("a fragment is never sent").remedy("remove `#` and what follows")
-                );
-            }
-            Some(character) => {
-                let mut buffer = [0; 4];
-                let encoded: String = character
-                    .encode_utf8(&mut buffer)
-                    .bytes()
-                    .map(|byte| format!("%{byte:02X}"))
-                    .collect();
-                return Err(Refusal::new(format!("{character:?} cannot stand in a URL"))
-                    .remedy(format!("write {encoded} for it")));
-            }
-            None => {}
-        }
     }
-    if bytes > URL_BYTES {
+    if bytes > url::URL_BYTES {
         return Err(Refusal::new("this URL is too long").remedy("check that it is one"));
     }
     Ok(())
@@ -156,43 +137,11 @@ fn characters(template: &Template) -> Result<(), Refusal> {
 
 /// Checks host and port.
 fn authority(text: &str) -> Result<(), Refusal> {
-    let example = "write it as in \"http://127.0.0.1:9999/\"";
     if text.contains('@') {
         return Err(Refusal::new("a name and password in the URL are not sent")
             .remedy("send a header: Authorization: Basic {{base64('NAME:PASSWORD')}}"));
     }
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, after)) => {
-            if host.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(Refusal::new(format!("`{host}` is not an IPv6 address"))
-                    .remedy("write it as in \"http://[::1]:9999/\""));
-            }
-            if !after.is_empty() && !after.starts_with(':') {
-                return Err(Refusal::new(format!("`{after}` is no port")).remedy(example));
-            }
-            (None, after.strip_prefix(':'))
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (Some(host), Some(port)),
-            None => (Some(text), None),
-        },
-    };
-    if let Some(port) = port {
-        let is_number = port.parse::<u16>().is_ok_and(|port| port > 0);
-        if !is_number || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Refusal::new(format!("`{port}` is not a port number"))
-                .remedy(format!("write a port from 1 to 65535; {example}")));
-        }
-    }
-    match host {
-        Some("") => Err(Refusal::new("the host is missing").remedy(example)),
-        Some(host) if host.parse::<std::net::Ipv4Addr>().is_ok() => Ok(()),
-        Some(host) => match explain_host(host.strip_suffix('.').unwrap_or(host)) {
-            Some(message) => Err(Refusal::new(message).remedy(example)),
-            None => Ok(()),
-        },
-        None => Ok(()),
-    }
+    url::authority(text)
 }
 
 #[cfg(test)]

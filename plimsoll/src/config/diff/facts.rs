@@ -1,5 +1,7 @@
 //! A configuration as facts: keys as the file names them, values as the file writes them.
 
+pub(super) mod observe;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
@@ -55,6 +57,7 @@ pub(super) fn fixed(config: &Config) -> Facts {
     put(&mut facts, "workers", config.workers);
     let bind = config.admin.as_ref().map(|admin| admin.bind);
     put(&mut facts, "admin", or_none(bind));
+    observe::put_fixed(&mut facts, config.observe.as_deref());
     facts
 }
 
@@ -138,8 +141,8 @@ pub(super) fn service(service: &Service) -> Facts {
         timeouts,
         keepalive: Keepalive { connections, idle, requests },
         slow_start,
-        metrics: _,
-        slo: _,
+        metrics,
+        slo,
     } = service;
     let mut facts = Facts::new();
     put(&mut facts, "balance", show_balance(balance));
@@ -157,6 +160,7 @@ pub(super) fn service(service: &Service) -> Facts {
     put_time(&mut facts, "keepalive.idle", *idle);
     put(&mut facts, "keepalive.requests", or_none(*requests));
     put_time(&mut facts, "slow_start", *slow_start);
+    observe::put_service(&mut facts, metrics, slo.as_ref());
     facts
 }
 

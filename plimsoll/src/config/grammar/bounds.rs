@@ -4,6 +4,8 @@
 pub(super) const SECOND: u64 = 1000;
 /// In milliseconds.
 pub(super) const HOUR: u64 = 3600 * SECOND;
+/// In milliseconds.
+pub(super) const DAY: u64 = 24 * HOUR;
 /// In bytes.
 pub(super) const KIB: u64 = 1 << 10;
 /// In bytes.

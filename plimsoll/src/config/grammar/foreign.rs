@@ -33,7 +33,7 @@ const WORDS: &Words = &[
     ("", &["frontend", "entrypoint", "entrypoints", "bind", "port", "ports"], Key("listen")),
     ("", &["address", "host", "addr"], Key("listen")),
     ("", &["location", "locations", "rule", "rules", "path", "ingress"], Key("route")),
-    ("", &["stats", "dashboard", "metrics", "status", "api", "prometheus"], Key("admin")),
+    ("", &["stats", "dashboard", "metrics", "status", "api"], Key("admin")),
     ("", &["threads", "nbthread", "workerprocesses", "processes", "concurrency"], Key("workers")),
     ("", &["log", "logs", "logging", "accesslogs", "accesslogformat"], Key("access_log")),
     ("", &["realip", "setrealipfrom", "forwardedallowips"], Key("trusted_proxies")),
@@ -150,7 +150,8 @@ const WORDS: &Words = &[
 
 /// What `word` means in `table`, if it is a known foreign one with at most so many `typos`.
 pub(in crate::config) fn meaning(table: &str, word: &str, typos: usize) -> Option<Meaning> {
-    find(WORDS, table, word, typos)
+    let lists = [WORDS, super::observe::WORDS].into_iter();
+    lists.filter_map(|words| find(words, table, word, typos)).next()
 }
 
 /// What `word` means in `table` by these `words`, with at most so many `typos`.

@@ -18,6 +18,7 @@ use super::super::table::{
 };
 use super::OffOr;
 use super::bounds::{HOUR, KIB, MIB, TIB, TIMEOUT};
+use super::observe::{METRICS, RawMetrics, Slo};
 use super::words::*;
 
 raw_table! {
@@ -54,6 +55,15 @@ raw_table! {
         keepalive: Keepalive = section::<Keepalive>(), "{ connections = 16 }";
         /// Time over which the weight of a new or recovered server grows to its full value.
         slow_start: Duration = setting(duration(0, HOUR), defaults::SLOW_START), r#""30s""#;
+        /// Where instances tell their own figures: a path, or `false` for nowhere. An instance
+        /// without the path counts as down in `up`.
+        metrics: Option<RawMetrics> = optional(
+            METRICS,
+            "`/metrics` is tried; an instance that has none is left alone",
+        ), r#""/metrics""#;
+        /// What the service promises.
+        slo: Option<Slo> = optional(table::<Slo>(), "none"),
+            r#"{ success = "99.9%", latency = "p99 < 300ms", window = "30d" }"#;
         /// With `run`: added to the environment of an instance.
         environment: Vec<Named<String>> =
             setting(Map(ANY_TEXT), []), r#"{ DEBUG = "0", HOME = "${HOME}" }"#;

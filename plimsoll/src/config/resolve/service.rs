@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::super::grammar::{self, HashOf, OffOr, RetryOn};
 use super::super::kind::{Item, Named, OneOf};
-use super::super::model::observe::InstanceMetrics;
 use super::super::model::{
     Address, Balance, HashKey, HealthCheck, HealthCheckKind, Keepalive, MinHealthy, PassiveHealth,
     Retry, ServerTimeouts, Service, Source, StaticServer,
@@ -16,7 +15,7 @@ use super::super::quantity::show_duration;
 use super::super::reader::{Reader, Where};
 use super::super::table::Setting;
 use super::super::{address, defaults, text};
-use super::process;
+use super::{observe, process};
 
 /// The resolved form of a service; `None` if there is no telling where its servers come from.
 pub(super) fn service(
@@ -42,8 +41,8 @@ pub(super) fn service(
         timeouts: server_timeouts(&raw.timeouts.value),
         keepalive: keepalive(&raw.keepalive.value),
         slow_start: raw.slow_start.value,
-        metrics: InstanceMetrics::Tried,
-        slo: None,
+        metrics: observe::metrics(raw.metrics.value.as_ref()),
+        slo: observe::objective(&raw.slo, reader),
     })
 }
 
@@ -295,7 +294,8 @@ fn refuse_http_keys(raw: &grammar::Health, reader: &mut Reader<'_>) {
     }
 }
 
-fn headers(
+/// Headers that Plimsoll sends.
+pub(super) fn headers(
     setting: &Setting<Vec<Named<String>>>,
     reader: &mut Reader<'_>,
 ) -> Vec<(String, String)> {

@@ -16,6 +16,75 @@ fn every_example_loads_without_a_warning() {
     assert!(count >= 8, "only {count} examples");
 }
 
+/// A file in which `line` stands in the table `path` of measuring, with what that table needs.
+fn of_observe(path: &str, key: &str, line: &str) -> String {
+    // What a table must have, unless the line is it.
+    let with = |needed: &[(&str, &str)]| -> String {
+        let needed = needed.iter().filter(|(name, _)| *name != key);
+        let needed = needed.map(|(name, value)| format!("{name} = {value}, "));
+        format!("{}{line}", needed.collect::<String>())
+    };
+    let url = ("url", "\"http://a\"");
+    let receiver = "[observe.notify.receiver.ops]\n";
+    match path {
+        "endpoint" => format!("[observe]\nprometheus = {{ {} }}\n", with(&[url])),
+        "basic" => {
+            let basic = with(&[("user", "\"a\""), ("password", "\"b\"")]);
+            format!("[observe]\nprometheus = {{ url = \"http://a\", basic = {{ {basic} }} }}\n")
+        }
+        "relabel" => {
+            let rule = with(&[("source_labels", "[\"a\"]"), ("target_label", "\"b\"")]);
+            format!(
+                "[[observe.job]]\nname = \"x\"\ntargets = [\"a:1\"]\nrelabel = [{{ {rule} }}]\n"
+            )
+        }
+        "observe.job" => {
+            let job = with(&[("name", "\"x\""), ("targets", "[\"a:1\"]")]);
+            format!("observe.job = [{{ {job} }}]\n")
+        }
+        "observe.remote_write" => format!("observe.remote_write = [{{ {} }}]\n", with(&[url])),
+        "observe.postgres" => {
+            format!("observe.postgres = [{{ {} }}]\n", with(&[("url", "\"postgres://a\"")]))
+        }
+        "observe.redis" => {
+            format!("observe.redis = [{{ {} }}]\n", with(&[("url", "\"redis://a\"")]))
+        }
+        "observe.notify.receiver.NAME" if key == "resolved" => {
+            format!("{receiver}webhook = \"http://a\"\n{line}\n")
+        }
+        "observe.notify.receiver.NAME" => format!("{receiver}{line}\n"),
+        "observe.notify.receiver.NAME.slack" => {
+            format!("{receiver}slack = {{ {} }}\n", with(&[url]))
+        }
+        "observe.notify.receiver.NAME.email" => {
+            let pair = match key {
+                "user" => ", password = \"x\"",
+                "password" => ", user = \"x\"",
+                _ => "",
+            };
+            let email =
+                with(&[("to", "[\"a@b\"]"), ("from", "\"a@b\""), ("server", "\"mail:587\"")]);
+            format!("{receiver}email = {{ {email}{pair} }}\n")
+        }
+        "observe.notify.receiver.NAME.pagerduty" => {
+            format!("{receiver}pagerduty = {{ {} }}\n", with(&[("routing_key", "\"x\"")]))
+        }
+        "observe.notify.receiver.NAME.command" => {
+            format!("{receiver}command = {{ {} }}\n", with(&[("run", "\"x\"")]))
+        }
+        "observe.notify.route" => {
+            let route = with(&[("to", "[\"ops\"]")]);
+            format!("{receiver}webhook = \"http://a\"\n[observe.notify]\nroute = [{{ {route} }}]\n")
+        }
+        "observe.notify.inhibit" => {
+            let side = "['a=\"b\"']";
+            let inhibition = with(&[("source", side), ("target", side)]);
+            format!("[observe.notify]\ninhibit = [{{ {inhibition} }}]\n")
+        }
+        path => format!("[{path}]\n{line}\n"),
+    }
+}
+
 /// An example of the reference is refused if its key has changed its type.
 #[test]
 fn every_example_of_the_reference_is_accepted() {
@@ -68,6 +137,9 @@ fn every_example_of_the_reference_is_accepted() {
                     let service = if key == "service" { "" } else { "service = \"web\"\n" };
                     format!("[service.web]\nrun = \"x\"\n[[route]]\n{service}{line}\n")
                 }
+                path if path.contains("observe") || ["endpoint", "basic", "relabel"].contains(&path) => {
+                    format!("{}[service.web]\nrun = \"x\"\n", of_observe(path, key, &line))
+                }
                 path => {
                     let section = path.replace("NAME", "web");
                     format!("[service.web]\nrun = \"x\"\n[{section}]\n{line}\n")
@@ -76,6 +148,9 @@ fn every_example_of_the_reference_is_accepted() {
             // Variables that an example names are set.
             let text = text.replace("${PLIMSOLL_TOKEN}", "0123456789abcdef");
             let text = text.replace("${HOME}", "${HOST}");
+            let text = text.replace("${PASSWORD}", "secret").replace("${TOKEN}", "0123456789");
+            let text = text.replace("${MAIL_PASSWORD}", "secret").replace("${PAGERDUTY_KEY}", "0123");
+            let text = text.replace("${SLACK_URL}", "https://hooks.slack.com/services/x");
             if let Err(errors) = resolve(&text) {
                 panic!("{}.{key}:\n{text}\n{errors}", table.path);
             }
