@@ -33,6 +33,10 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     }
     compare("", &facts::process(old), &facts::process(new), |line| diff.changes.push(line));
     if let (Some(old), Some(new)) = (&old.observe, &new.observe) {
+        let (was, is) = (facts::observe::fixed(old), facts::observe::fixed(new));
+        compare("observe.", &was, &is, |line| {
+            diff.restart_needed.push(format!("{line}: needs a restart of Plimsoll"));
+        });
         compare_observe(old, new, &mut diff.changes);
     }
     for (name, service) in &new.services {

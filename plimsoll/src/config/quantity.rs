@@ -207,7 +207,8 @@ pub(super) fn share(text: &str) -> Result<f64, Refusal> {
         return Err(Refusal::new("nothing at all is no promise").remedy(example));
     }
     if share >= 1.0 {
-        let message = "all of it is more than anyone can promise: no failure would be left to spend";
+        let message =
+            "all of it is more than anyone can promise: no failure would be left to spend";
         return Err(Refusal::new(message).remedy("write less than \"100%\", as in \"99.9%\""));
     }
     Ok(share)
@@ -315,7 +316,8 @@ mod tests {
 
     #[test]
     fn shares_are_read_and_shown() {
-        for (text, value) in [("99.9%", 0.999), ("99.95%", 0.9995), ("99.999%", 0.99999), ("1%", 0.01)]
+        for (text, value) in
+            [("99.9%", 0.999), ("99.95%", 0.9995), ("99.999%", 0.99999), ("1%", 0.01)]
         {
             assert_eq!(share(text), Ok(value));
             assert_eq!(show_share(value), text);

@@ -143,8 +143,13 @@ pub(super) fn is_section(example: &str) -> bool {
 /// The header of a section: a list of tables is written with two brackets.
 pub(super) fn header(path: &str) -> String {
     match path {
-        "route" | "request" | "scenario" | "scenario.step" | "observe.job"
-        | "observe.notify.route" | "observe.notify.inhibit" => format!("[[{path}]]"),
+        "route"
+        | "request"
+        | "scenario"
+        | "scenario.step"
+        | "observe.job"
+        | "observe.notify.route"
+        | "observe.notify.inhibit" => format!("[[{path}]]"),
         path => format!("[{path}]"),
     }
 }
@@ -169,7 +174,9 @@ fn shape_text(shape: &Shape) -> String {
             (_, Some(Entry { heading, title, .. })) => {
                 format!("a table, see [{title}](#{})", anchor(heading))
             }
-            (path, None) => format!("a table, see [`{path}`](#{})", anchor(&format!("section {path}"))),
+            (path, None) => {
+                format!("a table, see [`{path}`](#{})", anchor(&format!("section {path}")))
+            }
         },
         Shape::List(of) => format!("a list, each of it {}", shape_text(of)),
         Shape::Map(of) => format!("a table of names, each with {}", shape_text(of)),

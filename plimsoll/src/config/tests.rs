@@ -7,6 +7,7 @@ mod examples;
 mod files;
 pub(in crate::config) mod fixtures;
 mod many;
+mod observe;
 mod reload;
 mod values;
 pub(in crate::config) mod words;
@@ -21,6 +22,7 @@ fn environment(name: &str) -> Option<String> {
     match name {
         "HOST" => Some("10.0.0.7".to_owned()),
         "COUNT" => Some("3".to_owned()),
+        "SECRET" => Some("hunter2".to_owned()),
         "BAD" => Some("many".to_owned()),
         _ => None,
     }

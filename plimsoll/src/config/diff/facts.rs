@@ -57,7 +57,7 @@ pub(super) fn fixed(config: &Config) -> Facts {
     put(&mut facts, "workers", config.workers);
     let bind = config.admin.as_ref().map(|admin| admin.bind);
     put(&mut facts, "admin", or_none(bind));
-    observe::put_fixed(&mut facts, config.observe.as_deref());
+    put(&mut facts, "observe", if config.observe.is_some() { "on" } else { "off" });
     facts
 }
 

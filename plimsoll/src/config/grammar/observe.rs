@@ -28,8 +28,8 @@ pub(in crate::config) use notify::{
     Command, Email, Inhibition, Notify, PagerDuty, Receiver, Route, Slack,
 };
 use words::{
-    ACTION, BASIC, DATABASE_NAME, LATENCY, LINK, POSTGRES_URL, REDIS_URL, RULE_FILE, SHARE,
-    TARGET, URL, VERBATIM,
+    ACTION, BASIC, DATABASE_NAME, LATENCY, LINK, POSTGRES_URL, REDIS_URL, RULE_FILE, SHARE, TARGET,
+    URL, VERBATIM,
 };
 
 /// Bounds of the time between two looks at something, in milliseconds.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::defaults;
 use super::super::grammar::observe::{RemoteWrite as RawRemoteWrite, Rules};
 use super::super::grammar::{self, observe as raw};
 use super::super::kind::{Item, OneOf};
@@ -21,7 +22,6 @@ use super::super::quantity::show_duration;
 use super::super::reader::{Reader, Where};
 use super::super::table::{Entries, RawTable};
 use super::super::text::url::host_and_port;
-use super::super::defaults;
 use endpoint::Entrance;
 pub(super) use objective::{metrics, objective};
 
@@ -45,9 +45,10 @@ pub(super) fn observe(
     }
     if observe.remote_write_receiver && matches!(top.admin.value, OneOf::First(())) {
         let at = &raw.remote_write_receiver.at;
-        let error = ConfigError::new(&at.key, "samples are taken by the admin server, which is off")
-            .found(reader.shown(&top.admin.at))
-            .remedy("remove admin = false, or remote_write_receiver");
+        let error =
+            ConfigError::new(&at.key, "samples are taken by the admin server, which is off")
+                .found(reader.shown(&top.admin.at))
+                .remedy("remove admin = false, or remote_write_receiver");
         reader.warn(at, error);
     }
     Some(Arc::new(observe))
@@ -154,11 +155,7 @@ fn plain_remote_write(endpoint: &HttpEndpoint) -> RemoteWrite {
     }
 }
 
-fn remote_write(
-    raw: &RawRemoteWrite,
-    base: &Path,
-    reader: &mut Reader<'_>,
-) -> Option<RemoteWrite> {
+fn remote_write(raw: &RawRemoteWrite, base: &Path, reader: &mut Reader<'_>) -> Option<RemoteWrite> {
     let RawRemoteWrite { url, basic, bearer, headers, ca, name, timeout, queue, relabel } = raw;
     let entrance = Entrance::new(basic, bearer, headers, ca, base, reader);
     let relabel = label::rules(&relabel.value, reader);

@@ -26,7 +26,7 @@ fn of_observe(path: &str, key: &str, line: &str) -> String {
     };
     let url = ("url", "\"http://a\"");
     let receiver = "[observe.notify.receiver.ops]\n";
-    match path {
+    let tables = match path {
         "endpoint" => format!("[observe]\nprometheus = {{ {} }}\n", with(&[url])),
         "basic" => {
             let basic = with(&[("user", "\"a\""), ("password", "\"b\"")]);
@@ -81,8 +81,13 @@ fn of_observe(path: &str, key: &str, line: &str) -> String {
             let inhibition = with(&[("source", side), ("target", side)]);
             format!("[observe.notify]\ninhibit = [{{ {inhibition} }}]\n")
         }
+        "service.NAME.slo" => {
+            let slo = with(&[("success", "\"99%\"")]);
+            return format!("[service.web]\nrun = \"x\"\nslo = {{ {slo} }}\n");
+        }
         path => format!("[{path}]\n{line}\n"),
-    }
+    };
+    format!("{tables}[service.web]\nrun = \"x\"\n")
 }
 
 /// An example of the reference is refused if its key has changed its type.
@@ -137,9 +142,10 @@ fn every_example_of_the_reference_is_accepted() {
                     let service = if key == "service" { "" } else { "service = \"web\"\n" };
                     format!("[service.web]\nrun = \"x\"\n[[route]]\n{service}{line}\n")
                 }
-                path if path.contains("observe") || ["endpoint", "basic", "relabel"].contains(&path) => {
-                    format!("{}[service.web]\nrun = \"x\"\n", of_observe(path, key, &line))
+                "endpoint" | "basic" | "relabel" | "service.NAME.slo" => {
+                    of_observe(table.path, key, &line)
                 }
+                path if path.starts_with("observe") => of_observe(path, key, &line),
                 path => {
                     let section = path.replace("NAME", "web");
                     format!("[service.web]\nrun = \"x\"\n[{section}]\n{line}\n")
@@ -149,7 +155,8 @@ fn every_example_of_the_reference_is_accepted() {
             let text = text.replace("${PLIMSOLL_TOKEN}", "0123456789abcdef");
             let text = text.replace("${HOME}", "${HOST}");
             let text = text.replace("${PASSWORD}", "secret").replace("${TOKEN}", "0123456789");
-            let text = text.replace("${MAIL_PASSWORD}", "secret").replace("${PAGERDUTY_KEY}", "0123");
+            let text =
+                text.replace("${MAIL_PASSWORD}", "secret").replace("${PAGERDUTY_KEY}", "0123");
             let text = text.replace("${SLACK_URL}", "https://hooks.slack.com/services/x");
             if let Err(errors) = resolve(&text) {
                 panic!("{}.{key}:\n{text}\n{errors}", table.path);

@@ -61,6 +61,7 @@ pub(in crate::config) fn compare(
         if update {
             std::fs::write(&expected_file, &said).unwrap();
         }
+        assert!(!said.contains("hunter2"), "{name}: what a variable stands for is told\n{said}");
         for message in said.split("\n\n").filter(|message| message.starts_with("error:")) {
             assert!(message.contains("remedy:"), "{name}: no remedy\n{message}");
         }

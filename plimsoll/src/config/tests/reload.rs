@@ -128,3 +128,85 @@ fn the_admin_server_cannot_be_changed() {
     assert_eq!(changed.restart_needed, ["admin.token changed: needs a restart of Plimsoll"]);
     assert!(changed.changes.is_empty());
 }
+
+#[test]
+fn what_is_measured_changes_while_it_runs() {
+    let file = |observe: &str| format!("{observe}\n[service.web]\nrun = \"x\"\n");
+    let before = file(
+        r#"
+[observe]
+external_labels = { cluster = "a" }
+redis = ["redis://:one@cache"]
+job = [{ name = "node", targets = ["a:1", "http://u:one@b/"] }, { name = "old", targets = ["c:1"] }]
+[observe.notify.receiver.ops]
+webhook = "http://a/one"
+[[observe.notify.route]]
+match = ['a="b"']
+to = ["ops"]
+"#,
+    );
+    let after = file(
+        r#"
+[observe]
+external_labels = { cluster = "b" }
+redis = ["redis://:two@cache"]
+job = [{ name = "node", targets = ["a:1", "http://u:two@b/"], every = "1m" }, { name = "new", targets = ["c:1"] }]
+rules = ["a.yml"]
+[observe.notify.receiver.ops]
+webhook = "http://a/two"
+[[observe.notify.route]]
+match = ['a="c"']
+to = ["ops"]
+"#,
+    );
+    assert_eq!(compare(&before, &before), Diff::default());
+    let diff = compare(&before, &after);
+    assert!(diff.restart_needed.is_empty(), "{diff:?}");
+    assert_eq!(
+        diff.changes,
+        [
+            "observe: external_labels.cluster \"a\" → \"b\"",
+            "observe: rules.files [] → [a.yml]",
+            "observe: job new added",
+            "observe: job node: every 15s → 1m",
+            "observe: job node: target http://b/ changed",
+            "observe: notify.route[0]: match changed",
+            "observe: receiver ops: webhook changed",
+            "observe: redis cache:6379: url changed",
+            "observe: job old removed",
+        ]
+    );
+}
+
+#[test]
+fn the_store_cannot_be_changed() {
+    let file = |observe: &str| format!("{observe}\n[service.web]\nrun = \"x\"\n");
+    let moved = compare(
+        &file(""),
+        &file("[observe]\ndirectory = \"/x\"\nretention = \"40d\"\nmax_size = \"1GiB\""),
+    );
+    assert_eq!(
+        moved.restart_needed,
+        [
+            "observe.directory plimsoll-data → /x: needs a restart of Plimsoll",
+            "observe.max_size 8GiB → 1GiB: needs a restart of Plimsoll",
+            "observe.retention 31d → 40d: needs a restart of Plimsoll",
+        ]
+    );
+    let other = compare(&file(""), &file("observe.prometheus = \"http://u:p@a\""));
+    let line = "observe.prometheus added: needs a restart of Plimsoll";
+    assert_eq!(other.restart_needed, [line]);
+    let off = compare(&file(""), &file("observe = false"));
+    assert_eq!(off.restart_needed, ["observe on → off: needs a restart of Plimsoll"]);
+    let promise = |slo: &str| format!("[service.web]\nrun = \"x\"\n{slo}\n");
+    let promised =
+        compare(&promise(""), &promise("slo = { success = \"99.9%\" }\nmetrics = false"));
+    assert_eq!(
+        promised.changes,
+        [
+            "service web: metrics tried → none",
+            "service web: slo.success 99.9% added",
+            "service web: slo.window 30d added",
+        ]
+    );
+}

@@ -23,9 +23,9 @@ pub(in crate::config) fn postgres(text: &str) -> Result<String, Refusal> {
             .remedy(format!("write it as in \"{example}\"")));
     }
     // Without a host before the path the parameters may name the folder of a socket.
-    let names_no_host = schemes.iter().any(|scheme| {
-        text.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(":///"))
-    });
+    let names_no_host = schemes
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(":///")));
     if !(names_no_host && socket(text).is_some()) {
         Parts::of(text, &schemes, example)?;
     }
@@ -93,12 +93,20 @@ mod tests {
             assert_eq!(postgres(text).as_deref(), Ok(text));
             assert_eq!(instance(text), name);
         }
-        for (text, name) in [("redis://:p@cache", "cache:6379"), ("rediss://cache:7000/1", "cache:7000")]
+        for (text, name) in
+            [("redis://:p@cache", "cache:6379"), ("rediss://cache:7000/1", "cache:7000")]
         {
             assert_eq!(redis(text).as_deref(), Ok(text));
             assert_eq!(instance(text), name);
         }
-        for text in ["host=db user=me", "mysql://db/x", "db:5432", "postgres:///x", "postgres://db/x?colour=red", ""] {
+        for text in [
+            "host=db user=me",
+            "mysql://db/x",
+            "db:5432",
+            "postgres:///x",
+            "postgres://db/x?colour=red",
+            "",
+        ] {
             assert!(postgres(text).unwrap_err().remedy.is_some(), "{text}");
         }
         for text in ["cache:6379", "redis://cache/name", "http://cache"] {

@@ -130,7 +130,8 @@ mod tests {
         ] {
             assert_eq!(matcher(text).unwrap_err().remedy.as_deref(), Some(remedy), "{text}");
         }
-        for text in ["", "critical", "a-b=\"c\"", "a=~\"(\"", "a=\"b", "a=\"1\"} or x{b=\"2\"", "=\"x\""]
+        for text in
+            ["", "critical", "a-b=\"c\"", "a=~\"(\"", "a=\"b", "a=\"1\"} or x{b=\"2\"", "=\"x\""]
         {
             assert!(matcher(text).unwrap_err().remedy.is_some(), "{text}");
         }

@@ -58,7 +58,8 @@ mod tests {
         for text in ["ops@example.com", "a.b+c@mail", "o'neil@x.org"] {
             assert_eq!(address(text).as_deref(), Ok(text));
         }
-        for text in ["", "ops", "@x", "a@", "a b@x", "a@b@c", "Ops <a@b.c>", "a@b.c, d@e.f", "a@b\r\n"]
+        for text in
+            ["", "ops", "@x", "a@", "a b@x", "a@b@c", "Ops <a@b.c>", "a@b.c, d@e.f", "a@b\r\n"]
         {
             assert!(address(text).unwrap_err().remedy.is_some(), "{text}");
         }

@@ -19,14 +19,19 @@ pub(in crate::config) fn latency(text: &str) -> Result<LatencyObjective, Refusal
         });
     };
     if let Some(below) = below.strip_prefix('=') {
-        return Err(Refusal::new("a promise is of times below a bound: `<`")
-            .remedy(format!("write \"{} < {}\"", quantile.trim(), below.trim())));
+        return Err(Refusal::new("a promise is of times below a bound: `<`").remedy(format!(
+            "write \"{} < {}\"",
+            quantile.trim(),
+            below.trim()
+        )));
     }
     let quantile = self::quantile(quantile.trim())?;
     let below = duration(below.trim()).map_err(|refusal| match refusal.remedy {
         // The rest of the text is needed as well.
         Some(remedy) => Refusal {
-            remedy: Some(remedy.replace("write \"", &format!("write \"p{} < ", hundredfold(quantile)))),
+            remedy: Some(
+                remedy.replace("write \"", &format!("write \"p{} < ", hundredfold(quantile))),
+            ),
             message: refusal.message,
         },
         None => refusal.remedy(EXAMPLE),
@@ -45,17 +50,19 @@ fn quantile(text: &str) -> Result<f64, Refusal> {
     let Some(digits) = text.strip_prefix(['p', 'P']) else {
         let bare = text.trim_end_matches('%').trim();
         return Err(match hundredth(bare) {
-            Some(share) if share > 0.0 && share < 1.0 => Refusal::new("a percentile begins with `p`")
-                .remedy(format!("write \"p{bare} < …\"")),
+            Some(share) if share > 0.0 && share < 1.0 => {
+                Refusal::new("a percentile begins with `p`")
+                    .remedy(format!("write \"p{bare} < …\""))
+            }
             _ => refusal(),
         });
     };
     match hundredth(digits) {
         Some(share) if share > 0.0 && share < 1.0 => Ok(share),
-        Some(share) if share >= 1.0 => {
-            Err(Refusal::new(format!("`{text}` is no percentile: at most all requests are counted"))
-                .remedy("write less than p100, as in p99.9"))
-        }
+        Some(share) if share >= 1.0 => Err(Refusal::new(format!(
+            "`{text}` is no percentile: at most all requests are counted"
+        ))
+        .remedy("write less than p100, as in p99.9")),
         _ => Err(refusal()),
     }
 }
@@ -78,7 +85,10 @@ mod tests {
             ("p99.99 < 2s", 0.9999, 2000),
         ] {
             let read = latency(text).unwrap();
-            assert_eq!(read, LatencyObjective { quantile, below: Duration::from_millis(milliseconds) });
+            assert_eq!(
+                read,
+                LatencyObjective { quantile, below: Duration::from_millis(milliseconds) }
+            );
             assert_eq!(show(&read), text);
         }
         assert!(latency("P99<1s").is_ok());

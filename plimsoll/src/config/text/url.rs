@@ -139,11 +139,15 @@ fn without_scheme(text: &str, schemes: &[&str], example: &str) -> Refusal {
     let scheme = schemes[0];
     match text {
         "" => Refusal::new("the URL is empty").remedy(format!("write it as in \"{example}\"")),
-        text if text.contains('@') => refusal.remedy(format!("begin it with {scheme}://")),
+        text if text.starts_with('/') => refusal.remedy(format!("write it as in \"{example}\"")),
+        // A password or a token may be in it.
+        text if text.contains(['@', '/', '?']) => {
+            let scheme = schemes[schemes.len() - 1];
+            refusal.remedy(format!("begin it with {scheme}://"))
+        }
         text if text.starts_with(':') => {
             refusal.remedy(format!("write \"{scheme}://127.0.0.1{text}\""))
         }
-        text if text.starts_with('/') => refusal.remedy(format!("write it as in \"{example}\"")),
         text => refusal.remedy(format!("write \"{scheme}://{text}\"")),
     }
 }
@@ -268,7 +272,8 @@ mod tests {
             "http://me:hunter2%@host/",
             "http://me:hun ter2@host/",
         ] {
-            for refusal in [endpoint(text).unwrap_err(), target(text).err().unwrap_or(Refusal::new(""))]
+            for refusal in
+                [endpoint(text).unwrap_err(), target(text).err().unwrap_or(Refusal::new(""))]
             {
                 let said = format!("{} {}", refusal.message, refusal.remedy.unwrap_or_default());
                 assert!(!said.contains("hunter2") && !said.contains("ter2"), "{text}: {said}");

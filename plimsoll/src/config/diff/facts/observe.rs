@@ -18,28 +18,23 @@ use super::{Facts, or_none, put, put_hidden, put_size, put_time};
 pub(in super::super) type Named = BTreeMap<String, Facts>;
 
 /// What a running process cannot change: where samples are, and how many.
-pub(super) fn put_fixed(facts: &mut Facts, observe: Option<&Observe>) {
-    let Some(observe) = observe else {
-        put(facts, "observe", "off");
-        return;
-    };
-    put(facts, "observe", "on");
+pub(in super::super) fn fixed(observe: &Observe) -> Facts {
+    let mut facts = Facts::new();
     let directory = match &observe.directory {
         DataDirectory::Named(directory) | DataDirectory::Usual(directory) => {
             directory.display().to_string()
         }
         DataDirectory::Temporary => "temporary".to_owned(),
     };
-    put(facts, "observe.directory", directory);
-    put_time(facts, "observe.retention", observe.retention);
-    put(facts, "observe.max_size", show_size(observe.bytes_max));
-    put(facts, "observe.max_series", observe.series_max);
-    put(facts, "observe.max_memory", show_size(observe.memory_bytes_max));
-    let prometheus = observe.prometheus.as_ref();
-    put(facts, "observe.prometheus", prometheus.map_or("the own store", |_| "another's"));
-    if let Some(endpoint) = prometheus {
-        put_endpoint(facts, "observe.prometheus.url", endpoint);
+    put(&mut facts, "directory", directory);
+    put_time(&mut facts, "retention", observe.retention);
+    put(&mut facts, "max_size", show_size(observe.bytes_max));
+    put(&mut facts, "max_series", observe.series_max);
+    put(&mut facts, "max_memory", show_size(observe.memory_bytes_max));
+    if let Some(endpoint) = &observe.prometheus {
+        put_endpoint(&mut facts, "prometheus", endpoint);
     }
+    facts
 }
 
 /// What has no name.
@@ -242,8 +237,12 @@ pub(super) fn put_service(
     };
     put(facts, "metrics", metrics);
     let Some(Objective { success, latency, window }) = objective else { return };
-    put(facts, "slo.success", or_none(success.map(show_share)));
-    put(facts, "slo.latency", or_none(latency.as_ref().map(objective::show)));
+    if let Some(success) = success {
+        put(facts, "slo.success", show_share(*success));
+    }
+    if let Some(latency) = latency {
+        put(facts, "slo.latency", objective::show(latency));
+    }
     put_time(facts, "slo.window", *window);
 }
 

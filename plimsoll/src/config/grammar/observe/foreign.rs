@@ -16,24 +16,26 @@ const ALERTMANAGERS: Meaning =
     Told("write it under [observe.notify]: alertmanager = [\"http://10.0.0.9:9093\"]");
 const TARGET_URL: Meaning =
     Told("write the whole URL in `targets`: [\"https://10.0.0.1:9100/metrics?module=x\"]");
-const STATIC: Meaning =
-    Told("write `targets` and `labels` in the job itself; other labels make another [[observe.job]]");
+const STATIC: Meaning = Told(
+    "write `targets` and `labels` in the job itself; other labels make another [[observe.job]]",
+);
 const DISCOVERY: Meaning = Told(
     "instances of services are found by themselves; list other targets, or let a Prometheus find \
      them and name it: [observe] prometheus = \"http://…\"",
 );
-const SECRET_FILE: Meaning =
-    Told("secrets come from the environment: bearer = \"${TOKEN}\", or basic = \"user:${PASSWORD}\"");
+const SECRET_FILE: Meaning = Told(
+    "secrets come from the environment: bearer = \"${TOKEN}\", or basic = \"user:${PASSWORD}\"",
+);
 const OTHER_MEANS: Meaning = Told(
     "the means are webhook, slack, email, pagerduty and command: a webhook or a command reaches the \
      rest",
 );
-const TEMPLATES: Meaning = Told(
-    "messages have a form of their own; what they say is in the annotations of the rules",
-);
+const TEMPLATES: Meaning =
+    Told("messages have a form of their own; what they say is in the annotations of the rules");
 const MUTE_TIMES: Meaning = Told("hush alarms for a time by a silence: plimsoll silence");
-const BURN_RATES: Meaning =
-    Told("alarms on the error budget follow from the objective; their rates and times are built in");
+const BURN_RATES: Meaning = Told(
+    "alarms on the error budget follow from the objective; their rates and times are built in",
+);
 
 /// The tables of `grammar::observe` and what leads there.
 pub(in crate::config) const WORDS: &Words = &[
@@ -60,7 +62,11 @@ pub(in crate::config) const WORDS: &Words = &[
     ("observe", &["storagetsdbpath", "storagepath"], Key("directory")),
     ("observe", &["retentiontime", "retentionperiod", "keep", "maxage"], Key("retention")),
     ("observe", &["storagetsdbretentiontime"], Key("retention")),
-    ("observe", &["retentionsize", "storagetsdbretentionsize", "size", "maxbytes"], Key("max_size")),
+    (
+        "observe",
+        &["retentionsize", "storagetsdbretentionsize", "size", "maxbytes"],
+        Key("max_size"),
+    ),
     ("observe", &["serieslimit", "series"], Key("max_series")),
     ("observe", &["memory", "memorylimit"], Key("max_memory")),
     ("observe", &["labels", "globallabels"], Key("external_labels")),
@@ -73,7 +79,9 @@ pub(in crate::config) const WORDS: &Words = &[
     (
         "observe",
         &["global"],
-        Told("write its keys under [observe.scrape] and [observe.rules], its labels in `external_labels`"),
+        Told(
+            "write its keys under [observe.scrape] and [observe.rules], its labels in `external_labels`",
+        ),
     ),
     ("observe.scrape", &["scrapeinterval", "interval"], Key("every")),
     ("observe.scrape", &["scrapetimeout"], Key("timeout")),
@@ -171,7 +179,9 @@ pub(in crate::config) const WORDS: &Words = &[
     (
         "observe.notify.route",
         &["routes", "route"],
-        Told("routes do not nest: write each as a [[observe.notify.route]], the special ones first"),
+        Told(
+            "routes do not nest: write each as a [[observe.notify.route]], the special ones first",
+        ),
     ),
     ("observe.notify.route", &["mutetimeintervals", "activetimeintervals"], MUTE_TIMES),
     ("observe.notify.inhibit", &["sourcematchers", "sourcematch"], Key("source")),
@@ -191,7 +201,10 @@ mod tests {
     #[test]
     fn words_of_prometheus_are_known() {
         assert_eq!(meaning("observe", "scrape_configs", 0), Some(Key("job")));
-        assert_eq!(meaning("observe.job", "metric_relabel_configs", 0), Some(Key("metric_relabel")));
+        assert_eq!(
+            meaning("observe.job", "metric_relabel_configs", 0),
+            Some(Key("metric_relabel"))
+        );
         assert_eq!(meaning("observe.notify.route", "continue", 0), Some(Key("goes_on")));
     }
 }

@@ -14,9 +14,7 @@ use super::super::super::table::{
 };
 use super::super::bounds::{DAY, HOUR, SECOND};
 use super::super::words::{COMMAND, NAME_TEXT, WORD};
-use super::words::{
-    GROUPING, LABEL, MAIL, MAIL_SERVER, MATCHER, PASSWORD, ROUTING_KEY, SECURITY,
-};
+use super::words::{GROUPING, LABEL, MAIL, MAIL_SERVER, MATCHER, PASSWORD, ROUTING_KEY, SECURITY};
 use super::{ENDPOINT, RawEndpoint};
 
 /// A text for the shell, or a list of words.

@@ -50,11 +50,13 @@ impl Entrance {
             refuse_two(&bearer.at, "`basic` and `bearer` both say who Plimsoll is", reader);
         }
         let is_said = basic.is_present() || bearer.is_present();
-        let header = headers.value.iter().find(|header| {
-            header.name.eq_ignore_ascii_case(AUTHORIZATION) && is_said
-        });
+        let header = headers
+            .value
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(AUTHORIZATION) && is_said);
         if let Some(header) = header {
-            let message = "`basic` and `bearer` become the header Authorization, which is given too";
+            let message =
+                "`basic` and `bearer` become the header Authorization, which is given too";
             refuse_two(&header.at, message, reader);
         }
         let basic = basic.value.as_ref().and_then(|basic| match basic {

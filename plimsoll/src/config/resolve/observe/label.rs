@@ -36,8 +36,8 @@ pub(super) fn of_target(
 ) -> BTreeMap<String, String> {
     for label in &setting.value {
         if let Err(refusal) = label::name(&label.name) {
-            let error = ConfigError::new(&label.at.key, refusal.message)
-                .found(format!("{:?}", label.name));
+            let error =
+                ConfigError::new(&label.at.key, refusal.message).found(format!("{:?}", label.name));
             reader.refuse(&label.at, ConfigError { remedy: refusal.remedy, ..error });
         }
     }
@@ -86,9 +86,10 @@ fn rule(raw: &Relabel, at: &Where, reader: &mut Reader<'_>) -> Option<Rule> {
     };
     let (at, remedy) = match &error {
         RuleError::Action(_) => (&action.at, "write another action".to_owned()),
-        RuleError::Regex(_) => {
-            (&regex.at, "correct it; a TOML text in 'single quotes' keeps its backslashes".to_owned())
-        }
+        RuleError::Regex(_) => (
+            &regex.at,
+            "correct it; a TOML text in 'single quotes' keeps its backslashes".to_owned(),
+        ),
         RuleError::Missing { field: "modulus", .. } => (at, "add modulus = 8".to_owned()),
         RuleError::Missing { field, .. } => (at, format!("add {field} = \"…\"")),
         RuleError::Superfluous { field, .. } => (place(field), format!("remove `{field}`")),

@@ -6,9 +6,7 @@ use std::path::Path;
 use tsdb::source::Matcher;
 
 use super::super::super::defaults;
-use super::super::super::grammar::observe::{
-    self as raw, Command, Email, PagerDuty, Route, Slack,
-};
+use super::super::super::grammar::observe::{self as raw, Command, Email, PagerDuty, Route, Slack};
 use super::super::super::kind::{Item, Named, OneOf};
 use super::super::super::model::observe::{
     HttpEndpoint, Inhibition, MailSecurity, Means, Notify, NotifyRoute, Receiver,
@@ -126,11 +124,7 @@ fn means(raw: &raw::Receiver, base: &Path, reader: &mut Reader<'_>) -> Option<Me
     webhook.map(Means::Webhook).or(slack).or(email).or(pagerduty).or(command)
 }
 
-fn slack(
-    raw: &OneOf<HttpEndpoint, Slack>,
-    base: &Path,
-    reader: &mut Reader<'_>,
-) -> Option<Means> {
+fn slack(raw: &OneOf<HttpEndpoint, Slack>, base: &Path, reader: &mut Reader<'_>) -> Option<Means> {
     Some(match raw {
         OneOf::First(endpoint) => Means::Slack { endpoint: endpoint.clone(), channel: None },
         OneOf::Second(Slack { url, channel }) => Means::Slack {
@@ -178,14 +172,16 @@ fn email(raw: &Email, reader: &mut Reader<'_>) -> Option<Means> {
         reader.refuse(at, error);
     }
     let (host, port) = server.value.clone()?;
-    let usual = if port == defaults::MAIL_TLS_PORT { MailSecurity::Tls } else { MailSecurity::StartTls };
+    let usual =
+        if port == defaults::MAIL_TLS_PORT { MailSecurity::Tls } else { MailSecurity::StartTls };
     let security_value = security.value.unwrap_or(usual);
     let is_near = host == "localhost"
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     if security_value == MailSecurity::Plain && password.is_present() && !is_near {
-        let error = ConfigError::new(&security.at.key, "the password is sent for everybody to read")
-            .found(format!("security {}, server {host}:{port}", reader.shown(&security.at)))
-            .remedy("write security = \"starttls\" or \"tls\"");
+        let error =
+            ConfigError::new(&security.at.key, "the password is sent for everybody to read")
+                .found(format!("security {}, server {host}:{port}", reader.shown(&security.at)))
+                .remedy("write security = \"starttls\" or \"tls\"");
         reader.warn(&security.at, error);
     }
     let login = user.value.clone().zip(password.value.clone());
@@ -209,9 +205,7 @@ fn command_words(
     reader: &mut Reader<'_>,
 ) -> Option<Vec<String>> {
     let words: Vec<String> = match raw {
-        OneOf::First(text) => {
-            SHELL.into_iter().map(str::to_owned).chain([text.clone()]).collect()
-        }
+        OneOf::First(text) => SHELL.into_iter().map(str::to_owned).chain([text.clone()]).collect(),
         OneOf::Second(words) => words.iter().map(|word| word.value.clone()).collect(),
     };
     if words.first().is_none_or(|word| word.trim().is_empty()) {
