@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
+use super::model::observe::{HttpEndpoint, Means, Observe};
 use super::model::{Command, Config, LogTarget, ProcessSpec, Source};
 use super::problem::ConfigError;
 
@@ -28,6 +29,7 @@ pub fn verify_environment(config: &Config) -> Vec<ConfigError> {
     if let Some(LogTarget::File(file)) = config.access_log.as_ref().map(|log| &log.to) {
         errors.extend(verify_log_file(file));
     }
+    errors.extend(config.observe.iter().flat_map(|observe| verify_certificates(observe)));
     for service in config.services.values() {
         if let Source::Processes(process) = &service.source {
             let key = format!("service.{}", service.name);
@@ -38,6 +40,40 @@ pub fn verify_environment(config: &Config) -> Vec<ConfigError> {
         }
     }
     errors
+}
+
+/// Files of certificates must be there.
+fn verify_certificates(observe: &Observe) -> Vec<ConfigError> {
+    let mut endpoints: Vec<(String, &HttpEndpoint)> = Vec::new();
+    endpoints.extend(observe.prometheus.iter().map(|at| ("prometheus".to_owned(), at)));
+    for (index, store) in observe.remote_write.iter().enumerate() {
+        endpoints.push((format!("remote_write[{index}]"), &store.endpoint));
+    }
+    for (index, job) in observe.jobs.iter().enumerate() {
+        // Those of one job are the same for all of its targets.
+        endpoints.extend(job.targets.first().map(|at| (format!("job[{index}]"), at)));
+    }
+    for (index, at) in observe.notify.alertmanagers.iter().enumerate() {
+        endpoints.push((format!("notify.alertmanager[{index}]"), at));
+    }
+    for (name, receiver) in &observe.notify.receivers {
+        let (means, at) = match &receiver.means {
+            Means::Webhook(at) => ("webhook", at),
+            Means::Slack { endpoint, .. } => ("slack.url", endpoint),
+            Means::PagerDuty { endpoint, .. } => ("pagerduty.url", endpoint),
+            Means::Email { .. } | Means::Command { .. } => continue,
+        };
+        endpoints.push((format!("notify.receiver.{name}.{means}"), at));
+    }
+    let missing = |(key, at): (String, &HttpEndpoint)| {
+        let file = at.ca.as_ref().filter(|file| !file.is_file())?;
+        let message = format!("the file of certificates {} does not exist", file.display());
+        Some(
+            ConfigError::new(format!("observe.{key}.ca"), message)
+                .remedy("correct the path; a relative one begins at the config file's directory"),
+        )
+    };
+    endpoints.into_iter().filter_map(missing).collect()
 }
 
 fn verify_log_file(file: &Path) -> Option<ConfigError> {

@@ -28,8 +28,8 @@ pub(in crate::config) use notify::{
     Command, Email, Inhibition, Notify, PagerDuty, Receiver, Route, Slack,
 };
 use words::{
-    ACTION, BASIC, DATABASE_NAME, LATENCY, LINK, POSTGRES_URL, REDIS_URL, RULE_FILE, SHARE, TARGET,
-    URL, VERBATIM,
+    ACTION, BASIC, DATABASE_NAME, LATENCY, LINK, METRICS_PATH, POSTGRES_URL, REDIS_URL, RULE_FILE,
+    SHARE, TARGET, URL, VERBATIM,
 };
 
 /// Bounds of the time between two looks at something, in milliseconds.
@@ -350,7 +350,7 @@ raw_table! {
 pub(in crate::config) type RawMetrics = OneOf<(), String>;
 /// How `service.NAME.metrics` is written.
 pub(in crate::config) const METRICS: Either<False, super::super::kind::Parsed<String>> =
-    Either(False, super::words::CHECK_PATH);
+    Either(False, METRICS_PATH);
 
 /// The tables of measuring, in the order of the reference.
 pub(super) fn tables() -> Vec<TableDoc> {

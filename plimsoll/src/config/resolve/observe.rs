@@ -181,6 +181,7 @@ fn refuse_same_name<'a>(
     if let Some(first) = names.get(name) {
         reader.refuse_with(at, |reader| {
             ConfigError::new(&at.key, format!("two {what} are named `{name}`"))
+                .found(reader.shown(at))
                 .note(format!("the other is in {}", reader.line(first)))
                 .remedy(remedy)
         });

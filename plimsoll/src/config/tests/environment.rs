@@ -79,6 +79,26 @@ fn directories_and_users_must_exist() {
 }
 
 #[test]
+fn files_of_certificates_must_exist() {
+    let text = said(
+        "[service.web]\nrun = \"sh\"\n[observe]\nprometheus = { url = \"https://a\", ca = \"/no/a.pem\" }\n\
+         job = [{ name = \"b\", targets = [\"b:1\", \"c:1\"], ca = \"/no/b.pem\" }]\n\
+         [observe.notify.receiver.ops]\nslack = { url = { url = \"https://a\", ca = \"/no/c.pem\" } }\n",
+    );
+    for part in [
+        "the file of certificates /no/a.pem does not exist",
+        "plimsoll.toml:4:40",
+        "the file of certificates /no/b.pem does not exist",
+        "plimsoll.toml:5:",
+        "the file of certificates /no/c.pem does not exist",
+        "plimsoll.toml:7:",
+        "3 errors",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn without_a_file_problems_name_the_key() {
     let loaded = resolve("[service.web]\nrun = [\"no-such-program-here\"]\n").unwrap();
     let errors = verify_environment(&loaded.config);

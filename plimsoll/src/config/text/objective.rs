@@ -19,22 +19,26 @@ pub(in crate::config) fn latency(text: &str) -> Result<LatencyObjective, Refusal
         });
     };
     if let Some(below) = below.strip_prefix('=') {
-        return Err(Refusal::new("a promise is of times below a bound: `<`").remedy(format!(
-            "write \"{} < {}\"",
-            quantile.trim(),
-            below.trim()
-        )));
+        let refusal = Refusal::new("a promise is of times below a bound: `<`");
+        return Err(match duration(below.trim()) {
+            Ok(_) => refusal.remedy(format!("write \"{} < {}\"", quantile.trim(), below.trim())),
+            Err(_) => refusal.remedy(EXAMPLE),
+        });
     }
     let quantile = self::quantile(quantile.trim())?;
-    let below = duration(below.trim()).map_err(|refusal| match refusal.remedy {
-        // The rest of the text is needed as well.
-        Some(remedy) => Refusal {
-            remedy: Some(
-                remedy.replace("write \"", &format!("write \"p{} < ", hundredfold(quantile))),
-            ),
-            message: refusal.message,
-        },
-        None => refusal.remedy(EXAMPLE),
+    let text = below.trim();
+    let below = duration(text).map_err(|refusal| {
+        // The rest of the objective is needed as well; a bare number is meant as milliseconds.
+        let whole = format!("write \"p{} < ", hundredfold(quantile));
+        let is_bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let remedy = match refusal.remedy {
+            _ if is_bare => format!("{whole}{text}ms\""),
+            Some(remedy) if remedy.starts_with("write \"") => {
+                remedy.replacen("write \"", &whole, 1)
+            }
+            _ => EXAMPLE.to_owned(),
+        };
+        Refusal::new(refusal.message).remedy(remedy)
     })?;
     if below < BELOW.0 || below > BELOW.1 {
         let (least, most) = (show_duration(BELOW.0), show_duration(BELOW.1));
@@ -100,12 +104,14 @@ mod tests {
             ("300ms", "write \"p99 < 300ms\""),
             ("p99 <= 300ms", "write \"p99 < 300ms\""),
             ("99% < 300ms", "write \"p99 < …\""),
-            ("p99 < 300", "write \"p99 < 300s\""),
+            ("p99 < 300", "write \"p99 < 300ms\""),
+            ("p99 <= 300", EXAMPLE),
+            ("p99 < 2sec", "write \"p99 < 2s\""),
             ("p100 < 1s", "write less than p100, as in p99.9"),
             ("px < 1s", EXAMPLE),
             ("p0 < 1s", EXAMPLE),
             ("p99 > 1s", EXAMPLE),
-            ("p99 < fast", "write a number and its unit, as in \"5s\""),
+            ("p99 < fast", EXAMPLE),
             ("p99 < 0s", "write a time from 1ms to 1h"),
         ] {
             assert_eq!(latency(text).unwrap_err().remedy.as_deref(), Some(remedy), "{text}");

@@ -16,9 +16,7 @@ const ALERTMANAGERS: Meaning =
     Told("write it under [observe.notify]: alertmanager = [\"http://10.0.0.9:9093\"]");
 const TARGET_URL: Meaning =
     Told("write the whole URL in `targets`: [\"https://10.0.0.1:9100/metrics?module=x\"]");
-const STATIC: Meaning = Told(
-    "write `targets` and `labels` in the job itself; other labels make another [[observe.job]]",
-);
+const JOBS: Meaning = Told("write each job as a section: [[observe.job]] with name and targets");
 const DISCOVERY: Meaning = Told(
     "instances of services are found by themselves; list other targets, or let a Prometheus find \
      them and name it: [observe] prometheus = \"http://…\"",
@@ -39,9 +37,10 @@ const BURN_RATES: Meaning = Told(
 
 /// The tables of `grammar::observe` and what leads there.
 pub(in crate::config) const WORDS: &Words = &[
-    ("", &["prometheus", "monitoring", "alerting", "alerts", "alarms", "global"], Key("observe")),
-    ("", &["scrapeconfigs", "scrape", "rulefiles", "remotewrite", "remoteread"], Key("observe")),
-    ("", &["alertmanager", "receivers", "notify", "notifications", "slo"], Key("observe")),
+    ("", &["monitoring", "alerting", "alerts", "alarms", "global"], Key("observe")),
+    ("", &["scrapeconfigs", "scrapeconfig", "jobs"], JOBS),
+    ("", &["rulefiles", "rulefile"], Told("write it under [observe]: rules = [\"rules/*.yml\"]")),
+    ("", &["receivers"], RECEIVERS),
     ("service.NAME", &["scrape", "metricspath", "prometheus", "exporter"], Key("metrics")),
     ("service.NAME", &["slos", "objective", "objectives", "sla", "errorbudget"], Key("slo")),
     ("service.NAME.slo", &["availability", "successrate", "errors", "objective"], Key("success")),
@@ -96,7 +95,7 @@ pub(in crate::config) const WORDS: &Words = &[
     ("observe.job", &["scrapeinterval", "interval"], Key("every")),
     ("observe.job", &["scrapetimeout"], Key("timeout")),
     ("observe.job", &["metricspath", "scheme", "params", "path", "port"], TARGET_URL),
-    ("observe.job", &["staticconfigs", "staticconfig"], STATIC),
+    ("observe.job", &["staticconfigs", "staticconfig"], Key("targets")),
     ("observe.job", &["relabelconfigs", "relabelconfig"], Key("relabel")),
     ("observe.job", &["metricrelabelconfigs", "metricrelabelconfig"], Key("metric_relabel")),
     ("observe.job", &["bodysizelimit", "maxscrapesize"], Key("max_body")),

@@ -29,6 +29,13 @@ pub(super) const LINK: Parsed<String> = Parsed {
     parse: url::link,
     show: String::clone,
 };
+pub(super) const METRICS_PATH: Parsed<String> = Parsed {
+    what: "a path, as in \"/metrics\"",
+    pattern: Some("^/"),
+    treatment: Treatment::Replaced,
+    parse: text::check_path,
+    show: String::clone,
+};
 pub(super) const POSTGRES_URL: Parsed<String> = Parsed {
     what: "a URL of PostgreSQL, as in \"postgres://monitor:${PASSWORD}@10.0.0.5/app\"",
     pattern: Some("^postgres(ql)?://"),

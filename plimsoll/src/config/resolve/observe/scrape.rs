@@ -19,11 +19,10 @@ use super::{label, refuse_long_timeout, refuse_same_name};
 
 /// What scrapes have in common.
 pub(super) fn defaults(raw: &Scrape, reader: &mut Reader<'_>) -> ScrapeDefaults {
-    let every = raw.every.value;
+    // Nothing follows for the jobs from an interval that was refused.
+    let every = if raw.every.is_sound() { raw.every.value } else { Duration::MAX };
     let timeout = raw.timeout.value.unwrap_or(defaults::SCRAPE_TIMEOUT.min(every));
-    if raw.every.is_sound() {
-        refuse_long_timeout(timeout, every, &raw.timeout.at, reader);
-    }
+    refuse_long_timeout(timeout, every, &raw.timeout.at, reader);
     ScrapeDefaults {
         every,
         timeout,
