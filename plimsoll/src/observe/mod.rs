@@ -12,6 +12,7 @@
 //! PromQL, bounded, for people and for rules. What decides (`scrape/plan`, `alarms/plan`,
 //! `notify/plan`) reads no clock. Times are milliseconds since 1970.
 
+pub mod alarms;
 pub mod databases;
 mod folder;
 mod observer;

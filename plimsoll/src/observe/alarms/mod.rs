@@ -1,0 +1,3 @@
+//! Rules evaluated.
+
+mod plan;
