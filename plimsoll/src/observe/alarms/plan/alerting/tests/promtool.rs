@@ -15,8 +15,8 @@ const CASES: [&str; 2] = ["a", "b"];
 /// The same on every run.
 fn chance(rule: u64, case: usize, run: i64) -> u64 {
     // SplitMix64 (Steele, Lea, Flood 2014).
-    let mut mixed = (rule << 32 | (case as u64) << 16 | run.unsigned_abs())
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut mixed =
+        (rule << 32 | (case as u64) << 16 | run.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)

@@ -1,0 +1,379 @@
+//! Evaluates groups, records what comes of it, and tells of alarms.
+//!
+//! A rule is evaluated in two parts: what waits (its query, its templates) changes nothing; what
+//! comes of it is settled at once, under the lock of its group. So a group can be retired at any
+//! moment, and nothing that is still under way writes or tells after it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use reqwest::Url;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+use tsdb::labels::Labels;
+use tsdb::sample::STALE;
+use tsdb::store::{Append, Handle, Refused};
+
+use super::answer::{self, Answer};
+use super::expand::{Expanded, Expansion, expanded};
+use super::live::{Live, RuleState};
+use super::plan::{self, Alarm, Alarms, Change, Sample, State, Terms};
+use super::tell::Teller;
+use super::{Clock, External, Notifier};
+use crate::log::Level;
+use crate::observe::Alert;
+use crate::observe::query::Engine;
+use crate::observe::rules::{Alerting, Group, Rule, RuleKind};
+use crate::observe::storage::Storage;
+use crate::observe::views::RuleHealth;
+
+/// Pending and firing alarms of all rules together. What would be more leaves its rule failed.
+pub const ALARMS_MAX: usize = 20_000;
+/// Groups that are evaluated at once; more wait.
+const GROUPS_MAX: usize = 4;
+
+/// What evaluations use together.
+pub struct Hands {
+    engine: Arc<Engine>,
+    storage: Arc<Storage>,
+    notifier: Notifier,
+    clock: Clock,
+    /// Written at a reload.
+    pub external: ArcSwap<External>,
+    /// Alarms of all rules; held while those of one are settled.
+    census: Mutex<Census>,
+    /// Held while a line is written.
+    teller: Mutex<Teller>,
+    /// Told when an alarm begins, fires or ends.
+    pub changed: Notify,
+    permits: Semaphore,
+}
+
+/// How many alarms there are in all rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Pending and firing.
+    pub live: usize,
+    /// Those that are over and remembered included.
+    pub all: usize,
+}
+
+/// What a rule's query and templates come to.
+enum Yield {
+    Series(Answer),
+    Raised(Expanded),
+}
+
+impl Hands {
+    /// Those of one set of groups.
+    pub fn new(
+        engine: Arc<Engine>,
+        storage: Arc<Storage>,
+        notifier: Notifier,
+        external: External,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            engine,
+            storage,
+            notifier,
+            clock,
+            external: ArcSwap::from_pointee(external),
+            census: Mutex::default(),
+            teller: Mutex::default(),
+            changed: Notify::new(),
+            permits: Semaphore::new(GROUPS_MAX),
+        }
+    }
+
+    /// Now, milliseconds since 1970.
+    pub fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// How many alarms there are, to read or to change.
+    pub fn census(&self) -> MutexGuard<'_, Census> {
+        self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Evaluates a group for a time. Returns early when it is retired.
+    pub async fn evaluate(&self, live: &Arc<Live>, at: i64, missed: u64) {
+        // The semaphore is never closed; if it were, nothing would be bounded, and no more.
+        let _permit = self.permits.acquire().await;
+        let begun = Instant::now();
+        for place in 0..live.group.rules.len() {
+            let (rule_begun, now) = (Instant::now(), self.now());
+            let yielded = self.ask(live, place, at).await;
+            let mut state = live.state();
+            if state.is_retired {
+                return;
+            }
+            let own = &mut state.rules[place];
+            let is_well = self.settle(&live.group, place, own, yielded, at);
+            (own.evaluated_at, own.took) = (Some(now), rule_begun.elapsed());
+            state.figures.evaluations += 1;
+            state.figures.failures += u64::from(!is_well);
+        }
+        let figures = &mut live.state().figures;
+        (figures.evaluated_at, figures.took) = (Some(at), begun.elapsed());
+        figures.missed += missed;
+    }
+
+    /// What waits.
+    async fn ask(&self, live: &Arc<Live>, place: usize, at: i64) -> Result<Yield, String> {
+        let rule = &live.group.rules[place];
+        let time = at - live.group.query_offset;
+        let answer = answer::series(self.engine.instant(&rule.query, time).await)?;
+        if matches!(rule.kind, RuleKind::Recording) {
+            return Ok(Yield::Series(answer));
+        }
+        if answer.is_empty() {
+            return Ok(Yield::Raised(Expanded::default()));
+        }
+        let (engine, external) = (Arc::clone(&self.engine), self.external.load_full());
+        let (expansion, live) = (Expansion { engine, external, now: at, time }, Arc::clone(live));
+        let expand = move || match &live.group.rules[place] {
+            rule @ Rule { kind: RuleKind::Alerting(alerting), .. } => {
+                expanded(rule, alerting, answer, &expansion)
+            }
+            _ => Expanded::default(),
+        };
+        let done = tokio::task::spawn_blocking(expand).await;
+        done.map(Yield::Raised).map_err(|error| format!("its templates failed: {error}"))
+    }
+
+    /// What changes something. Whether it went well.
+    fn settle(
+        &self,
+        group: &Group,
+        place: usize,
+        own: &mut RuleState,
+        yielded: Result<Yield, String>,
+        at: i64,
+    ) -> bool {
+        let (rule, time) = (&group.rules[place], at - group.query_offset);
+        let outcome = yielded.and_then(|yielded| match (yielded, &rule.kind) {
+            (Yield::Raised(expanded), RuleKind::Alerting(alerting)) => {
+                self.note_template(group, rule, own, expanded.fault, at);
+                self.raise(group, alerting, own, expanded.raised, at)
+            }
+            (Yield::Series(answer), _) => {
+                plan::record(&rule.name, &rule.labels, group.limit, answer)
+                    .map_err(|failure| failure.to_string())
+                    .and_then(|samples| self.record(&mut own.series, &samples, time))
+            }
+            (Yield::Raised(_), RuleKind::Recording) => Ok(()),
+        });
+        // Also after a failure: not to know is no end of an alarm.
+        self.offer(rule.query.text(), &own.alarms);
+        let health = match outcome {
+            Ok(()) => RuleHealth::Ok,
+            Err(words) => RuleHealth::Failed(words),
+        };
+        self.note_health(group, rule, &own.health, &health, at);
+        own.health = health;
+        own.health == RuleHealth::Ok
+    }
+
+    /// Goes on with the alarms of a rule.
+    fn raise(
+        &self,
+        group: &Group,
+        alerting: &Alerting,
+        own: &mut RuleState,
+        raised: Vec<plan::Raised>,
+        at: i64,
+    ) -> Result<(), String> {
+        let mut census = self.census();
+        let before = (own.alarms.live(), own.alarms.len());
+        let terms = Terms {
+            hold: milliseconds(alerting.hold),
+            keep_firing: milliseconds(alerting.keep_firing),
+            limit: group.limit,
+            room: ALARMS_MAX.saturating_sub(census.live - before.0),
+            max: ALARMS_MAX,
+            is_crowded: census.all > ALARMS_MAX,
+        };
+        let step = own.alarms.evaluate(at, raised, &terms);
+        let after = (own.alarms.live(), own.alarms.len());
+        census.live = census.live - before.0 + after.0;
+        census.all = census.all - before.1 + after.1;
+        drop(census);
+        self.tell(&step.changes, at);
+        if before != after || !step.changes.is_empty() {
+            self.changed.notify_one();
+        }
+        match step.failure {
+            Some(failure) => Err(failure.to_string()),
+            None => self.record(&mut own.series, &step.series, at - group.query_offset),
+        }
+    }
+
+    /// Appends what a rule yields, and ends what it yields no longer.
+    fn record(
+        &self,
+        series: &mut HashMap<Labels, Handle>,
+        samples: &[Sample],
+        time: i64,
+    ) -> Result<(), String> {
+        let mut handles = Vec::with_capacity(samples.len());
+        let mut refusal = None;
+        for sample in samples {
+            let handle = match series.remove(&sample.labels) {
+                Some(handle) => Ok(handle),
+                None => self.storage.store().series(&sample.labels),
+            };
+            match handle {
+                Ok(handle) => handles.push((handle, sample.value)),
+                Err(error) => refusal = Some(error.to_string()),
+            }
+        }
+        let appends: Vec<_> =
+            handles.iter().map(|(series, value)| Append { series, time, value: *value }).collect();
+        let appended = self.storage.append(&appends, self.now());
+        self.end_series(series.values(), time);
+        *series =
+            handles.into_iter().map(|(handle, _)| (handle.labels().clone(), handle)).collect();
+        let refused = appended.committed.refused;
+        let count = refused.sum() + appended.ahead;
+        if let Some(refusal) = refusal {
+            return Err(format!("not all of its series can be recorded: {refusal}"));
+        }
+        if count > 0 {
+            let all = samples.len();
+            let why = why_refused(&refused);
+            return Err(format!("{count} of its {all} samples are not recorded: {why}"));
+        }
+        Ok(())
+    }
+
+    /// Ends series. Where another rule has recorded to one of them since, its samples stay.
+    pub fn end_series<'h>(&self, series: impl Iterator<Item = &'h Handle>, time: i64) {
+        let appends: Vec<_> = series.map(|series| Append { series, time, value: STALE }).collect();
+        if !appends.is_empty() {
+            let _ = self.storage.append(&appends, self.now());
+        }
+    }
+
+    /// Handles of the series that alarms were recorded as.
+    pub fn series_of(&self, alarms: &Alarms) -> HashMap<Labels, Handle> {
+        let store = self.storage.store();
+        // Of series that are refused nothing can be ended either.
+        let handles = alarms.series().filter_map(|sample| store.series(&sample.labels).ok());
+        handles.map(|handle| (handle.labels().clone(), handle)).collect()
+    }
+
+    /// Hands over what fires of a rule, and what is over.
+    pub fn offer(&self, query: &str, alarms: &Alarms) {
+        let external = self.external.load();
+        let url = generator_url(&external.url, query);
+        let alerts: Vec<Alert> = alarms
+            .iter()
+            .filter_map(|(labels, alarm)| alert(labels, alarm, &external.labels, &url))
+            .collect();
+        if !alerts.is_empty() {
+            (self.notifier)(alerts);
+        }
+    }
+
+    /// Tells the log of alarms that have begun or ceased to fire.
+    pub fn tell(&self, changes: &[Change], at: i64) {
+        let mut teller = self.teller();
+        changes.iter().for_each(|change| teller.change(change, at));
+    }
+
+    fn teller(&self) -> MutexGuard<'_, Teller> {
+        self.teller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the log when a rule begins to fail, and when it is well again.
+    fn note_health(
+        &self,
+        group: &Group,
+        rule: &Rule,
+        before: &RuleHealth,
+        after: &RuleHealth,
+        at: i64,
+    ) {
+        let (name, of) = (&rule.name, format!("of group {} in {}", group.name, group.file));
+        match (before, after) {
+            (RuleHealth::Failed(_), RuleHealth::Ok) => {
+                self.teller().line(Level::Info, format!("rule {name} {of} is well again"), at);
+            }
+            (RuleHealth::Ok | RuleHealth::Unknown, RuleHealth::Failed(words)) => {
+                self.teller().line(Level::Warn, format!("rule {name} {of} fails: {words}"), at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells the log when a template of a rule begins to fail.
+    fn note_template(
+        &self,
+        group: &Group,
+        rule: &Rule,
+        own: &mut RuleState,
+        fault: Option<String>,
+        at: i64,
+    ) {
+        if let (None, Some(words)) = (&own.bad_template, &fault) {
+            let Rule { name, .. } = rule;
+            let Group { name: group, file, .. } = group;
+            let text = format!("a template of rule {name} of group {group} in {file}: {words}");
+            self.teller().line(Level::Warn, text, at);
+        }
+        own.bad_template = fault;
+    }
+}
+
+/// The alarm as it is told of; a pending one is not.
+fn alert(
+    labels: &Labels,
+    alarm: &Alarm,
+    external: &BTreeMap<String, String>,
+    generator_url: &str,
+) -> Option<Alert> {
+    let (starts_at, ends_at) = match alarm.state {
+        State::Pending => return None,
+        State::Firing { since, .. } => (since, None),
+        State::Over { since, ended } => (since, Some(ended)),
+    };
+    let external = external.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Some(Alert {
+        // An alarm's own labels win.
+        labels: Labels::from_pairs(external.chain(labels.iter())),
+        annotations: alarm.annotations.clone(),
+        starts_at,
+        ends_at,
+        generator_url: generator_url.to_owned(),
+    })
+}
+
+/// Where the expression can be asked.
+fn generator_url(base: &str, query: &str) -> String {
+    let path = format!("{}/prometheus/api/v1/query", base.trim_end_matches('/'));
+    match Url::parse_with_params(&path, [("query", query)]) {
+        Ok(url) => url.into(),
+        Err(_) => path,
+    }
+}
+
+/// The first reason that applies.
+fn why_refused(refused: &Refused) -> &'static str {
+    match refused {
+        Refused { conflicting: 1.., .. } => {
+            "another rule or a target has written the same series at the same time"
+        }
+        Refused { old: 1.., .. } | Refused { before_blocks: 1.., .. } => {
+            "their series have younger ones; was the clock set back?"
+        }
+        Refused { memory_full: 1.., .. } => "the memory for samples is full",
+        Refused { too_many_series: 1.., .. } => "there are too many series",
+        _ => "they lie in the future; is the clock right?",
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
