@@ -103,7 +103,7 @@ impl Book {
                 Some(format!("{left_out} alarms had no place in it; they begin anew at a restart"))
             }
             Err(error) => Some(format!(
-                "{error}; alarms would go on from an older state at a restart. Is the disk full?"
+                "{error}; after a restart they would go on from an older state: see to the folder and its disk"
             )),
         };
         match &fault {
@@ -167,7 +167,7 @@ pub fn former(saved: Saved, hands: &Hands) -> Vec<Former> {
     }
     if count > 0 {
         let seconds = (now - written).max(0) / 1000;
-        let text = format!("{count} alarms go on that were pending or firing {seconds} s ago");
+        let text = format!("alarms go on from {seconds} s ago: {count} pending or firing");
         log::info(tell::PART, text);
     }
     all

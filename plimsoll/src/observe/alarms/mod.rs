@@ -185,3 +185,6 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 fn lives(running: &Mutex<Running>) -> Vec<Arc<Live>> {
     lock(running).groups.iter().map(|(live, _)| Arc::clone(live)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,9 +19,9 @@ use tsdb::labels::{Labels, NAME};
 use super::{Failure, Sample};
 
 /// The series of pending and firing alarms, always 1.
-pub const ALERTS: &str = "ALERTS";
+const ALERTS: &str = "ALERTS";
 /// The series of when they began, seconds since 1970.
-pub const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 /// The label of [`ALERTS`] that says which.
 const STATE: &str = "alertstate";
 

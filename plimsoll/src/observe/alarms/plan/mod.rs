@@ -14,7 +14,7 @@ mod recording;
 mod restore;
 mod schedule;
 
-pub use alerting::{ALERTS, ALERTS_FOR_STATE, Alarm, Alarms, Change, Raised, State, Step, Terms};
+pub use alerting::{Alarm, Alarms, Change, Raised, State, Terms};
 pub use carry::{Carried, Identity, carry};
 pub use recording::record;
 pub use restore::restore;
