@@ -129,7 +129,7 @@ impl SavedAlarm {
                 SavedState::Firing { since, unanswered } => State::Firing { since, unanswered },
                 SavedState::Over { since, ended } => State::Over { since, ended },
             },
-            unproven_until: None,
+            unproven_since: None,
         };
         (Labels::from_pairs(self.labels), alarm)
     }

@@ -31,7 +31,7 @@ use crate::observe::views::RuleHealth;
 /// Pending and firing alarms of all rules together. What would be more leaves its rule failed.
 pub const ALARMS_MAX: usize = 20_000;
 /// Groups that are evaluated at once; more wait.
-const GROUPS_MAX: usize = 4;
+const GROUPS_MAX: usize = 8;
 
 /// What evaluations use together.
 pub struct Hands {
@@ -155,7 +155,7 @@ impl Hands {
         let (rule, time) = (&group.rules[place], at - group.query_offset);
         let outcome = yielded.and_then(|yielded| match (yielded, &rule.kind) {
             (Yield::Raised(expanded), RuleKind::Alerting(alerting)) => {
-                self.note_template(group, rule, own, expanded.fault, at);
+                self.note_template(group, rule, own, expanded.fault);
                 self.raise(group, alerting, own, expanded.raised, at)
             }
             (Yield::Series(answer), _) => {
@@ -171,7 +171,7 @@ impl Hands {
             Ok(()) => RuleHealth::Ok,
             Err(words) => RuleHealth::Failed(words),
         };
-        self.note_health(group, rule, &own.health, &health, at);
+        self.note_health(group, rule, &own.health, &health);
         own.health = health;
         own.health == RuleHealth::Ok
     }
@@ -200,8 +200,8 @@ impl Hands {
         census.live = census.live - before.0 + after.0;
         census.all = census.all - before.1 + after.1;
         drop(census);
-        self.tell(&step.changes, at);
-        if before != after || !step.changes.is_empty() {
+        self.tell(&step.changes);
+        if step.is_changed {
             self.changed.notify_one();
         }
         match step.failure {
@@ -278,9 +278,9 @@ impl Hands {
     }
 
     /// Tells the log of alarms that have begun or ceased to fire.
-    pub fn tell(&self, changes: &[Change], at: i64) {
-        let mut teller = self.teller();
-        changes.iter().for_each(|change| teller.change(change, at));
+    pub fn tell(&self, changes: &[Change]) {
+        let (now, mut teller) = (self.now(), self.teller());
+        changes.iter().for_each(|change| teller.change(change, now));
     }
 
     fn teller(&self) -> MutexGuard<'_, Teller> {
@@ -288,21 +288,15 @@ impl Hands {
     }
 
     /// Tells the log when a rule begins to fail, and when it is well again.
-    fn note_health(
-        &self,
-        group: &Group,
-        rule: &Rule,
-        before: &RuleHealth,
-        after: &RuleHealth,
-        at: i64,
-    ) {
+    fn note_health(&self, group: &Group, rule: &Rule, before: &RuleHealth, after: &RuleHealth) {
+        let now = self.now();
         let (name, of) = (&rule.name, format!("of group {} in {}", group.name, group.file));
         match (before, after) {
             (RuleHealth::Failed(_), RuleHealth::Ok) => {
-                self.teller().line(Level::Info, format!("rule {name} {of} is well again"), at);
+                self.teller().line(Level::Info, format!("rule {name} {of} is well again"), now);
             }
             (RuleHealth::Ok | RuleHealth::Unknown, RuleHealth::Failed(words)) => {
-                self.teller().line(Level::Warn, format!("rule {name} {of} fails: {words}"), at);
+                self.teller().line(Level::Warn, format!("rule {name} {of} fails: {words}"), now);
             }
             _ => {}
         }
@@ -315,13 +309,12 @@ impl Hands {
         rule: &Rule,
         own: &mut RuleState,
         fault: Option<String>,
-        at: i64,
     ) {
         if let (None, Some(words)) = (&own.bad_template, &fault) {
             let Rule { name, .. } = rule;
             let Group { name: group, file, .. } = group;
             let text = format!("a template of rule {name} of group {group} in {file}: {words}");
-            self.teller().line(Level::Warn, text, at);
+            self.teller().line(Level::Warn, text, self.now());
         }
         own.bad_template = fault;
     }

@@ -73,17 +73,23 @@ impl Book {
     async fn keep(mut self, mut stopped: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
-                _ = &mut stopped => break,
+                asked = &mut stopped => return self.end(asked.is_ok()).await,
                 () = self.hands.changed.notified() => {}
                 () = tokio::time::sleep(HEARTBEAT) => {}
             }
             self.write().await;
             tokio::select! {
-                _ = &mut stopped => break,
+                asked = &mut stopped => return self.end(asked.is_ok()).await,
                 () = tokio::time::sleep(GAP) => {}
             }
         }
-        self.write().await;
+    }
+
+    /// Writes for the last time if it was asked to; otherwise the alarms are gone already.
+    async fn end(mut self, is_asked: bool) {
+        if is_asked {
+            self.write().await;
+        }
     }
 
     async fn write(&mut self) {

@@ -160,6 +160,6 @@ fn end(hands: &Hands, mut former: Former) {
     let now = hands.now();
     hands.end_series(former.state.series.values(), now);
     let changes = former.state.alarms.end(now);
-    hands.tell(&changes, now);
+    hands.tell(&changes);
     hands.offer(&former.query, &former.state.alarms);
 }

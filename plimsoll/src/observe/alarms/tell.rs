@@ -108,7 +108,7 @@ mod tests {
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let annotations: BTreeMap<_, _> = annotations.iter().map(own).collect();
         let labels = Labels::from_pairs([("alertname", "ServerDown"), ("server", "web-1")]);
-        let alarm = Alarm { annotations, value: 0.0, active: 0, state, unproven_until: None };
+        let alarm = Alarm { annotations, value: 0.0, active: 0, state, unproven_since: None };
         Change { labels, alarm }
     }
 

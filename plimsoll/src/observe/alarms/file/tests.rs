@@ -4,7 +4,7 @@ use super::*;
 
 fn alarm(state: State, value: f64) -> Alarm {
     let annotations = [("summary".to_owned(), "it is \"so\"\n".to_owned())].into();
-    Alarm { annotations, value, active: 1_000, state, unproven_until: None }
+    Alarm { annotations, value, active: 1_000, state, unproven_since: None }
 }
 
 fn rule(name: &str, alarms: Vec<(Labels, Alarm)>) -> SavedRule {

@@ -26,7 +26,10 @@ const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 const STATE: &str = "alertstate";
 
 /// How long after its end an alarm is told of, milliseconds: `resolvedRetention` of Prometheus.
-pub const RETENTION: i64 = 15 * 60 * 1000;
+const RETENTION: i64 = 15 * 60 * 1000;
+/// How long after a start it means nothing that alarms from before it have no answer, milliseconds:
+/// eight scrapes at the usual interval, two of a target that is scraped once a minute.
+const PROOF: i64 = 2 * 60 * 1000;
 
 /// What a rule asks of its alarms, durations in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +91,8 @@ pub struct Alarm {
     pub active: i64,
     /// How it is.
     pub state: State,
-    /// It is from before a stop, and until this time no answer is expected yet.
-    pub unproven_until: Option<i64>,
+    /// When Plimsoll started, if it is from before that and has had no answer since.
+    pub unproven_since: Option<i64>,
 }
 
 /// Alarms of a rule by their labels.
@@ -104,6 +107,8 @@ pub struct Step {
     pub series: Vec<Sample>,
     /// Alarms that have begun or ceased to fire.
     pub changes: Vec<Change>,
+    /// Whether there is any other alarm, or one that is otherwise, than before.
+    pub is_changed: bool,
     /// Why the evaluation does not count.
     pub failure: Option<Failure>,
 }
@@ -123,11 +128,15 @@ impl Alarm {
         !matches!(self.state, State::Over { .. })
     }
 
+    fn is_unproven(&self, at: i64) -> bool {
+        self.unproven_since.is_some_and(|start| (at - start).abs() < PROOF)
+    }
+
     /// Whether it stays without an answer.
     fn outlasts(&self, at: i64, terms: &Terms) -> bool {
         match self.state {
             State::Over { .. } => false,
-            _ if self.unproven_until.is_some_and(|until| at < until) => true,
+            _ if self.is_unproven(at) => true,
             State::Pending => false,
             State::Firing { unanswered, .. } => {
                 terms.keep_firing > 0 && at - unanswered.unwrap_or(at) < terms.keep_firing
@@ -141,24 +150,26 @@ impl Alarm {
             State::Pending => false,
             State::Firing { since, .. } => {
                 self.state = State::Over { since, ended: at };
-                self.unproven_until = None;
+                self.unproven_since = None;
                 true
             }
-            State::Over { ended, .. } => at - ended <= RETENTION,
+            State::Over { ended, .. } => (at - ended).abs() <= RETENTION,
         }
     }
 
     /// There is an answer for it, or it outlasts that there is none.
     fn go_on(&mut self, is_raised: bool, at: i64, terms: &Terms) {
-        self.unproven_until = self.unproven_until.filter(|until| !is_raised && at < *until);
-        let is_unproven = self.unproven_until.is_some();
+        let is_unproven = !is_raised && self.is_unproven(at);
+        self.unproven_since = self.unproven_since.filter(|_| is_unproven);
+        // The clock may have been set back; nothing waits until it is where it was.
+        self.active = self.active.min(at);
         match &mut self.state {
             State::Pending if at - self.active >= terms.hold && !is_unproven => {
                 self.state = State::Firing { since: at, unanswered: None };
             }
             State::Firing { unanswered, .. } if is_raised => *unanswered = None,
             State::Firing { unanswered, .. } if !is_unproven => {
-                unanswered.get_or_insert(at);
+                *unanswered = Some(unanswered.map_or(at, |since| since.min(at)));
             }
             _ => {}
         }
@@ -205,13 +216,15 @@ impl Alarms {
         if terms.limit > 0 && count > terms.limit {
             let (what, limit) = ("alarms", terms.limit);
             let failure = Some(Failure::Limit { count, what, limit });
-            return Step { changes: self.end(at), failure, ..Step::default() };
+            let changes = self.end(at);
+            return Step { changes, is_changed: true, failure, ..Step::default() };
         }
         if terms.is_crowded {
             self.0.retain(|_, alarm| alarm.is_live());
         }
-        self.take(at, &fresh);
-        self.judge(at, &fresh, terms)
+        let is_grown = self.take(at, &fresh);
+        let step = self.judge(at, &fresh, terms);
+        Step { is_changed: is_grown || step.is_changed, ..step }
     }
 
     /// Ends all that are live. What has ceased to fire by that.
@@ -244,8 +257,10 @@ impl Alarms {
         })
     }
 
-    /// New alarms for answers that have none, new values and texts for the others.
-    fn take(&mut self, at: i64, fresh: &BTreeMap<Labels, Raised>) {
+    /// New alarms for answers that have none, new values and texts for the others. Whether there are
+    /// new ones.
+    fn take(&mut self, at: i64, fresh: &BTreeMap<Labels, Raised>) -> bool {
+        let mut is_grown = false;
         for (labels, one) in fresh {
             let (annotations, value) = (one.annotations.clone(), one.value);
             match self.0.get_mut(labels) {
@@ -253,31 +268,34 @@ impl Alarms {
                     (alarm.annotations, alarm.value) = (annotations, value);
                 }
                 _ => {
-                    let (active, state, unproven_until) = (at, State::Pending, None);
-                    let alarm = Alarm { annotations, value, active, state, unproven_until };
+                    let (active, state, unproven_since) = (at, State::Pending, None);
+                    let alarm = Alarm { annotations, value, active, state, unproven_since };
                     self.0.insert(labels.clone(), alarm);
+                    is_grown = true;
                 }
             }
         }
+        is_grown
     }
 
     fn judge(&mut self, at: i64, fresh: &BTreeMap<Labels, Raised>, terms: &Terms) -> Step {
-        let mut changes = Vec::new();
+        let (mut changes, before) = (Vec::new(), self.0.len());
         self.0.retain(|labels, alarm| {
             let is_raised = fresh.contains_key(labels);
-            let before = std::mem::discriminant(&alarm.state);
+            let state = std::mem::discriminant(&alarm.state);
             let is_kept = if is_raised || alarm.outlasts(at, terms) {
                 alarm.go_on(is_raised, at, terms);
                 true
             } else {
                 alarm.end(at)
             };
-            if is_kept && before != std::mem::discriminant(&alarm.state) {
+            if is_kept && state != std::mem::discriminant(&alarm.state) {
                 changes.push(Change { labels: labels.clone(), alarm: alarm.clone() });
             }
             is_kept
         });
-        Step { series: self.series().collect(), changes, failure: None }
+        let is_changed = !changes.is_empty() || self.0.len() < before;
+        Step { series: self.series().collect(), changes, is_changed, failure: None }
     }
 }
 

@@ -40,7 +40,7 @@ fn rule(words: &str) -> Terms {
 }
 
 /// `a=firing(0m,1m)`, with the texts and the value that it would have.
-fn held(text: &str, until: i64) -> (Labels, Alarm) {
+fn held(text: &str, start: i64) -> (Labels, Alarm) {
     let (case, rest) = text.split_once('=').expect(text);
     let (state, times) = rest.trim_end_matches(')').split_once('(').expect(text);
     let times: Vec<i64> = times.split(',').map(time).collect();
@@ -49,7 +49,7 @@ fn held(text: &str, until: i64) -> (Labels, Alarm) {
         _ => State::Firing { since: times[1], unanswered: times.get(2).copied() },
     };
     let (annotations, value) = (raised(case, 0.0).annotations, 0.0);
-    let alarm = Alarm { annotations, value, active: times[0], state, unproven_until: Some(until) };
+    let alarm = Alarm { annotations, value, active: times[0], state, unproven_since: Some(start) };
     (labels(case), alarm)
 }
 
@@ -116,9 +116,9 @@ fn states_are_as_scripted() {
                 (cases, name, alarms) = (cases + 1, text, Alarms::default());
             }
             (Some("rule"), _) => terms = rule(&text["rule".len()..]),
-            (Some("held"), [_, states, until]) => {
-                let until = time(until.trim_start_matches("until "));
-                alarms = Alarms::of(states.split_whitespace().map(|state| held(state, until)));
+            (Some("held"), [_, states, start]) => {
+                let start = time(start.trim_start_matches("start "));
+                alarms = Alarms::of(states.split_whitespace().map(|state| held(state, start)));
             }
             (_, [at, answer, states, changes]) => {
                 let (now, changed) = line(&mut alarms, &terms, time(at), answer);
@@ -127,7 +127,7 @@ fn states_are_as_scripted() {
             _ => panic!("what is {text}?"),
         }
     }
-    assert_eq!(cases, 18);
+    assert_eq!(cases, 21);
 }
 
 #[test]
