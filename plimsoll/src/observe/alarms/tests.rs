@@ -27,7 +27,7 @@ type Told = Arc<Mutex<Vec<Vec<Alert>>>>;
 
 /// A store, a clock and a notifier, for one set of rules after the other.
 struct Bench {
-    store_folder: TempDir,
+    _store_folder: TempDir,
     folder: TempDir,
     storage: Arc<Storage>,
     engine: Arc<Engine>,
@@ -48,7 +48,7 @@ impl Bench {
         };
         let begun = Instant::now();
         Self {
-            store_folder,
+            _store_folder: store_folder,
             folder: tempfile::tempdir().unwrap(),
             storage: Arc::new(Storage::new(Arc::clone(&store), Vec::new())),
             engine: Arc::new(Engine::new(store, bounds)),
