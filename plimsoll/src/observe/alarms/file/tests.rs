@@ -69,8 +69,8 @@ fn the_format_stays() {
 fn what_fires_goes_first_when_there_is_little_room() {
     let states = |state: State| move |job| (labels(job), alarm(state, 1.0));
     let over = rule("Over", (0..100).map(states(OVER)).collect());
-    let mut mixed: Vec<_> = (0..50).map(states(PENDING)).collect();
-    mixed.extend((50..80).map(states(FIRING)));
+    let mut mixed: Vec<_> = (0..30).map(states(FIRING)).collect();
+    mixed.extend((30..80).map(states(PENDING)));
     let saved = Saved { written: 5_000, rules: vec![over, rule("Mixed", mixed)] };
     let bytes_max = 10_000;
     let (text, left_out) = text(saved, bytes_max).unwrap();

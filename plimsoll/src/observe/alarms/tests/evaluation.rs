@@ -73,6 +73,7 @@ async fn rules_of_a_group_see_what_those_before_recorded() {
             labelled(record("job:up:sum", "sum by (job) (up)"), "by", "rule"),
             record("all:up:sum", "sum(job:up:sum)"),
             alert("Few", "all:up:sum < 5", 0, 0),
+            record("asked:time", "time()"),
         ],
     );
     group.query_offset = 3_000;
@@ -91,6 +92,8 @@ async fn rules_of_a_group_see_what_those_before_recorded() {
         r#"job:up:sum{by="rule", job="web"} 2"#,
     ];
     assert_eq!(bench.ask(all, at).await, expected);
+    let asked = format!("asked:time {}", at as f64 / 1e3);
+    assert_eq!(bench.ask("asked:time", at).await, [asked]);
 
     // A series that is gone from the answer has ended.
     bench.set("up", &[("job", "db")], tsdb::sample::STALE);
@@ -173,7 +176,7 @@ async fn beyond_the_groups_limit_a_rule_fails_and_its_alarms_are_over() {
 #[tokio::test(start_paused = true)]
 async fn templates_may_ask_and_fail() {
     let bench = Bench::new();
-    let mut asks = alert("Asks", "up == 0", 0, 0);
+    let mut asks = labelled(alert("Asks", "up == 0", 0, 0), "site", "its own");
     let RuleKind::Alerting(alerting) = &mut asks.kind else { panic!("it is one") };
     let mut annotate = |name: &str, text: &str| {
         alerting.annotations.insert(name.to_owned(), text.to_owned());
@@ -184,7 +187,9 @@ async fn templates_may_ask_and_fail() {
     bench.set("up", &[("job", "web")], 0.0);
     bench.set("limit", &[], 7.0);
     next(&alarms).await;
-    let annotations = bench.told().concat()[0].annotations.clone();
+    let told = bench.told().concat().remove(0);
+    assert_eq!(told.labels.get("site"), Some("its own"), "an external label gives way");
+    let annotations = told.annotations;
     assert_eq!(annotations["other"], "the other is 7");
     let none = &annotations["none"];
     assert!(none.starts_with("<error expanding template: "), "{none}");
