@@ -20,7 +20,7 @@ mod kind;
 pub mod model;
 mod origin;
 mod probe;
-mod problem;
+pub(crate) mod problem;
 mod quantity;
 mod reader;
 mod reference;

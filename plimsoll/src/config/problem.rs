@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// Bytes of the file a problem points at.
-pub(super) type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// Most characters of a source line that are shown; longer lines are cut around the caret.
 const EXCERPT_CHARACTERS: usize = 100;
@@ -17,22 +17,22 @@ const EXCERPT_CHARACTERS: usize = 100;
 const FOUND_CHARACTERS: usize = 60;
 /// Most problems of a configuration that are told; the rest is counted. Whoever has more has one
 /// mistake many times, or the wrong file.
-pub(super) const SHOWN_PROBLEMS: usize = 50;
+pub(crate) const SHOWN_PROBLEMS: usize = 50;
 
 /// A configuration text with its name.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// The file's name as the user gave it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The whole text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The first byte of every line, rising; the first is 0.
     line_starts: Vec<usize>,
 }
 
 impl Source {
     /// The text of the file `name`.
-    pub(super) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let (name, text) = (name.into(), text.into());
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(after_breaks).collect();
@@ -40,12 +40,12 @@ impl Source {
     }
 
     /// The line of a byte, from 1.
-    pub(super) fn line(&self, index: usize) -> usize {
+    pub(crate) fn line(&self, index: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= index).max(1)
     }
 
     /// The place of `span`, with an excerpt.
-    pub(super) fn place(&self, span: &Span) -> Place {
+    pub(crate) fn place(&self, span: &Span) -> Place {
         let start = floor(&self.text, span.start);
         let line = self.line(start);
         let line_start = self.line_starts[line - 1];
@@ -64,7 +64,7 @@ impl Source {
     }
 
     /// The text of `span` on one line, shortened.
-    pub(super) fn shown(&self, span: &Span) -> String {
+    pub(crate) fn shown(&self, span: &Span) -> String {
         let (start, end) = (floor(&self.text, span.start), floor(&self.text, span.end));
         shorten(self.text[start..end.max(start)].trim())
     }
@@ -89,7 +89,7 @@ fn printable(character: char) -> char {
 }
 
 /// `text` on one line, cut to [`FOUND_CHARACTERS`].
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let mut shown: String = text.chars().take(FOUND_CHARACTERS).map(printable).collect();
     if text.chars().nth(FOUND_CHARACTERS).is_some() {
         shown.push('…');
@@ -141,7 +141,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// A problem with `key`; the rest is added by the methods below.
-    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             place: None,
             key: key.into(),
@@ -154,31 +154,31 @@ impl ConfigError {
     }
 
     /// Says what was found.
-    pub(super) fn found(mut self, found: impl Into<String>) -> Self {
+    pub(crate) fn found(mut self, found: impl Into<String>) -> Self {
         self.found = Some(found.into());
         self
     }
 
     /// Says what is allowed.
-    pub(super) fn allowed(mut self, allowed: impl Into<String>) -> Self {
+    pub(crate) fn allowed(mut self, allowed: impl Into<String>) -> Self {
         self.allowed = Some(allowed.into());
         self
     }
 
     /// Says what to do.
-    pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
     /// Says what else belongs to it.
-    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
     }
 
     /// Says where.
-    pub(super) fn at(mut self, place: Option<Place>) -> Self {
+    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
         self.place = place;
         self
     }
@@ -275,7 +275,7 @@ impl std::error::Error for ConfigErrors {}
 /// The first problems of a text, by their place in it, and how many more there are: however many
 /// are noted, [`SHOWN_PROBLEMS`] are kept.
 #[derive(Debug, Default)]
-pub(super) struct FirstProblems {
+pub(crate) struct FirstProblems {
     /// By first byte, then in the order in which they were noted.
     kept: BTreeMap<(usize, usize), (Option<Span>, ConfigError)>,
     noted: usize,
@@ -284,13 +284,13 @@ pub(super) struct FirstProblems {
 impl FirstProblems {
     /// Whether a problem at this byte would be among the first of those noted so far. If not, it
     /// need not be put into words.
-    pub(super) fn would_keep(&self, start: usize) -> bool {
+    pub(crate) fn would_keep(&self, start: usize) -> bool {
         self.kept.len() < SHOWN_PROBLEMS
             || self.kept.last_key_value().is_some_and(|((last, _), _)| start < *last)
     }
 
     /// Notes a problem; one without a span belongs to the whole file and comes first.
-    pub(super) fn note(&mut self, span: Option<Span>, error: ConfigError) {
+    pub(crate) fn note(&mut self, span: Option<Span>, error: ConfigError) {
         let start = span.as_ref().map_or(0, |span| span.start);
         if self.would_keep(start) {
             self.kept.insert((start, self.noted), (span, error));
@@ -302,12 +302,12 @@ impl FirstProblems {
     }
 
     /// Counts a problem that [`FirstProblems::would_keep`] does not keep.
-    pub(super) fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         self.noted += 1;
     }
 
     /// The problems with their places in `source`, and how many more there are.
-    pub(super) fn placed(self, source: &Source) -> (Vec<ConfigError>, usize) {
+    pub(crate) fn placed(self, source: &Source) -> (Vec<ConfigError>, usize) {
         let further = self.noted - self.kept.len();
         let place = |(span, error): (Option<Span>, ConfigError)| {
             let place = span.map(|span| source.place(&span));
@@ -318,7 +318,7 @@ impl FirstProblems {
 }
 
 /// The name among `known` that `found` was likely meant to be.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     found: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -336,13 +336,13 @@ pub(super) fn nearest<'a>(
 }
 
 /// `a`, `b` or `c`, each in back quotes.
-pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     join_or(&quoted)
 }
 
 /// Parts joined by commas and a last "or".
-pub(super) fn join_or(parts: &[String]) -> String {
+pub(crate) fn join_or(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [only] => only.clone(),
