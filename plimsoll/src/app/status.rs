@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
@@ -279,10 +280,11 @@ pub fn expose(app: &App, exposition: &mut Exposition) {
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     let help = "1, labelled with the version.";
     exposition.family("plimsoll_build_info", Kind::Gauge, help).sample(&version, 1.0);
-    let (loaded_at, failed, phase) = {
+    let (config, loaded_at, failed, phase) = {
         let state = app.state();
-        (state.loaded_at, state.reload_failure.is_some(), state.phase)
+        (state.config.clone(), state.loaded_at, state.reload_failure.is_some(), state.phase)
     };
+    instances(&config.services, exposition);
     let mut gauge = |name: &str, help: &str, value: f64| {
         exposition.family(name, Kind::Gauge, help).sample(&[], value);
     };
@@ -307,4 +309,18 @@ pub fn expose(app: &App, exposition: &mut Exposition) {
         "Whether Plimsoll is stopping.",
         f64::from(phase == Phase::Draining),
     );
+}
+
+/// How many instances the configuration wants of each service that has any.
+fn instances(services: &BTreeMap<String, Arc<Service>>, exposition: &mut Exposition) {
+    let mut wanted = exposition.family(
+        "plimsoll_service_instances",
+        Kind::Gauge,
+        "Instances that a service should have, as configured.",
+    );
+    for (name, service) in services {
+        if let Source::Processes(spec) = &service.source {
+            wanted.sample(&[("service", name)], f64::from(spec.instances));
+        }
+    }
 }

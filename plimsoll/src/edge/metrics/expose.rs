@@ -38,6 +38,12 @@ pub(crate) fn expose(
     for (reason, count) in shared.rejections.all() {
         rejected.sample(&[("reason", reason)], count as f64);
     }
+    out.family(
+        "plimsoll_open_connections_max",
+        Kind::Gauge,
+        "Client connections that may be open over all entrypoints, as configured.",
+    )
+    .sample(&[], shared.routing.load().config.limits.connections as f64);
     let mut dropped = out.family(
         "plimsoll_access_log_dropped_total",
         Kind::Counter,

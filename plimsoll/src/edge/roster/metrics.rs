@@ -53,6 +53,20 @@ fn expose_service(exposition: &mut Exposition, service: &ServiceView) {
             "Whether a service takes requests: it has servers, and enough of them are healthy.",
         )
         .sample(&[("service", &service.name)], f64::from(u8::from(service.closed.is_none())));
+    for (name, help, value) in [
+        (
+            "plimsoll_service_min_healthy_ratio",
+            "Share of a service's servers that must be healthy, as configured.",
+            f64::from(service.min_healthy.percent) / 100.0,
+        ),
+        (
+            "plimsoll_service_below_min_healthy",
+            "1 while fewer of a service's servers are healthy than must be.",
+            f64::from(u8::from(!service.reaches_minimum)),
+        ),
+    ] {
+        exposition.family(name, Kind::Gauge, help).sample(&[("service", &service.name)], value);
+    }
 }
 
 fn expose_server(exposition: &mut Exposition, service: &str, server: &ServerView) {
@@ -74,6 +88,15 @@ fn expose_server(exposition: &mut Exposition, service: &str, server: &ServerView
         ),
     ] {
         exposition.family(name, Kind::Gauge, help).sample(&labels, value);
+    }
+    if let Some(most) = server.max_conns {
+        exposition
+            .family(
+                "plimsoll_server_max_conns",
+                Kind::Gauge,
+                "Most requests that a server may work on, as configured; absent without a bound.",
+            )
+            .sample(&labels, f64::from(most));
     }
     let mut state = exposition.family(
         "plimsoll_server_state",

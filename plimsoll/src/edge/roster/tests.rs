@@ -379,6 +379,7 @@ fn latency_is_kept_only_where_it_is_weighed() {
 fn metrics_tell_states() {
     let mut backup = somewhere("b");
     backup.backup = true;
+    backup.max_conns = Some(80);
     let roster = roster(web(vec![somewhere("a"), backup], None));
     roster.set_draining("web", "a", true).unwrap();
     drop(pick(&roster).unwrap());
@@ -400,11 +401,15 @@ fn metrics_tell_states() {
         r#"plimsoll_service_servers{service="web",state="healthy"} 1"#,
         r#"plimsoll_service_servers{service="web",state="draining"} 1"#,
         r#"plimsoll_service_up{service="web"} 1"#,
+        r#"plimsoll_service_min_healthy_ratio{service="web"} 0"#,
+        r#"plimsoll_service_below_min_healthy{service="web"} 0"#,
+        r#"plimsoll_server_max_conns{service="web",server="b"} 80"#,
         r#"plimsoll_service_needs_total{service="web",to="backup"} 1"#,
         r#"plimsoll_service_needs_total{service="web",to="overflow"} 0"#,
     ] {
         assert!(text.lines().any(|one| one == line), "{line} is missing in\n{text}");
     }
+    assert!(!text.contains(r#"max_conns{service="web",server="a"}"#), "it has no bound: {text}");
     drop(in_flight);
 }
 

@@ -1,0 +1,4 @@
+mod built_in;
+mod files;
+mod objectives;
+mod promtool;
