@@ -324,3 +324,24 @@ fn instances(services: &BTreeMap<String, Arc<Service>>, exposition: &mut Exposit
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::sample;
+
+    #[test]
+    fn promises_are_measured_with_the_bounds_of_the_edge() {
+        assert_eq!(crate::observe::rules::LATENCY_BOUNDS, crate::edge::histogram::BOUNDS_SECONDS);
+    }
+
+    #[test]
+    fn services_that_are_only_listed_have_no_instances() {
+        let listed = sample::service("x", Source::Servers(Vec::new()), Duration::from_secs(1));
+        let mut exposition = Exposition::new();
+        instances(&BTreeMap::from([("x".to_owned(), Arc::new(listed))]), &mut exposition);
+        assert!(!exposition.finish().contains("plimsoll_service_instances{"));
+    }
+}

@@ -19,7 +19,7 @@ mod exchange;
 mod forward;
 pub(crate) mod hash;
 pub(crate) mod health;
-mod histogram;
+pub(crate) mod histogram;
 mod identity;
 mod listen;
 mod metrics;

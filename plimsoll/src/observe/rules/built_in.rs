@@ -95,7 +95,7 @@ pub fn text(without: &[String], services: &BTreeMap<String, Arc<Service>>) -> St
     annotations:
       summary: 'Service {{{{ $labels.service }}}} is slower than it promises'
       description: |-
-        For 10 minutes the p{percent} of {{{{ $labels.service }}}} has been {{{{ $value | humanizeDuration }}}}; promised is {promised}. First look whether one server is slower than the others (plimsoll_server_request_duration_seconds), then at the saturation of the host and the databases.
+        For 10 minutes the p{percent} of {{{{ $labels.service }}}} has been {{{{ $value | humanizeDuration }}}}; promised is {promised}. First: see whether one server is slower than the others (plimsoll_server_request_duration_seconds), then at the saturation of the host and the databases.
 ",
             percent = tsdb::promql::number::plain((quantile * 1e6).round() / 1e4),
             promised = super::duration::show(latency.below),

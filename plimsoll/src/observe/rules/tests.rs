@@ -1,4 +1,4 @@
 mod built_in;
 mod files;
 mod objectives;
-mod promtool;
+pub(in crate::observe::rules) mod promtool;

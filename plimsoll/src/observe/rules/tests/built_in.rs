@@ -205,7 +205,7 @@ const TRIALS: &[Trial<'_>] = &[
         &[
             (
                 r#"node_filesystem_avail_bytes{instance="h",mountpoint="/",fstype="ext4"}"#,
-                "40000-10x500",
+                "40000-30x500",
             ),
             (
                 r#"node_filesystem_size_bytes{instance="h",mountpoint="/",fstype="ext4"}"#,

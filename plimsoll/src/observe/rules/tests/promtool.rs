@@ -11,22 +11,22 @@ use crate::observe::rules::template::{self, Data};
 use crate::observe::rules::{Group, RuleKind};
 
 /// Series with their values, `START+STEPxCOUNT` or plain ones with spaces between.
-pub(super) type Series<'a> = &'a [(&'a str, &'a str)];
+pub(in crate::observe::rules) type Series<'a> = &'a [(&'a str, &'a str)];
 
 /// One question to `promtool test rules`: which alarms fire after some time.
-pub(super) struct Case<'a> {
-    pub(super) series: Series<'a>,
+pub(in crate::observe::rules) struct Case<'a> {
+    pub(in crate::observe::rules) series: Series<'a>,
     /// Minutes between two values, and between two evaluations.
-    pub(super) interval: u32,
+    pub(in crate::observe::rules) interval: u32,
     /// Minutes.
-    pub(super) at: u32,
-    pub(super) alert: &'a str,
+    pub(in crate::observe::rules) at: u32,
+    pub(in crate::observe::rules) alert: &'a str,
     /// Labels and annotations of what fires.
-    pub(super) fires: Vec<(BTreeMap<String, String>, BTreeMap<String, String>)>,
+    pub(in crate::observe::rules) fires: Vec<(BTreeMap<String, String>, BTreeMap<String, String>)>,
 }
 
 /// Asks promtool; panics with what it says if it sees it otherwise.
-pub(super) fn agree(rules: &str, cases: &[Case<'_>]) {
+pub(in crate::observe::rules) fn agree(rules: &str, cases: &[Case<'_>]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yml");
     std::fs::write(&file, rules).unwrap();
@@ -66,7 +66,7 @@ pub(super) fn agree(rules: &str, cases: &[Case<'_>]) {
 }
 
 /// Whether `promtool check rules` takes a file.
-pub(super) fn takes(rules: &str) -> bool {
+pub(in crate::observe::rules) fn takes(rules: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yml");
     std::fs::write(&file, rules).unwrap();
@@ -84,7 +84,7 @@ fn mapping(map: &BTreeMap<String, String>) -> String {
 }
 
 /// The samples that promtool makes of such series.
-pub(super) fn memory(series: Series<'_>, interval: u32) -> Memory {
+pub(in crate::observe::rules) fn memory(series: Series<'_>, interval: u32) -> Memory {
     let mut memory = Memory::new();
     for (text, values) in series {
         let query = promql::parse(text).unwrap();
@@ -120,7 +120,7 @@ fn expanded(word: &str) -> Vec<Option<f64>> {
 }
 
 /// What the expression answers at a time, seconds.
-pub(super) fn ask(memory: &Memory, query: &str, at: i64) -> Vec<(Labels, f64)> {
+pub(in crate::observe::rules) fn ask(memory: &Memory, query: &str, at: i64) -> Vec<(Labels, f64)> {
     let query = promql::parse(query).unwrap();
     let outcome = promql::instant(&query, memory, at * 1000, &Limits::default()).unwrap();
     match outcome.value {
@@ -134,7 +134,7 @@ pub(super) fn ask(memory: &Memory, query: &str, at: i64) -> Vec<(Labels, f64)> {
 
 /// What the alert of a name fires with at a time (minutes), `for` left aside: by our evaluator and
 /// our templates.
-pub(super) fn firing(
+pub(in crate::observe::rules) fn firing(
     groups: &[Group],
     alert: &str,
     memory: &Memory,
@@ -172,4 +172,32 @@ pub(super) fn firing(
         }
     }
     all
+}
+
+/// How many of the alerts `A0`, `A1`… have a text that promtool failed to expand.
+pub(in crate::observe::rules) fn complaints(
+    rules: &str,
+    series: Series<'_>,
+    count: usize,
+) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.yml");
+    std::fs::write(&file, rules).unwrap();
+    let mut test = format!(
+        "rule_files: [{}]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n",
+        quoted(&file.display().to_string())
+    );
+    for (series, values) in series {
+        let _ = writeln!(test, "  - series: {}\n    values: '{values}'", quoted(series));
+    }
+    test.push_str("  alert_rule_test:\n");
+    for place in 0..count {
+        let _ = writeln!(test, "  - {{ eval_time: 5m, alertname: A{place}, exp_alerts: [] }}");
+    }
+    let path = folder.path().join("test.yml");
+    std::fs::write(&path, &test).unwrap();
+    let output = Command::new("promtool").args(["test", "rules"]).arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    said.matches("text=\"<error expanding template").count()
 }
