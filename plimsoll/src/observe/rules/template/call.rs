@@ -111,6 +111,54 @@ impl Function {
     }
 }
 
+/// A function's name and its arguments, as many as it takes.
+struct Given {
+    name: &'static str,
+    values: Vec<Value>,
+}
+
+impl Given {
+    fn at(&self, index: usize) -> &Value {
+        self.values.get(index).unwrap_or(&Value::Nothing)
+    }
+
+    fn text(&self, index: usize) -> Result<&str, Failure> {
+        match self.at(index) {
+            Value::Text(text) => Ok(text),
+            other => failed(format!("{} wants a string and got {}", self.name, other.type_name())),
+        }
+    }
+
+    fn float(&self, index: usize) -> Result<f64, Failure> {
+        let name = self.name;
+        match self.at(index) {
+            Value::Float(value) => Ok(*value),
+            Value::Integer(value) => Ok(*value as f64),
+            Value::Text(text) => number::parse(text)
+                .map_or_else(|| failed(format!("{name}: {text:?} is not a number")), Ok),
+            other => failed(format!("{name} wants a number and got {}", other.type_name())),
+        }
+    }
+
+    fn sample(&self, index: usize) -> Result<&Sample, Failure> {
+        match self.at(index) {
+            Value::Sample(sample) => Ok(sample),
+            other => failed(format!("{} wants a sample and got {}", self.name, other.type_name())),
+        }
+    }
+
+    fn vector(&self, index: usize) -> Result<&[Rc<Sample>], Failure> {
+        match self.at(index) {
+            Value::Vector(samples) => Ok(samples),
+            other => failed(format!(
+                "{} wants a query's result and got {}",
+                self.name,
+                other.type_name()
+            )),
+        }
+    }
+}
+
 /// Calls a function other than `and` and `or`, which do not look at all of their arguments.
 pub(super) fn call(
     runner: &mut Runner<'_>,
@@ -118,89 +166,104 @@ pub(super) fn call(
     arguments: Vec<Value>,
 ) -> Result<Value, Failure> {
     function.check(arguments.len())?;
-    let name = function.name();
-    let at = |index: usize| arguments.get(index).unwrap_or(&Value::Nothing);
-    let text = |index: usize| match at(index) {
-        Value::Text(text) => Ok(&**text),
-        other => failed(format!("{name} wants a string and got {}", other.type_name())),
-    };
-    let float = |index: usize| match at(index) {
-        Value::Float(value) => Ok(*value),
-        Value::Integer(value) => Ok(*value as f64),
-        Value::Text(text) => number::parse(text)
-            .map_or_else(|| failed(format!("{name}: {text:?} is not a number")), Ok),
-        other => failed(format!("{name} wants a number and got {}", other.type_name())),
-    };
-    let sample = |index: usize| match at(index) {
-        Value::Sample(sample) => Ok(sample),
-        other => failed(format!("{name} wants a sample and got {}", other.type_name())),
-    };
-    let vector = |index: usize| match at(index) {
-        Value::Vector(samples) => Ok(samples),
-        other => failed(format!("{name} wants a query's result and got {}", other.type_name())),
-    };
-    let value = match function {
-        Function::And | Function::Or => return failed("and, or: not here"),
-        Function::Not => Value::Bool(!at(0).is_true()),
-        Function::Eq => Value::Bool(compare::equal(at(0), &arguments[1..])?),
-        Function::Ne => Value::Bool(!compare::equal(at(0), &arguments[1..])?),
-        Function::Lt => Value::Bool(compare::less(at(0), at(1))?),
-        Function::Le => Value::Bool(compare::at_most(at(0), at(1))?),
-        Function::Gt => Value::Bool(!compare::at_most(at(0), at(1))?),
-        Function::Ge => Value::Bool(!compare::less(at(0), at(1))?),
-        Function::Len => length(at(0))?,
-        Function::Index => index(&arguments)?,
-        Function::Slice => slice(&arguments)?,
-        Function::Print => Value::text(print(&arguments)),
-        Function::Println => Value::text(println(&arguments)),
-        Function::Printf => Value::text(format::format(text(0)?, &arguments[1..])?),
-        Function::Html => Value::text(escape_html(&print(&arguments))),
-        Function::Js => Value::text(escape_script(&print(&arguments))),
-        Function::Urlquery => Value::text(escape_query(&print(&arguments))),
-        Function::UrlQueryEscape => Value::text(escape_query(text(0)?)),
-        Function::Query => Value::Vector(runner.query(text(0)?)?),
-        Function::First => match vector(0)?.first() {
-            Some(sample) => Value::Sample(Rc::clone(sample)),
-            None => return failed("first() called on vector with no elements"),
-        },
-        Function::Label => label(sample(1)?, text(0)?),
-        Function::Strvalue => label(sample(0)?, "__value__"),
-        Function::ValueOf => Value::Float(sample(0)?.value),
-        Function::SortByLabel => sorted(vector(1)?, text(0)?),
-        Function::Args => return Value::arguments(arguments),
-        Function::ReReplaceAll => {
-            let regex = regex(text(0)?)?;
-            Value::text(replaced(&regex, text(2)?, text(1)?)?)
-        }
-        Function::Match => Value::Bool(regex(text(0)?)?.is_match(text(1)?)),
-        Function::SafeHtml => Value::text(text(0)?),
-        Function::Title => Value::text(title(text(0)?)),
-        Function::ToUpper => Value::text(text(0)?.to_uppercase()),
-        Function::ToLower => Value::text(text(0)?.to_lowercase()),
-        Function::GraphLink => Value::text(link(text(0)?, 0)),
-        Function::TableLink => Value::text(link(text(0)?, 1)),
-        Function::StripPort => Value::text(split_port(text(0)?).map_or(text(0)?, |(host, _)| host)),
-        Function::StripDomain => Value::text(strip_domain(text(0)?)),
-        Function::Humanize => Value::text(humanize::humanize(float(0)?)),
-        Function::Humanize1024 => Value::text(humanize::humanize_1024(float(0)?)),
-        Function::HumanizeDuration => Value::text(humanize::duration(float(0)?)),
-        Function::HumanizePercentage => Value::text(humanize::percentage(float(0)?)),
-        Function::HumanizeTimestamp => Value::text(humanize::timestamp(float(0)?)?),
-        Function::ToTime => Value::Time(humanize::time(float(0)?)?),
-        Function::Now => Value::Float(runner.data.now as f64 / 1000.0),
-        Function::PathPrefix => Value::text(path(&runner.data.external_url)),
-        Function::ExternalUrl => Value::text(runner.data.external_url.as_str()),
-        Function::ParseDuration => match duration::parse(text(0)?) {
-            Ok(duration) => Value::Float(duration.as_secs_f64()),
-            Err(message) => return failed(format!("parseDuration: {message}")),
+    let given = Given { name: function.name(), values: arguments };
+    let value = match of_go(function, &given)? {
+        Some(value) => value,
+        None => match of_queries(runner, function, &given)? {
+            Some(value) => value,
+            None => of_texts(function, &given)?,
         },
     };
     if let Value::Text(text) = &value
         && text.len() > OUTPUT_BYTES_MAX
     {
+        let name = given.name;
         return failed(format!("{name}: more than {OUTPUT_BYTES_MAX} bytes come of it"));
     }
     Ok(value)
+}
+
+/// Functions of Go's templates; `None` for others.
+fn of_go(function: Function, given: &Given) -> Result<Option<Value>, Failure> {
+    let (first, second) = (given.at(0), given.at(1));
+    let values = given.values.as_slice();
+    Ok(Some(match function {
+        Function::Not => Value::Bool(!first.is_true()),
+        Function::Eq => Value::Bool(compare::equal(first, &values[1..])?),
+        Function::Ne => Value::Bool(!compare::equal(first, &values[1..])?),
+        Function::Lt => Value::Bool(compare::less(first, second)?),
+        Function::Le => Value::Bool(compare::at_most(first, second)?),
+        // As Go has it, so that a NaN is greater than everything.
+        Function::Gt => Value::Bool(!compare::at_most(first, second)?),
+        Function::Ge => Value::Bool(!compare::less(first, second)?),
+        Function::Len => length(first)?,
+        Function::Index => index(values)?,
+        Function::Slice => slice(values)?,
+        Function::Print => Value::text(print(values)),
+        Function::Println => Value::text(println(values)),
+        Function::Printf => Value::text(format::format(given.text(0)?, &values[1..])?),
+        Function::Html => Value::text(escape_html(&print(values))),
+        Function::Js => Value::text(escape_script(&print(values))),
+        Function::Urlquery => Value::text(escape_query(&print(values))),
+        _ => return Ok(None),
+    }))
+}
+
+/// Functions of Prometheus about queries and where a template is expanded; `None` for others.
+fn of_queries(
+    runner: &mut Runner<'_>,
+    function: Function,
+    given: &Given,
+) -> Result<Option<Value>, Failure> {
+    Ok(Some(match function {
+        Function::Query => Value::Vector(runner.query(given.text(0)?)?),
+        Function::First => match given.vector(0)?.first() {
+            Some(sample) => Value::Sample(Rc::clone(sample)),
+            None => return failed("first() called on vector with no elements"),
+        },
+        Function::Label => label(given.sample(1)?, given.text(0)?),
+        Function::Strvalue => label(given.sample(0)?, "__value__"),
+        Function::ValueOf => Value::Float(given.sample(0)?.value),
+        Function::SortByLabel => sorted(given.vector(1)?, given.text(0)?),
+        Function::Args => Value::arguments(given.values.clone())?,
+        Function::Now => Value::Float(runner.data.now as f64 / 1000.0),
+        Function::PathPrefix => Value::text(path(&runner.data.external_url)),
+        Function::ExternalUrl => Value::text(runner.data.external_url.as_str()),
+        _ => return Ok(None),
+    }))
+}
+
+/// Functions of Prometheus that make texts of texts and numbers.
+fn of_texts(function: Function, given: &Given) -> Result<Value, Failure> {
+    Ok(Value::text(match function {
+        Function::UrlQueryEscape => escape_query(given.text(0)?),
+        Function::ReReplaceAll => {
+            replaced(&regex(given.text(0)?)?, given.text(2)?, given.text(1)?)?
+        }
+        Function::Match => return Ok(Value::Bool(regex(given.text(0)?)?.is_match(given.text(1)?))),
+        Function::SafeHtml => given.text(0)?.to_owned(),
+        Function::Title => title(given.text(0)?),
+        Function::ToUpper => given.text(0)?.to_uppercase(),
+        Function::ToLower => given.text(0)?.to_lowercase(),
+        Function::GraphLink => link(given.text(0)?, 0),
+        Function::TableLink => link(given.text(0)?, 1),
+        Function::StripPort => {
+            let text = given.text(0)?;
+            split_port(text).map_or(text, |(host, _)| host).to_owned()
+        }
+        Function::StripDomain => strip_domain(given.text(0)?),
+        Function::Humanize => humanize::humanize(given.float(0)?),
+        Function::Humanize1024 => humanize::humanize_1024(given.float(0)?),
+        Function::HumanizeDuration => humanize::duration(given.float(0)?),
+        Function::HumanizePercentage => humanize::percentage(given.float(0)?),
+        Function::HumanizeTimestamp => humanize::timestamp(given.float(0)?)?,
+        Function::ToTime => return Ok(Value::Time(humanize::time(given.float(0)?)?)),
+        Function::ParseDuration => match duration::parse(given.text(0)?) {
+            Ok(duration) => return Ok(Value::Float(duration.as_secs_f64())),
+            Err(message) => return failed(format!("parseDuration: {message}")),
+        },
+        other => return failed(format!("{} cannot be called here", other.name())),
+    }))
 }
 
 fn label(sample: &Sample, name: &str) -> Value {

@@ -176,6 +176,11 @@ impl<'a> Scan<'a> {
             }
             '+' | '-' | '.' | '0'..='9' => self.number()?,
             c if is_word(c) => Token::Word(self.word().to_owned()),
+            '}' => {
+                return Err(
+                    Fault::new(position, "one `}` closes nothing here").remedy("write `}}`")
+                );
+            }
             other => {
                 let message = format!("{other:?} does not belong here");
                 return Err(Fault::new(position, message));

@@ -44,7 +44,7 @@ pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// What a template is expanded with.
 #[derive(Debug, Clone)]
 pub struct Data {
-    /// `$labels`: those of the expression's answer.
+    /// `$labels`: those of the expression's answer, `__name__` included if it has one.
     pub labels: Labels,
     /// `$value`.
     pub value: f64,

@@ -228,7 +228,9 @@ impl Parser {
         loop {
             let command = self.command(tokens)?;
             commands.push(command);
-            if tokens.take_if(&Token::Pipe).is_none() {
+            // Go lets a pipe lead nowhere.
+            let piped = tokens.take_if(&Token::Pipe).is_some();
+            if !piped || tokens.peek().is_none_or(|next| next.token == Token::Close) {
                 break;
             }
         }

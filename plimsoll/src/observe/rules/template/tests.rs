@@ -17,11 +17,12 @@ const SERIES: &[(&str, &str)] = &[
 /// Templates that expand to the same here and in the real Prometheus.
 const SAME: &[&str] = &[
     "plain",
+    "{{ $value | }}",
     "{{ $labels.job }}",
     "{{.Labels.job}} {{ $labels.missing }}|",
     "{{ $value }} {{ .Value }}",
     "{{ $labels }}",
-    "{{ $externalLabels.region }} {{ .ExternalLabels.region }} {{ $externalURL }} {{ .ExternalURL }} {{ externalURL }} {{ pathPrefix }}",
+    "{{ $externalLabels.region }} {{ .ExternalLabels.region }} {{ $externalURL }} {{ .ExternalURL }}",
     r#"{{ $value | printf "%.2f" }}"#,
     r#"{{ printf "%s %d %v %q %.2f %f %g %x %e %t %%" "s" 42 1.5 "q\"" 3.14159 2.5 1e21 255 12345.678 true }}"#,
     r#"{{ printf "%5d|%-5d|%05d|%+d|% d|%x|%X|%o|%b|%c|%U" 42 42 42 42 42 42 42 42 42 65 65 }}"#,
@@ -105,7 +106,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("{{ ", "0: this `{{` is not closed; add `}}`"),
     ("a {{ $labels.job", "2: this `{{` is not closed; add `}}`"),
     ("{{ $vale }}", "3: the variable `$vale` is not declared; did you mean `$value`?"),
-    ("{{ value }", "0: this `{{` is not closed; add `}}`"),
+    ("{{ $value }", "10: one `}` closes nothing here; write `}}`"),
     ("{{ humanise $value }}", "3: there is no function `humanise`; did you mean `humanize`?"),
     ("{{ labels.job }}", "3: there is no function `labels`; did you mean `$labels`?"),
     ("{{ if }}x{{ end }}", "0: `if` needs a value; write it as in {{ if $labels.job }}"),
@@ -118,7 +119,7 @@ const REFUSED: &[(&str, &str)] = &[
         "{{ $value | 5 }}",
         "12: what follows a `|` is a function; name one, as in {{ $value | humanize }}",
     ),
-    ("{{ $value | }}", "0: a value is missing here"),
+    ("{{ | $value }}", "3: a value is missing here"),
     ("{{ ($value }}", "3: this parenthesis is not closed; add `)`"),
     ("{{ $value) }}", "9: this does not belong here"),
     ("{{ \"a }}", "3: this text is not closed; add `\"`"),
@@ -232,7 +233,8 @@ fn mistakes_are_found_before_there_is_data() {
 }
 
 #[test]
-fn what_prometheus_2_does_not_know() {
+fn what_promtool_does_not_know() {
+    assert_eq!(alone("{{ externalURL }} {{ pathPrefix }}").unwrap(), "http://x/y /y");
     assert_eq!(alone(r#"{{ urlQueryEscape "a b" }} {{ now }}"#).unwrap(), "a+b 1000.5");
     assert_eq!(alone("{{ range 3 }}{{ . }}{{ end }}").unwrap(), "012");
     assert_eq!(alone("{{ with \"\" }}a{{ else with 5 }}{{ . }}{{ end }}").unwrap(), "5");

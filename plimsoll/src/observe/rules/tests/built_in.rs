@@ -133,7 +133,7 @@ const TRIALS: &[Trial<'_>] = &[
     (
         "PlimsollRestarts",
         20,
-        &[(r#"plimsoll_start_time_seconds{instance="h"}"#, "1+1x30")],
+        &[(r#"plimsoll_start_time_seconds{instance="h"}"#, "1x7 2x2 3x2 4x20")],
         &[(r#"plimsoll_start_time_seconds{instance="h"}"#, "1x9 2x30")],
     ),
     (
