@@ -65,7 +65,7 @@ impl Read {
             let paths = match expand(pattern) {
                 Ok(paths) => paths,
                 Err(error) => {
-                    self.errors.push(error);
+                    self.errors.push(*error);
                     continue;
                 }
             };
@@ -116,13 +116,13 @@ fn content(path: &Path) -> Result<String, (String, &'static str)> {
 }
 
 /// The files that a pattern names, sorted; a path without `*` and `?` is itself.
-fn expand(pattern: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+fn expand(pattern: &Path) -> Result<Vec<PathBuf>, Box<ConfigError>> {
     let is_pattern = |text: &str| text.contains(['*', '?']);
     let directory = pattern.parent().unwrap_or(Path::new(""));
     if is_pattern(&directory.to_string_lossy()) {
         let message = format!("in {}, `*` or `?` is not in the last part", pattern.display());
-        return Err(ConfigError::new("observe.rules.files", message)
-            .remedy("name each folder, as in [\"rules/web/*.yml\", \"rules/api/*.yml\"]"));
+        let remedy = "name each folder, as in [\"rules/web/*.yml\", \"rules/api/*.yml\"]";
+        return Err(Box::new(ConfigError::new("observe.rules.files", message).remedy(remedy)));
     }
     let last = pattern.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     if !is_pattern(&last) {
@@ -131,8 +131,8 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let folder = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let failed = |error: std::io::Error| {
         let message = format!("the folder {} cannot be read: {error}", folder.display());
-        ConfigError::new("observe.rules.files", message)
-            .remedy("correct its path, or let this user read it")
+        let error = ConfigError::new("observe.rules.files", message);
+        Box::new(error.remedy("correct its path, or let this user read it"))
     };
     let mut paths = Vec::new();
     let entries = match std::fs::read_dir(folder) {

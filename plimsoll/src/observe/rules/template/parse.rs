@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Fault> {
         End::Else(position, _) => {
             return Err(Fault::new(position, "this `else` belongs to nothing").remedy("remove it"));
         }
-        End::End(position) => {
+        End::Closed(position) => {
             return Err(Fault::new(position, "this `end` ends nothing").remedy("remove it"));
         }
     }
@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Fault> {
 enum End {
     /// The text's end.
     Text,
-    End(usize),
+    Closed(usize),
     /// With what follows it in its braces.
     Else(usize, Vec<Placed>),
 }
@@ -97,7 +97,7 @@ impl Parser {
             match keyword {
                 "end" => {
                     rest.finish()?;
-                    return Ok((nodes, End::End(position)));
+                    return Ok((nodes, End::Closed(position)));
                 }
                 "else" => return Ok((nodes, End::Else(position, tokens[1..].to_vec()))),
                 "if" | "with" | "range" => {
@@ -153,7 +153,7 @@ impl Parser {
         let unclosed =
             || Fault::new(position, format!("this `{word}` has no `end`")).remedy("add {{ end }}");
         let otherwise = match end {
-            End::End(_) => Vec::new(),
+            End::Closed(_) => Vec::new(),
             End::Text => return Err(unclosed()),
             End::Else(position, tokens) => match tokens.first() {
                 // `else if` is an `if` in the `else` that ends with it.
@@ -167,7 +167,7 @@ impl Parser {
                     return Err(Fault::new(extra.position, "this does not belong behind `else`"));
                 }
                 None => match self.list()? {
-                    (nodes, End::End(_)) => nodes,
+                    (nodes, End::Closed(_)) => nodes,
                     (_, End::Else(position, _)) => {
                         return Err(Fault::new(position, "there is an `else` already"));
                     }
@@ -199,7 +199,7 @@ impl Parser {
         let (nodes, end) = self.list()?;
         self.variables = outer;
         self.depth -= 1;
-        if !matches!(end, End::End(_)) {
+        if !matches!(end, End::Closed(_)) {
             return Err(Fault::new(position, "this `define` has no `end`").remedy("add {{ end }}"));
         }
         if self.defined.insert(name.clone(), nodes).is_some() {

@@ -150,6 +150,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("{{ printf \"a\"\"b\" }}", "13: there is no space before this; put spaces between arguments"),
 ];
 
+/// Those of them that Prometheus finds only when it expands them.
+const EARLY: [&str; 3] = ["{{ nil }}", "{{ template \"x\" }}", "{{ $x = 1 }}"];
+
 fn data() -> Data {
     Data {
         labels: Labels::from_pairs([("job", "api"), ("instance", "h:1")]),
@@ -228,7 +231,12 @@ fn mistakes_are_found_before_there_is_data() {
             *expected,
             "{template}"
         );
-        assert!(!promtool::takes(&rules(&[template])), "promtool takes {template}");
+        let early = EARLY.contains(template);
+        assert_eq!(
+            promtool::takes(&rules(&[template])),
+            early,
+            "promtool sees {template} otherwise"
+        );
     }
 }
 
