@@ -40,7 +40,7 @@ pub(super) struct Placed {
 #[derive(Debug, PartialEq)]
 pub(super) enum Piece {
     Text(String),
-    Action { tokens: Vec<Placed>, position: usize, end: usize },
+    Action { tokens: Vec<Placed>, position: usize },
 }
 
 /// Cuts a template into pieces. White space is trimmed where `{{-` and `-}}` say so.
@@ -92,7 +92,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
             }
             tokens.push(scan.token(spaced)?);
         }
-        pieces.push(Piece::Action { tokens, position, end: at });
+        pieces.push(Piece::Action { tokens, position });
     }
 }
 

@@ -83,7 +83,7 @@ impl Parser {
                     nodes.push(Node::Text(text));
                     continue;
                 }
-                Piece::Action { tokens, position, .. } => (tokens, position),
+                Piece::Action { tokens, position } => (tokens, position),
             };
             let keyword = match tokens.first() {
                 Some(Placed { token: Token::Word(word), .. }) => word.as_str(),
@@ -217,12 +217,11 @@ impl Parser {
             None => None,
         };
         rest.finish()?;
-        Ok(Node::Template { position, name, argument })
+        Ok(Node::Template { name, argument })
     }
 
     /// Commands between pipes, with up to `targets` variables before them.
     fn pipeline(&mut self, tokens: &mut Tokens<'_>, targets: usize) -> Result<Pipeline, Fault> {
-        let position = tokens.here();
         let (variables, declares) = self.targets(tokens, targets)?;
         let mut commands = Vec::new();
         loop {
@@ -245,7 +244,7 @@ impl Parser {
         if declares {
             self.variables.extend(variables.iter().cloned());
         }
-        Ok(Pipeline { position, variables, declares, commands })
+        Ok(Pipeline { variables, declares, commands })
     }
 
     fn targets(

@@ -128,7 +128,7 @@ impl<'a> Runner<'a> {
             Node::If(branch) => return self.scoped(|own| own.choose(branch, dot, false)),
             Node::With(branch) => return self.scoped(|own| own.choose(branch, dot, true)),
             Node::Range(branch) => return self.scoped(|own| own.range(branch, dot)),
-            Node::Template { name, argument, .. } => {
+            Node::Template { name, argument } => {
                 let argument = match argument {
                     Some(pipeline) => self.pipeline(pipeline, dot)?,
                     None => Value::Nothing,

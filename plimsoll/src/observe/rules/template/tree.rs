@@ -18,7 +18,7 @@ pub(super) enum Node {
     If(Branch),
     With(Branch),
     Range(Branch),
-    Template { position: usize, name: String, argument: Option<Pipeline> },
+    Template { name: String, argument: Option<Pipeline> },
     Break,
     Continue,
 }
@@ -33,7 +33,6 @@ pub(super) struct Branch {
 
 #[derive(Debug)]
 pub(super) struct Pipeline {
-    pub(super) position: usize,
     /// Names with their dollar; at most two, and two only of `range`.
     pub(super) variables: Vec<String>,
     /// Whether they are new.

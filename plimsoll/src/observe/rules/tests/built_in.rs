@@ -168,6 +168,48 @@ const TRIALS: &[Trial<'_>] = &[
         &[(r#"plimsoll_access_log_dropped_total{instance="h",reason="full"}"#, "7x30")],
     ),
     (
+        "StoreTrouble",
+        5,
+        &[(r#"plimsoll_store_trouble{instance="h"}"#, "1x10")],
+        &[(r#"plimsoll_store_trouble{instance="h"}"#, "0x10")],
+    ),
+    (
+        "SamplesRefused",
+        20,
+        &[(
+            r#"plimsoll_store_refused_samples_total{instance="h",reason="memory_full"}"#,
+            "0+60x30",
+        )],
+        &[(r#"plimsoll_store_refused_samples_total{instance="h",reason="old"}"#, "0+60x30")],
+    ),
+    (
+        "RemoteWriteBehind",
+        10,
+        &[(r#"plimsoll_remote_write_behind_seconds{instance="h",receiver="far"}"#, "300x20")],
+        &[(r#"plimsoll_remote_write_behind_seconds{instance="h",receiver="far"}"#, "3x20")],
+    ),
+    (
+        "RulesFail",
+        20,
+        &[(r#"plimsoll_rule_evaluation_failures_total{rule_group="web.yml;web"}"#, "0+1x30")],
+        &[(r#"plimsoll_rule_evaluation_failures_total{rule_group="web.yml;web"}"#, "5x30")],
+    ),
+    (
+        "NotificationsFail",
+        20,
+        &[(r#"plimsoll_notifications_failed_total{receiver="mail"}"#, "0+1x30")],
+        &[(r#"plimsoll_notifications_failed_total{receiver="mail"}"#, "5x30")],
+    ),
+    (
+        "ForwardingFails",
+        20,
+        &[(
+            r#"plimsoll_notification_forward_dropped_alerts_total{alertmanager="a:9093"}"#,
+            "0+1x30",
+        )],
+        &[(r#"plimsoll_notification_forward_dropped_alerts_total{alertmanager="a:9093"}"#, "5x30")],
+    ),
+    (
         "TargetDown",
         10,
         &[(r#"up{job="web",instance="web-1"}"#, "0x20")],
