@@ -146,7 +146,10 @@ const REFUSED: &[(&str, &str)] = &[
         "38: the variable `$x` is not declared; there are $labels, $value, $externalLabels and $externalURL",
     ),
     ("{{ % }}", "3: '%' does not belong here"),
-    ("{{ range $a, $b, $c := $labels }}{{ end }}", "15: this does not belong here"),
+    (
+        "{{ range $a, $b, $c := $labels }}{{ end }}",
+        "9: the variable `$a` is not declared; there are $labels, $value, $externalLabels and $externalURL",
+    ),
     ("{{ printf \"a\"\"b\" }}", "13: there is no space before this; put spaces between arguments"),
 ];
 
