@@ -16,8 +16,9 @@ use tsdb::promql;
 use super::External;
 use super::answer::{self, Answer};
 use super::plan::{Raised, Sample};
-use super::template::{Data, expand};
+
 use crate::observe::query::Engine;
+use crate::observe::rules::template::{Data, expand};
 use crate::observe::rules::{Alerting, Rule};
 
 /// Longest text of a label or an annotation; of a longer one the rest is cut off.

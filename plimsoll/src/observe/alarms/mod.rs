@@ -30,7 +30,6 @@ mod live;
 mod plan;
 mod replace;
 mod tell;
-mod template;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
