@@ -13,6 +13,7 @@
 //! `notify/plan`) reads no clock. Times are milliseconds since 1970.
 
 pub mod alarms;
+pub mod api;
 pub mod databases;
 mod folder;
 mod observer;

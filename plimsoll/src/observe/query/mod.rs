@@ -1,23 +1,87 @@
 //! The one way to evaluate PromQL: bounded in samples, in time, and in how many run at once.
+//!
+//! An [`Engine`] answers from the own store, or passes everything on to an outside Prometheus
+//! (`observe.prometheus`); who asks sees no difference. `own` evaluates, `outside` asks over HTTP and
+//! `answer` reads what comes back, `lookup` lists series and labels, `bounds` has the words of
+//! refusals.
+//!
+//! Invariants: an evaluation ends soon after its asker has left or its time is over, and holds its
+//! place until then, so that there are never more at once than allowed; the time of waiting for a
+//! place counts. Rules have places of their own ([`Engine::for_rules`]): a dashboard that hogs all
+//! others does not starve alarms.
+
+mod answer;
+mod bounds;
+mod lookup;
+mod outside;
+mod own;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
-use tsdb::promql::{self, Grid, Limits, Outcome, Query, QueryError};
+use tsdb::promql::{Grid, Outcome, Query, QueryError, Value};
 use tsdb::store::Store;
 
-use crate::config::model::observe::QueryBounds;
+use crate::config::model::observe::{Observe, QueryBounds};
+use bounds::Clock;
+pub use lookup::{Found, Lookup, What, matchers};
+use outside::Outside;
+
+/// Evaluations of rules at once, beside those of people.
+const RULES_AT_ONCE: usize = 2;
+/// Listings of series and labels at once, beside queries: they are short, and dashboards wait for
+/// them before they ask anything.
+const LOOKUPS_AT_ONCE: usize = 4;
+/// What an answer warns of that has fewer series than there are.
+pub const TRUNCATED: &str = "results truncated due to limit";
 
 /// Evaluates queries.
 pub struct Engine {
     store: Arc<Store>,
+    is_for_rules: bool,
+    /// Written by `apply`, read by each query.
+    current: ArcSwap<Current>,
+}
+
+/// What is in force.
+struct Current {
     bounds: QueryBounds,
-    permits: Semaphore,
+    outside: Option<Outside>,
+    places: Places,
+}
+
+/// How many may run at once.
+struct Places {
+    queries: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+    /// Of `queries`.
+    count: usize,
+}
+
+/// What is particular about one query.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Most time for it, if that is less than what is allowed anyway.
+    pub timeout: Option<Duration>,
+    /// How far back the newest sample may lie; more than none.
+    pub lookback: Option<Duration>,
+    /// Most series of its answer; more are left out, with a warning.
+    pub series_max: Option<usize>,
+}
+
+/// When a query is evaluated. Milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At one time.
+    Instant(i64),
+    /// At each time of a grid.
+    Range(Grid),
 }
 
 /// Why a query has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryFailure {
     /// The evaluator's word.
     #[error(transparent)]
@@ -25,22 +89,64 @@ pub enum QueryFailure {
     /// It took, or waited for, too long.
     #[error("{0}")]
     Timeout(String),
-}
-
-/// Sets the flag when dropped, so that an evaluation ends whose asker has left.
-struct Leaving(Arc<AtomicBool>);
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+    /// The outside Prometheus refused; its own words after its name.
+    #[error("{name}: {message}")]
+    Refused {
+        /// Host and port.
+        name: String,
+        /// Its `errorType`, such as `bad_data`.
+        kind: String,
+        /// Its `error`.
+        message: String,
+    },
+    /// The outside Prometheus cannot be asked, or gave no answer that can be read.
+    #[error("{name}: {message}")]
+    Unavailable {
+        /// Host and port.
+        name: String,
+        /// Why, and what to do.
+        message: String,
+    },
 }
 
 impl Engine {
     /// Over the own store.
     pub fn new(store: Arc<Store>, bounds: QueryBounds) -> Self {
-        let permits = Semaphore::new(bounds.concurrency);
-        Self { store, bounds, permits }
+        Self::with(store, false, Current::new(bounds, None, false))
+    }
+
+    /// As configured: over the own store, or an outside Prometheus.
+    ///
+    /// # Errors
+    /// The outside one cannot be asked because its certificates cannot be read.
+    pub fn of(store: Arc<Store>, observe: &Observe) -> Result<Self, String> {
+        Ok(Self::with(store, false, Current::of(observe, false)?))
+    }
+
+    /// Another one for rules, whose evaluations wait for no others.
+    ///
+    /// # Errors
+    /// As [`Engine::of`].
+    pub fn for_rules(store: Arc<Store>, observe: &Observe) -> Result<Self, String> {
+        Ok(Self::with(store, true, Current::of(observe, true)?))
+    }
+
+    fn with(store: Arc<Store>, is_for_rules: bool, current: Current) -> Self {
+        Self { store, is_for_rules, current: ArcSwap::from_pointee(current) }
+    }
+
+    /// Takes other settings into force; queries that run go on under the old ones.
+    ///
+    /// # Errors
+    /// As [`Engine::of`]; then the old ones stay in force.
+    pub fn apply(&self, observe: &Observe) -> Result<(), String> {
+        self.current.store(Arc::new(Current::of(observe, self.is_for_rules)?));
+        Ok(())
+    }
+
+    /// The bounds in force.
+    pub fn bounds(&self) -> QueryBounds {
+        self.current.load().bounds
     }
 
     /// Evaluates at one time, milliseconds since 1970.
@@ -48,7 +154,7 @@ impl Engine {
     /// # Errors
     /// Why there is no answer.
     pub async fn instant(&self, query: &Query, at: i64) -> Result<Outcome, QueryFailure> {
-        self.evaluate(query, Grid { start: at, end: at, step: 1 }, true).await
+        self.evaluate(query, When::Instant(at), Options::default()).await
     }
 
     /// Evaluates at each time of the grid.
@@ -56,42 +162,83 @@ impl Engine {
     /// # Errors
     /// Why there is no answer.
     pub async fn range(&self, query: &Query, grid: Grid) -> Result<Outcome, QueryFailure> {
-        self.evaluate(query, grid, false).await
+        self.evaluate(query, When::Range(grid), Options::default()).await
     }
 
-    async fn evaluate(
+    /// Evaluates what was parsed.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn evaluate(
         &self,
         query: &Query,
-        grid: Grid,
-        instant: bool,
+        when: When,
+        options: Options,
     ) -> Result<Outcome, QueryFailure> {
-        let left = Arc::new(AtomicBool::new(false));
-        let _leaving = Leaving(Arc::clone(&left));
-        let (store, query, bounds) = (Arc::clone(&self.store), query.clone(), self.bounds);
-        let late = |_| QueryFailure::Timeout(format!("no answer in {:?}", bounds.timeout));
-        tokio::time::timeout(bounds.timeout, async move {
-            // The semaphore is never closed; if it were, nothing would be bounded, and no more.
-            let _permit = self.permits.acquire().await;
-            let run = move || {
-                let interrupted = || left.load(Ordering::Relaxed);
-                let limits = Limits {
-                    samples_max: bounds.samples_max,
-                    lookback: bounds.lookback.as_millis() as i64,
-                    interrupted: &interrupted,
-                    ..Limits::default()
-                };
-                match instant {
-                    true => promql::instant(&query, &*store, grid.start, &limits),
-                    false => promql::range(&query, &*store, grid, &limits),
-                }
-            };
-            let done = tokio::task::spawn_blocking(run).await;
-            let failed = |error| {
-                QueryFailure::Evaluation(QueryError::Execution(format!("it failed: {error}")))
-            };
-            done.map_err(failed)?.map_err(QueryFailure::from)
-        })
-        .await
-        .map_err(late)?
+        let current = self.current.load_full();
+        let clock = Clock::start(&current.bounds, options.timeout, query.text(), when);
+        let mut outcome = match &current.outside {
+            Some(outside) => {
+                let _place = clock.place(&current.places).await?;
+                let options = Options { timeout: Some(clock.rest()), ..options };
+                clock.bound(outside.query(query.text(), when, options)).await??
+            }
+            None => own::evaluate(&self.store, &current, query, when, options, &clock).await?,
+        };
+        truncate(&mut outcome, options.series_max);
+        Ok(outcome)
+    }
+
+    /// Lists series, or names or values of their labels.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn list(&self, lookup: Lookup) -> Result<Found, QueryFailure> {
+        let current = self.current.load_full();
+        match &current.outside {
+            Some(outside) => outside.list(&lookup, current.bounds.timeout).await,
+            None => lookup::own(&self.store, &current, lookup).await,
+        }
     }
 }
+
+impl Current {
+    fn new(bounds: QueryBounds, outside: Option<Outside>, is_for_rules: bool) -> Self {
+        let count = if is_for_rules { RULES_AT_ONCE } else { bounds.concurrency };
+        let places = Places {
+            queries: Arc::new(Semaphore::new(count)),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)),
+            count,
+        };
+        Self { bounds, outside, places }
+    }
+
+    fn of(observe: &Observe, is_for_rules: bool) -> Result<Self, String> {
+        let outside = observe.prometheus.as_ref().map(Outside::new).transpose()?;
+        Ok(Self::new(observe.query, outside, is_for_rules))
+    }
+}
+
+/// Leaves out series beyond the most that are wanted, and says so.
+fn truncate(outcome: &mut Outcome, most: Option<usize>) {
+    let Some(most) = most else { return };
+    let (before, after) = match &mut outcome.value {
+        Value::Vector(elements) => {
+            let before = elements.len();
+            elements.truncate(most);
+            (before, elements.len())
+        }
+        Value::Matrix(rows) => {
+            let before = rows.len();
+            rows.truncate(most);
+            (before, rows.len())
+        }
+        Value::Scalar { .. } | Value::String { .. } => return,
+    };
+    if after < before && !outcome.warnings.iter().any(|warning| warning == TRUNCATED) {
+        outcome.warnings.push(TRUNCATED.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests;
