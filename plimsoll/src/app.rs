@@ -172,7 +172,7 @@ async fn serve(plan: Plan) -> ExitCode {
     if let Some(bound) = bound {
         let token = config.admin.as_ref().and_then(|admin| admin.token.clone());
         log::info(log::PROGRAM, format_args!("status and metrics on http://{}", bound.address()));
-        tokio::spawn(admin::serve(bound, token, sender));
+        tokio::spawn(admin::serve(bound, token, sender, axum::Router::new()));
     }
     let addresses: Vec<_> = app.edge.listeners().into_iter().map(|(_, at)| at).collect();
     for location in locations(&app.edge) {

@@ -56,8 +56,8 @@ impl ApiError {
             Denial::Token => Self::new(
                 StatusCode::UNAUTHORIZED,
                 "this admin server asks for its token",
-                "send `Authorization: Bearer TOKEN`, run the command with --token or \
-                 PLIMSOLL_TOKEN, or sign in at /login",
+                "send `Authorization: Bearer TOKEN` (or `Basic` with the token as the password), run \
+                 the command with --token or PLIMSOLL_TOKEN, or sign in at /login",
             ),
             Denial::WrongToken => Self::new(
                 StatusCode::UNAUTHORIZED,
@@ -73,7 +73,8 @@ impl ApiError {
             Denial::CrossSite => Self::new(
                 StatusCode::FORBIDDEN,
                 "this request may come from another site's page",
-                "send the header `X-Plimsoll: 1` with requests that change something",
+                "send the header `X-Plimsoll: 1` with requests that change something; a program that \
+                 is no browser sends neither `Origin` nor `Sec-Fetch-Site`",
             ),
         }
     }

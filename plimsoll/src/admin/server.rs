@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -28,11 +28,14 @@ use super::bind::Admin;
 use super::sessions::Sessions;
 use super::{Command, assets, login};
 
-/// Open connections; more wait in the kernel's backlog.
-const CONNECTIONS_MAX: usize = 128;
-/// Time for a request head to arrive, idle time of a kept-alive connection included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest request body; only the sign-in form has one.
+/// Open connections; more wait in the kernel's backlog. A few dashboards with forty panels each,
+/// beside agents that send samples, and people.
+const CONNECTIONS_MAX: usize = 512;
+/// Time for a request head to arrive, idle time of a kept-alive connection included: longer than
+/// clients keep idle ones (Go's and Grafana's 90 s), so that they are not closed under a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(100);
+/// Largest request body of our own pages; only the sign-in form has one. What is mounted says its
+/// own.
 const BODY_BYTES_MAX: usize = 4096;
 /// Wait after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -55,8 +58,15 @@ pub(super) struct Shared {
 pub(super) struct Peer(pub(super) IpAddr);
 
 /// Answers requests until dropped. `token` is what they must carry, see `access`; without one the
-/// address must be loopback, which the config sees to.
-pub async fn serve(admin: Admin, token: Option<String>, commands: mpsc::Sender<Command>) {
+/// address must be loopback, which the config sees to. `extra` is mounted beside the own routes, under
+/// the same rules of access; it has no fallback of its own at the root, and reads the client's address
+/// as [`ConnectInfo`].
+pub async fn serve(
+    admin: Admin,
+    token: Option<String>,
+    commands: mpsc::Sender<Command>,
+    extra: Router,
+) {
     let listener = match TcpListener::from_std(admin.listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -65,7 +75,7 @@ pub async fn serve(admin: Admin, token: Option<String>, commands: mpsc::Sender<C
     };
     let access = Access { token, bound: admin.address };
     let shared = Arc::new(Shared { access, sessions: Sessions::default(), commands });
-    let service = TowerToHyperService::new(router(shared));
+    let service = TowerToHyperService::new(router(shared, extra));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // The semaphore is never closed, so that this always succeeds.
@@ -90,6 +100,7 @@ async fn connection(
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
+        request.extensions_mut().insert(ConnectInfo(peer));
         service.call(request)
     });
     // What goes wrong on one connection is the client's affair: it sees it.
@@ -100,8 +111,8 @@ async fn connection(
         .await;
 }
 
-fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+fn router(shared: Arc<Shared>, extra: Router) -> Router {
+    let own = Router::new()
         .route("/", get(api::page))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::leave))
@@ -120,10 +131,11 @@ fn router(shared: Arc<Shared>) -> Router {
         )
         .fallback(api::no_such_path)
         .method_not_allowed_fallback(api::no_such_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), gate))
-        .layer(middleware::map_response(protect))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(shared)
+        .with_state(Arc::clone(&shared));
+    own.merge(extra)
+        .layer(middleware::from_fn_with_state(shared, gate))
+        .layer(middleware::map_response(protect))
 }
 
 /// Lets a request in or answers why not.

@@ -50,13 +50,26 @@ async fn app(mut commands: mpsc::Receiver<Command>) {
     }
 }
 
+/// What the app mounts: says how many bytes it got, and from where.
+fn mounted() -> Router {
+    let echo = |ConnectInfo(peer): ConnectInfo<SocketAddr>, body: axum::body::Bytes| async move {
+        format!("{} bytes from {}", body.len(), peer.ip())
+    };
+    let inner = Router::new()
+        .route("/api/v1/query", get(echo).post(echo))
+        .route("/api/v1/write", post(echo))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not mounted") })
+        .layer(DefaultBodyLimit::max(2 * BODY_BYTES_MAX));
+    Router::new().nest("/prometheus", inner)
+}
+
 /// Starts a server; it ends with the runtime of the test.
 fn start(token: Option<&str>) -> SocketAddr {
     let admin = Admin::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = admin.address();
     let (commands, receiver) = mpsc::channel(4);
     tokio::spawn(app(receiver));
-    tokio::spawn(serve(admin, token.map(str::to_owned), commands));
+    tokio::spawn(serve(admin, token.map(str::to_owned), commands, mounted()));
     address
 }
 
@@ -191,7 +204,7 @@ async fn a_stopping_app_is_told() {
     let address = admin.address();
     let (commands, receiver) = mpsc::channel(4);
     drop(receiver);
-    tokio::spawn(serve(admin, None, commands));
+    tokio::spawn(serve(admin, None, commands, Router::new()));
     for (request, expected) in [
         ("GET / | Host: localhost", "<!doctype html>"),
         ("GET /api/status | Host: localhost", "{\"error\":\"Plimsoll is stopping\""),
@@ -209,8 +222,38 @@ async fn commands_are_bounded() {
     let (commands, _never_read) = mpsc::channel(1);
     let (reply, _answer) = tokio::sync::oneshot::channel();
     commands.try_send(Command::Metrics(reply)).unwrap();
-    tokio::spawn(serve(admin, None, commands));
+    tokio::spawn(serve(admin, None, commands, Router::new()));
     let answer = ask(address, "GET /api/status | Host: localhost").await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("too many commands are waiting"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_mounted_has_our_rules_and_its_own_bounds() {
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let query = format!("POST /prometheus/api/v1/query | {form}");
+    let (fits, large) = ("x".repeat(2 * BODY_BYTES_MAX), "x".repeat(2 * BODY_BYTES_MAX + 1));
+    let address = start(None);
+    for (request, status, expected) in [
+        (format!("{query} | Host: localhost || {fits}"), 200, "8192 bytes from 127.0.0.1"),
+        (format!("{query} | Host: localhost || {large}"), 413, ""),
+        (format!("{query} | Host: evil.example || x"), 403, "neither localhost"),
+        (format!("{query} | Host: localhost | Origin: http://evil.example || x"), 403, "another"),
+        (format!("POST /prometheus/api/v1/write | {form} | Host: localhost || x"), 403, "another"),
+        ("GET /prometheus/nothing | Host: localhost".to_owned(), 404, "not mounted"),
+        ("GET /nothing | Host: localhost".to_owned(), 404, "there is no /nothing"),
+    ] {
+        let answer = ask(address, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(body(&answer).contains(expected), "{answer}");
+        assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
+        assert_eq!(header(&answer, "access-control-allow-origin"), "");
+    }
+    let address = start(Some("s3cret"));
+    // `:s3cret`
+    let basic = "Authorization: Basic OnMzY3JldA==";
+    for (lines, status) in [(basic, 200), ("Accept: */*", 401)] {
+        let answer = ask(address, &format!("{query} | Host: h | {lines} || x")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
 }

