@@ -84,10 +84,6 @@ impl Failure {
         Self { kind: Kind::NotFound, message: message.into() }
     }
 
-    pub(super) fn timeout(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Timeout, message: message.into() }
-    }
-
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self { kind: Kind::Internal, message: message.into() }
     }

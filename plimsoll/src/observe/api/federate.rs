@@ -17,7 +17,7 @@ use tsdb::exposition::CONTENT_TYPE;
 use tsdb::labels::{Labels, NAME};
 use tsdb::promql::number;
 use tsdb::sample::{Samples, is_stale};
-use tsdb::source::{Matcher, ReadError, Series, Source};
+use tsdb::source::{Matcher, ReadError, Source};
 use tsdb::store::Store;
 
 use super::answer::{self, Wanted};
@@ -29,6 +29,9 @@ use crate::observe::query::matchers;
 
 /// The label that says where a series comes from.
 const INSTANCE: &str = "instance";
+
+/// Time (milliseconds since 1970) and value by name and labels.
+type Youngest = BTreeMap<(String, Labels), (i64, f64)>;
 
 /// `/federate`
 pub(super) async fn federate(
@@ -96,7 +99,7 @@ fn youngest(
     chosen: &[Vec<Matcher>],
     from: i64,
     to: i64,
-) -> Result<BTreeMap<(String, Labels), (i64, f64)>, ReadError> {
+) -> Result<Youngest, ReadError> {
     let mut found = BTreeMap::new();
     let mut samples = Samples::default();
     for matchers in chosen {

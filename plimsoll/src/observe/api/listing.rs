@@ -58,7 +58,8 @@ async fn found(
     let most = parameters.limit()?;
     let (from, to) = (parameters.time_or_none("start")?, parameters.time_or_none("end")?);
     let selectors: Vec<_> = parameters.all("match[]").map(str::to_owned).collect();
-    for selector in &selectors {
+    let own = selectors.iter().filter(|_| !shared.parts.engine.is_outside());
+    for selector in own {
         matchers(selector).map_err(|error| Failure::of_evaluation("match[]", selector, &error))?;
     }
     let asked = Lookup { what, selectors, from, to, most };

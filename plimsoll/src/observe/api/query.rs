@@ -80,21 +80,25 @@ async fn evaluated(
     options: Options,
 ) -> Result<Response, Failure> {
     let text = parameters.first("query");
-    let query = parsed(text)?;
-    let is_series = matches!(query.value_type(), ValueType::Scalar | ValueType::Vector);
-    if matches!(when, When::Range(_)) && !is_series {
-        let found = match query.value_type() {
-            ValueType::String => "string",
-            _ => "range vector",
-        };
-        let words = format!(
-            "invalid expression type {found:?} for range query, must be Scalar or instant Vector"
-        );
-        return Err(Failure::parameter("query", words));
+    if matches!(when, When::Range(_)) && !shared.parts.engine.is_outside() {
+        check_type(&parsed(text)?)?;
     }
-    let answered = shared.parts.engine.evaluate(&query, when, options).await;
+    let answered = shared.parts.engine.evaluate_text(text, when, options).await;
     let outcome = answered.map_err(|failure| Failure::of_query("query", text, failure))?;
     Ok(answer::outcome(wanted, outcome))
+}
+
+/// A range query answers with numbers at many times.
+fn check_type(query: &Query) -> Result<(), Failure> {
+    let found = match query.value_type() {
+        ValueType::Scalar | ValueType::Vector => return Ok(()),
+        ValueType::String => "string",
+        ValueType::Matrix => "range vector",
+    };
+    let words = format!(
+        "invalid expression type {found:?} for range query, must be Scalar or instant Vector"
+    );
+    Err(Failure::parameter("query", words))
 }
 
 fn parsed(text: &str) -> Result<Query, Failure> {

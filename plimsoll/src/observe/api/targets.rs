@@ -223,8 +223,5 @@ pub(super) async fn of_targets(
             ..Metadata::of(view)
         })
         .collect();
-    if found.is_empty() {
-        return Err(Failure::missing("specified metadata not found"));
-    }
     Ok(answer::of(wanted, found))
 }

@@ -245,7 +245,7 @@ async fn what_plimsoll_knows_has_the_shapes_of_prometheus() {
             "/data",
             json!([{"target": {"job": "db"}, "type": "counter", "help": "A.", "unit": ""}]),
         ),
-        ("GET /api/v1/targets/metadata?metric=c", "/errorType", json!("not_found")),
+        ("GET /api/v1/targets/metadata?metric=c", "/data", json!([])),
         ("GET /api/v1/rules", "/data/groups/0/rules/0/state", json!("firing")),
         ("GET /api/v1/rules", "/data/groups/0/rules/0/duration", json!(60.0)),
         ("GET /api/v1/rules", "/data/groups/0/rules/0/type", json!("alerting")),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
-use tsdb::promql::{Grid, Outcome, Query, QueryError, Value};
+use tsdb::promql::{self, Grid, Outcome, Query, QueryError, Value};
 use tsdb::store::Store;
 
 use crate::config::model::observe::{Observe, QueryBounds};
@@ -165,6 +165,11 @@ impl Engine {
         self.evaluate(query, When::Range(grid), Options::default()).await
     }
 
+    /// Whether another Prometheus answers, which may know more functions than this one.
+    pub fn is_outside(&self) -> bool {
+        self.current.load().outside.is_some()
+    }
+
     /// Evaluates what was parsed.
     ///
     /// # Errors
@@ -175,15 +180,44 @@ impl Engine {
         when: When,
         options: Options,
     ) -> Result<Outcome, QueryFailure> {
+        self.answer(query.text(), Some(query), when, options).await
+    }
+
+    /// Evaluates a text, which the own evaluator parses only if it is the one to answer.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn evaluate_text(
+        &self,
+        text: &str,
+        when: When,
+        options: Options,
+    ) -> Result<Outcome, QueryFailure> {
+        self.answer(text, None, when, options).await
+    }
+
+    async fn answer(
+        &self,
+        text: &str,
+        parsed: Option<&Query>,
+        when: When,
+        options: Options,
+    ) -> Result<Outcome, QueryFailure> {
         let current = self.current.load_full();
-        let clock = Clock::start(&current.bounds, options.timeout, query.text(), when);
+        let clock = Clock::start(&current.bounds, options.timeout, text, when);
         let mut outcome = match &current.outside {
             Some(outside) => {
                 let _place = clock.place(&current.places).await?;
                 let options = Options { timeout: Some(clock.rest()), ..options };
-                clock.bound(outside.query(query.text(), when, options)).await??
+                clock.bound(outside.query(text, when, options)).await??
             }
-            None => own::evaluate(&self.store, &current, query, when, options, &clock).await?,
+            None => {
+                let query = match parsed {
+                    Some(query) => query.clone(),
+                    None => promql::parse(text)?,
+                };
+                own::evaluate(&self.store, &current, query, when, options, &clock).await?
+            }
         };
         truncate(&mut outcome, options.series_max);
         Ok(outcome)

@@ -24,7 +24,7 @@ impl Drop for Leaving {
 pub(super) async fn evaluate(
     store: &Arc<Store>,
     current: &Current,
-    query: &Query,
+    query: Query,
     when: When,
     options: Options,
     clock: &Clock,
@@ -32,7 +32,7 @@ pub(super) async fn evaluate(
     let left = Arc::new(AtomicBool::new(false));
     let _leaving = Leaving(Arc::clone(&left));
     let place = clock.place(&current.places).await?;
-    let (store, query, bounds) = (Arc::clone(store), query.clone(), current.bounds);
+    let (store, bounds) = (Arc::clone(store), current.bounds);
     let lookback = options.lookback.unwrap_or(bounds.lookback).as_millis();
     let run = move || {
         // Held until the evaluation is over, also when nobody waits for it any more.

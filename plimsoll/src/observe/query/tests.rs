@@ -6,7 +6,6 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use tsdb::labels::Labels;
-use tsdb::promql;
 use tsdb::store::{Append, Options as StoreOptions};
 
 use super::*;
@@ -228,6 +227,10 @@ async fn an_outside_prometheus_answers_in_place_of_the_store() {
     let start = "/base/api/v1/query query=m+%2B+1&time=1700000000.250&timeout=";
     assert!(sent.starts_with(start), "{sent}");
     assert!(sent.ends_with("ms&lookback_delta=60000ms&limit=9"), "{sent}");
+
+    // Functions that only the other side knows go there too.
+    engine.evaluate_text("info(m)", when, Options::default()).await.unwrap();
+    assert!(asked.lock().unwrap().pop().unwrap().contains(" query=info%28m%29&"));
 
     let lookup = |what| Lookup {
         what,

@@ -212,3 +212,38 @@ async fn prometheus_scrapes_our_federation() {
         ])
     );
 }
+
+/// Asks by the client library that programs in Go use.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promtool_asks_us() {
+    if !is_installed() {
+        return;
+    }
+    let fixture = Fixture::new(settings(), Options::default(), Vec::new());
+    let time = 1_700_000_000_000;
+    fixture.append(&[("__name__", "up"), ("job", "web")], time, 1.0);
+    fixture.append(&[("__name__", "up"), ("job", "web")], time + 15_000, 0.5);
+    let address = serve(Router::new().nest("/prometheus", fixture.router.clone())).await;
+    let url = format!("http://{address}/prometheus");
+    for (words, expected) in [
+        (
+            vec!["instant", "--time=1700000020", &url, "up + 1"],
+            "{job=\"web\"} => 1.5 @[1700000020]",
+        ),
+        (
+            vec!["range", "--start=1700000000", "--end=1700000015", "--step=15s", &url, "up"],
+            "up{job=\"web\"} =>\n1 @[1700000000]\n0.5 @[1700000015]",
+        ),
+        (
+            vec!["series", "--match=up", "--start=1700000000", "--end=1700000015", &url],
+            "{__name__=\"up\", job=\"web\"}",
+        ),
+        (vec!["labels", &url, "job"], "web"),
+    ] {
+        let mut command = Command::new("promtool");
+        command.args(["query"]).args(&words);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said.trim(), expected, "{words:?} {output:?}");
+    }
+}
