@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, header};
 use jiff::Timestamp;
+use tsdb::promql::duration as units;
 
 use super::failure::Failure;
 use crate::observe;
@@ -18,17 +19,6 @@ const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 /// The earliest and the latest time of Prometheus, as its clients write them.
 const TIMES_MIN_MAX: [(&str, i64); 2] =
     [("-292273086-05-16T16:47:06Z", i64::MIN), ("292277025-08-18T07:12:54.999999999Z", i64::MAX)];
-/// Units of a duration from the largest to the smallest, as they must follow one another, with
-/// milliseconds.
-const UNITS: [(&str, u64); 7] = [
-    ("y", 365 * 86_400_000),
-    ("w", 7 * 86_400_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
 
 /// The parameters of a request: those of the form come before those of the URL.
 #[derive(Debug, Clone, Default)]
@@ -153,26 +143,11 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
             Err(format!("{}. It overflows int64", refused()))
         };
     }
-    let milliseconds = if text == "0" { Some(0) } else { units(text) };
+    let unsigned = Some(text).filter(|text| !text.starts_with('-'));
+    let milliseconds = unsigned.and_then(|text| units::milliseconds(text).ok());
     milliseconds
-        .and_then(|milliseconds| i64::try_from(milliseconds).ok())
         .filter(|milliseconds| milliseconds.checked_mul(1_000_000).is_some())
         .ok_or_else(refused)
-}
-
-fn units(text: &str) -> Option<u64> {
-    let (mut rest, mut total, mut allowed) = (text, 0_u64, &UNITS[..]);
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
-        let unit = &rest[digits..digits + letters];
-        let place = allowed.iter().position(|(name, _)| *name == unit)?;
-        let amount: u64 = rest[..digits].parse().ok()?;
-        total = total.checked_add(amount.checked_mul(allowed[place].1)?)?;
-        allowed = &allowed[place + 1..];
-        rest = &rest[digits + letters..];
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 /// A decimal number, as Go reads it.

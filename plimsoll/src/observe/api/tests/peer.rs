@@ -238,7 +238,7 @@ async fn promtool_asks_us() {
             vec!["series", "--match=up", "--start=1700000000", "--end=1700000015", &url],
             "{__name__=\"up\", job=\"web\"}",
         ),
-        (vec!["labels", &url, "job"], "web"),
+        (vec!["labels", "--start=1700000000", "--end=1700000015", &url, "job"], "web"),
     ] {
         let mut command = Command::new("promtool");
         command.args(["query"]).args(&words);
