@@ -1,8 +1,9 @@
 //! Answers that are a success: the envelope, large matrices piece by piece, packing.
 //!
 //! A result is written while the client takes it, so that an answer of a hundred megabytes takes
-//! the memory of its samples and no more. Packing costs ten times what writing does, so it is left
-//! out for a client on this machine, whose network costs nothing, and for what is small anyway.
+//! the memory of its samples and no more. Packing costs three to five times what writing does, so it
+//! is left out for a client on this machine, whose network costs nothing, and for what is small
+//! anyway.
 
 use std::convert::Infallible;
 use std::io::Write;
