@@ -20,6 +20,7 @@ mod observer;
 pub mod query;
 pub mod remote;
 pub mod rules;
+pub mod scrape;
 pub mod storage;
 mod upkeep;
 pub mod views;

@@ -1,0 +1,180 @@
+//! Asking a target by HTTP.
+//!
+//! What a target sends is taken up to a bound, in time and in bytes, unpacked. Bodies grow in memory as
+//! they come; a large one needs one of [`LARGE_BODIES_MAX`] places, so that many targets that send
+//! without end at once do not take all memory. Redirects of listed URLs are followed; those of a
+//! service's servers only on the same server (`server`).
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Client, Method, Response};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tsdb::exposition::{self, Format, UnknownFormat};
+
+use super::failure::Failure;
+use super::targets::{Source, Wanted};
+use crate::config::model::observe::HttpEndpoint;
+use crate::outbound;
+
+/// Bytes of a body that are taken without further ado.
+const SMALL_BODY_BYTES: usize = 256 << 10;
+/// Larger bodies that are taken at once.
+const LARGE_BODIES_MAX: usize = 8;
+/// Tells the target how long it may take; exporters that ask others make use of it.
+const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
+/// Characters of a foreign `Content-Type` or `Location` that a message repeats.
+const SHOWN_CHARACTERS_MAX: usize = 200;
+
+/// What a target sent.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// Unpacked.
+    pub body: Vec<u8>,
+    /// What it is.
+    pub format: Format,
+}
+
+/// Places of large bodies.
+#[derive(Debug)]
+pub(super) struct LargeBodies(Semaphore);
+
+impl LargeBodies {
+    /// All free.
+    pub(super) fn new() -> Self {
+        Self(Semaphore::new(LARGE_BODIES_MAX))
+    }
+}
+
+/// Clients by the file of certificates that they trust.
+#[derive(Debug, Default)]
+pub(super) struct Clients(BTreeMap<Option<PathBuf>, Result<Client, String>>);
+
+impl Clients {
+    /// For these targets. The one without a file is kept, with its connections; files are read again,
+    /// because they may have changed.
+    pub(super) fn renew(&mut self, targets: &[Wanted]) {
+        self.0.retain(|ca, _| ca.is_none());
+        for target in targets {
+            if let Source::Http { endpoint, .. } = &target.source {
+                let make = || outbound::client(endpoint);
+                self.0.entry(target.ca().cloned()).or_insert_with(make);
+            }
+        }
+    }
+
+    /// For a target that was there at the last `renew`.
+    pub(super) fn of(&self, target: &Wanted) -> Result<Client, String> {
+        let missing = || Err("it is being set up".to_owned());
+        self.0.get(&target.ca().cloned()).cloned().unwrap_or_else(missing)
+    }
+}
+
+/// Asks a listed URL.
+///
+/// # Errors
+/// Why there is no page.
+pub(super) async fn url(
+    client: Result<Client, String>,
+    endpoint: &HttpEndpoint,
+    url: &str,
+    bounds: Bounds<'_>,
+) -> Result<Page, Failure> {
+    let client = client.map_err(Failure::Connection)?;
+    let request = outbound::request(&client, Method::GET, endpoint, url)
+        .header(ACCEPT, exposition::ACCEPT)
+        .header(TIMEOUT_HEADER, bounds.timeout.as_secs_f64().to_string());
+    bounds
+        .within(async {
+            let unreachable =
+                |error: &reqwest::Error| Failure::Connection(outbound::in_words(error));
+            let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+            if response.status() != StatusCode::OK {
+                return Err(Failure::Status { status: response.status(), location: None });
+            }
+            let format = format(content_type(&response))?;
+            let mut body = Body::new(bounds);
+            while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+                body.take(&chunk).await?;
+            }
+            Ok(Page { body: body.bytes, format })
+        })
+        .await
+}
+
+pub(super) use server::ask as server;
+
+fn content_type(response: &Response) -> Option<&str> {
+    response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+}
+
+/// The format of a body by its `Content-Type`.
+fn format(content_type: Option<&str>) -> Result<Format, Failure> {
+    let unfit = |unknown| {
+        Failure::ContentType(match unknown {
+            UnknownFormat::Missing => "no Content-Type".to_owned(),
+            _ => format!("Content-Type `{}`", shown(content_type.unwrap_or_default())),
+        })
+    };
+    Format::of(content_type, None).map(|choice| choice.format).map_err(unfit)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(SHOWN_CHARACTERS_MAX).collect()
+}
+
+/// How much of everything a scrape may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    /// In all.
+    pub timeout: Duration,
+    /// Of the body, unpacked.
+    pub body_bytes: u64,
+    /// Places.
+    pub large: &'a LargeBodies,
+}
+
+impl Bounds<'_> {
+    /// Breaks off when the time is over.
+    pub(super) async fn within<T>(
+        self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let late = |_| Failure::Timeout(self.timeout);
+        tokio::time::timeout(self.timeout, work).await.map_err(late)?
+    }
+}
+
+/// A body that is coming.
+struct Body<'a> {
+    bytes: Vec<u8>,
+    bounds: Bounds<'a>,
+    place: Option<SemaphorePermit<'a>>,
+}
+
+impl<'a> Body<'a> {
+    fn new(bounds: Bounds<'a>) -> Self {
+        Self { bytes: Vec::new(), bounds, place: None }
+    }
+
+    async fn take(&mut self, chunk: &[u8]) -> Result<(), Failure> {
+        let length = self.bytes.len() + chunk.len();
+        if length as u64 > self.bounds.body_bytes {
+            return Err(Failure::TooLarge { max: self.bounds.body_bytes });
+        }
+        if length > SMALL_BODY_BYTES && self.place.is_none() {
+            // The semaphore is never closed; if it were, only the bound of memory would be less.
+            self.place = self.bounds.large.0.acquire().await.ok();
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,116 @@
+//! The targets of the moment, and which of them go on when others come.
+//!
+//! A target is known by its labels and by what is asked: with the same of both it keeps its place in
+//! time, its series and its condition, whatever else a new configuration says of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tsdb::labels::Labels;
+
+use super::fetch::Clients;
+use super::plan::{self, Id, Plan};
+use super::target::Target;
+use super::targets::{self, Facts, Fate, Wanted};
+use crate::observe::InstanceAt;
+
+/// The targets, and when they are due.
+#[derive(Debug)]
+pub(super) struct State {
+    /// What decides about targets.
+    pub facts: Facts,
+    /// Ticks of `targets`.
+    pub plan: Plan,
+    targets: BTreeMap<Id, Arc<Target>>,
+    ids: BTreeMap<(Labels, String), Id>,
+    /// Not asked.
+    others: Vec<Wanted>,
+    clients: Clients,
+    last_id: Id,
+    former: Vec<Former>,
+}
+
+/// A target that was taken away and whose series have not been ended yet.
+#[derive(Debug)]
+pub(super) struct Former {
+    /// Its former number.
+    pub id: Id,
+    /// Itself.
+    pub target: Arc<Target>,
+    /// When it was taken away.
+    pub at: i64,
+}
+
+impl State {
+    /// No targets yet.
+    pub(super) fn new(facts: Facts) -> Self {
+        Self {
+            facts,
+            plan: Plan::default(),
+            targets: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            others: Vec::new(),
+            clients: Clients::default(),
+            last_id: 0,
+            former: Vec::new(),
+        }
+    }
+
+    /// Finds the targets of the configuration and of these servers.
+    pub(super) fn renew(&mut self, instances: &[InstanceAt], now: i64) {
+        let all = targets::all(&self.facts, instances);
+        self.clients.renew(&all);
+        self.others.clear();
+        let mut before = std::mem::take(&mut self.ids);
+        for wanted in all {
+            if wanted.fate != Fate::Asked {
+                self.others.push(wanted);
+                continue;
+            }
+            let key = (wanted.labels.clone(), wanted.url());
+            if self.ids.contains_key(&key) {
+                // The same twice is once, as in Prometheus.
+                continue;
+            }
+            let client = self.clients.of(&wanted);
+            // The host's name keeps two Plimsolls with the same targets apart.
+            let hash = plan::hash(&[&self.facts.host, &key.0.to_string(), &key.1]);
+            let every = wanted.every;
+            let known = before.remove(&key);
+            let id = match known.and_then(|id| Some((id, self.targets.get(&id)?))) {
+                Some((id, target)) => {
+                    target.change(wanted, client);
+                    id
+                }
+                None => {
+                    self.last_id += 1;
+                    self.targets.insert(self.last_id, Arc::new(Target::new(wanted, client)));
+                    self.last_id
+                }
+            };
+            self.plan.set(id, every, hash, now);
+            self.ids.insert(key, id);
+        }
+        for id in before.into_values() {
+            self.plan.remove(id);
+            if let Some(target) = self.targets.remove(&id) {
+                self.former.push(Former { id, target, at: now });
+            }
+        }
+    }
+
+    /// One of them.
+    pub(super) fn target(&self, id: Id) -> Option<Arc<Target>> {
+        self.targets.get(&id).cloned()
+    }
+
+    /// Copies of all, and of what is not asked.
+    pub(super) fn all(&self) -> (Vec<Arc<Target>>, Vec<Wanted>) {
+        (self.targets.values().cloned().collect(), self.others.clone())
+    }
+
+    /// Those whose series are to be ended; they are handed out once.
+    pub(super) fn take_former(&mut self) -> Vec<Former> {
+        std::mem::take(&mut self.former)
+    }
+}

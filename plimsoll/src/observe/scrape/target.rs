@@ -1,0 +1,288 @@
+//! One target and what is known of it: asked, read, stored, and how it is.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tsdb::exposition::Format;
+
+use super::failure::Failure;
+use super::fetch::{self, Bounds, LargeBodies, Page};
+use super::ingest::{Counts, Ingest, Scrape, Stored};
+use super::plan;
+use super::targets::{Fate, Source, Wanted};
+use super::{Inputs, host, lock};
+use crate::observe::now;
+use crate::observe::storage::Storage;
+use crate::observe::views::{MetadataView, TargetHealth, TargetView};
+
+/// A larger page is read on a thread for blocking work, so that others are not kept waiting.
+const INLINE_BYTES: usize = 64 << 10;
+/// Something that answers without metrics is asked again after this.
+const REST: Duration = Duration::from_secs(10 * 60);
+/// Who takes longer, or does not answer in time, waits for a place among its like.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A target that is asked.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// What the configuration says; written by `apply`.
+    wanted: Mutex<Asked>,
+    /// Held by a scrape while it reads and stores a page, by the end of the target, and by who asks
+    /// for metadata.
+    ingest: Mutex<Ingest>,
+    /// Written by scrapes; read by views.
+    condition: Mutex<Condition>,
+    /// Held by the thread that looks at the machine, lest a look that hangs be joined by others.
+    look: Mutex<()>,
+}
+
+/// What is asked, and with what.
+#[derive(Debug, Clone)]
+struct Asked {
+    wanted: Arc<Wanted>,
+    client: Result<reqwest::Client, String>,
+}
+
+/// How a target is.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    health: TargetHealth,
+    last_error: Option<String>,
+    last_at: Option<i64>,
+    last_took: Duration,
+    samples: u64,
+    /// It had metrics at least once.
+    had_metrics: bool,
+}
+
+/// What came of a scrape, for those who count and tell.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// What became of it.
+    pub stored: Stored,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// How long it took.
+    pub took: Duration,
+    /// Its time to rest, if it has nothing to tell.
+    pub rest: Option<Duration>,
+}
+
+impl Target {
+    /// Not asked yet.
+    pub(super) fn new(wanted: Wanted, client: Result<reqwest::Client, String>) -> Self {
+        let condition = Condition {
+            health: TargetHealth::Unknown,
+            last_error: None,
+            last_at: None,
+            last_took: Duration::ZERO,
+            samples: 0,
+            had_metrics: false,
+        };
+        Self {
+            wanted: Mutex::new(Asked { wanted: Arc::new(wanted), client }),
+            ingest: Mutex::default(),
+            condition: Mutex::new(condition),
+            look: Mutex::new(()),
+        }
+    }
+
+    /// Takes what a new configuration says of the same target.
+    pub(super) fn change(&self, wanted: Wanted, client: Result<reqwest::Client, String>) {
+        let wanted = Arc::new(wanted);
+        let before =
+            std::mem::replace(&mut *lock(&self.wanted), Asked { wanted: wanted.clone(), client });
+        if !before.wanted.intake.is_same(&wanted.intake) {
+            lock(&self.ingest).change();
+        }
+    }
+
+    /// What the configuration says.
+    pub(super) fn wanted(&self) -> Arc<Wanted> {
+        lock(&self.wanted).wanted.clone()
+    }
+
+    /// Whether it is one of those that take their time.
+    pub(super) fn is_slow(&self) -> bool {
+        lock(&self.condition).last_took >= SLOW
+    }
+
+    /// Asks it, and stores what it says. `tick` is the time that it was due.
+    pub(super) async fn scrape(
+        self: Arc<Self>,
+        tick: i64,
+        inputs: Arc<Inputs>,
+        large: Arc<LargeBodies>,
+        storage: Arc<Storage>,
+    ) -> Outcome {
+        let Asked { wanted, client } = lock(&self.wanted).clone();
+        let started = now();
+        let at = plan::stamp(tick, started, wanted.every);
+        let clock = Instant::now();
+        let page = self.page(&wanted, client, &inputs, &large).await;
+        let work = {
+            let target = Arc::clone(&self);
+            move |page| target.take(page, at, started, clock, &storage)
+        };
+        match page {
+            Ok(page) if page.body.len() > INLINE_BYTES => {
+                let size = page.body.len();
+                match tokio::task::spawn_blocking(move || work(Ok(page))).await {
+                    Ok(outcome) => outcome,
+                    Err(error) => Outcome {
+                        stored: Stored::default(),
+                        failure: Some(Failure::Figures(format!(
+                            "{size} bytes could not be read: {error}"
+                        ))),
+                        took: clock.elapsed(),
+                        rest: None,
+                    },
+                }
+            }
+            page => work(page),
+        }
+    }
+
+    async fn page(
+        self: &Arc<Self>,
+        wanted: &Wanted,
+        client: Result<reqwest::Client, String>,
+        inputs: &Arc<Inputs>,
+        large: &LargeBodies,
+    ) -> Result<Page, Failure> {
+        let body_bytes = wanted.intake.limits.body_bytes;
+        let bounds = Bounds { timeout: wanted.timeout, body_bytes, large };
+        let text = |text: String| Page { body: text.into_bytes(), format: Format::Text };
+        match &wanted.source {
+            Source::Own => Ok(text((inputs.own)())),
+            Source::Host => bounds.within(self.look()).await.map(text),
+            Source::Http { url, endpoint } => fetch::url(client, endpoint, url, bounds).await,
+            Source::Instance { address, path, .. } => fetch::server(address, path, bounds).await,
+            Source::Postgres(_) | Source::Redis(_) => {
+                Err(Failure::Figures("databases are not read".to_owned()))
+            }
+        }
+    }
+
+    /// The machine's figures. Reading them may hang where a disk does.
+    async fn look(self: &Arc<Self>) -> Result<String, Failure> {
+        let target = Arc::clone(self);
+        let look = move || match target.look.try_lock() {
+            Ok(_alone) => Ok(host::figures()),
+            Err(_) => Err("the look before has not come to an end".to_owned()),
+        };
+        let broken = |error: tokio::task::JoinError| Failure::Figures(error.to_string());
+        let text = tokio::task::spawn_blocking(look).await.map_err(broken)?;
+        text.map_err(Failure::Figures)
+    }
+
+    /// Reads and stores a page, or that there is none.
+    fn take(
+        &self,
+        page: Result<Page, Failure>,
+        at: i64,
+        started: i64,
+        clock: Instant,
+        storage: &Storage,
+    ) -> Outcome {
+        let mut ingest = lock(&self.ingest);
+        // It may have changed while the page was on its way.
+        let wanted = self.wanted();
+        let is_tried = matches!(wanted.source, Source::Instance { is_tried: true, .. });
+        let is_promised = !is_tried || lock(&self.condition).had_metrics;
+        let scrape = Scrape { target: &wanted.labels, intake: &wanted.intake, at, is_promised };
+        let read = match page {
+            Ok(page) => ingest.read(&page.body, page.format, &scrape),
+            Err(failure) => Err((failure, Counts::default())),
+        };
+        let took = clock.elapsed();
+        let (failure, counts) = match read {
+            Ok(counts) => (None, Ok(counts)),
+            Err((failure, counts)) => (Some(failure), Err(counts)),
+        };
+        let stored = ingest.store(counts, took.as_secs_f64(), &scrape, storage, now());
+        drop(ingest);
+        let is_without = !is_promised && failure.as_ref().is_some_and(Failure::is_another_answer);
+        self.note(&stored, failure.as_ref(), is_without, started, took);
+        Outcome { stored, failure, took, rest: is_without.then_some(REST) }
+    }
+
+    fn note(
+        &self,
+        stored: &Stored,
+        failure: Option<&Failure>,
+        is_without: bool,
+        started: i64,
+        took: Duration,
+    ) {
+        let mut condition = lock(&self.condition);
+        condition.health = match failure {
+            None => TargetHealth::Up,
+            Some(_) if is_without => TargetHealth::WithoutMetrics,
+            Some(_) => TargetHealth::Down,
+        };
+        condition.last_error = failure.map(Failure::to_string).or_else(|| {
+            // It is up; but who looks for what is missing finds the reason here.
+            let (count, reason) = stored.unplaced.as_ref()?;
+            Some(format!("{count} series are not stored: {reason}"))
+        });
+        condition.last_at = Some(started);
+        condition.last_took = took;
+        condition.samples = stored.counts.scraped;
+        condition.had_metrics |= failure.is_none();
+    }
+
+    /// It is no more: its series end at `at`. Waits for a page that is being read.
+    pub(super) fn end(&self, storage: &Storage, at: i64) {
+        lock(&self.ingest).end(storage, at, now());
+    }
+
+    /// How it is, for people.
+    pub(super) fn view(&self) -> TargetView {
+        let condition = lock(&self.condition).clone();
+        TargetView {
+            health: condition.health,
+            last_error: condition.last_error,
+            last_at: condition.last_at,
+            last_took: condition.last_took,
+            samples: condition.samples,
+            ..view(&self.wanted())
+        }
+    }
+
+    /// What it says of its metrics.
+    pub(super) fn metadata(&self) -> Vec<MetadataView> {
+        let target = self.wanted().labels.clone();
+        let ingest = lock(&self.ingest);
+        let view = |(family, told): (&str, &super::metadata::Told)| MetadataView {
+            family: family.to_owned(),
+            kind: told.kind,
+            help: told.help.to_string(),
+            unit: told.unit.to_string(),
+            target: target.clone(),
+        };
+        ingest.metadata().iter().map(view).collect()
+    }
+}
+
+/// A target that was never asked, for people.
+pub(super) fn view(wanted: &Wanted) -> TargetView {
+    let (health, last_error) = match &wanted.fate {
+        Fate::Asked => (TargetHealth::Unknown, None),
+        Fate::Dropped => (TargetHealth::Dropped, None),
+        Fate::Refused(reason) => (TargetHealth::Down, Some(reason.clone())),
+    };
+    TargetView {
+        job: wanted.job.clone(),
+        labels: wanted.labels.clone(),
+        discovered: wanted.discovered.clone(),
+        url: wanted.url(),
+        health,
+        last_error,
+        last_at: None,
+        last_took: Duration::ZERO,
+        samples: 0,
+        every: wanted.every,
+        timeout: wanted.timeout,
+    }
+}
