@@ -1,1 +1,149 @@
+use tsdb::relabel::RuleText;
 
+use super::*;
+
+fn limits() -> ScrapeLimits {
+    ScrapeLimits {
+        body_bytes: 1 << 20,
+        samples: 100,
+        labels: 20,
+        label_name_bytes: 50,
+        label_value_bytes: 100,
+    }
+}
+
+fn rule(source: &str, regex: &str, target: &str, replacement: &str) -> Rule {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Rule::new(&RuleText {
+        source_labels: some(source).into_iter().collect(),
+        regex: some(regex),
+        target_label: some(target),
+        replacement: Some(replacement.to_owned()),
+        ..RuleText::default()
+    })
+    .unwrap()
+}
+
+fn drops(source: &str, regex: &str) -> Rule {
+    Rule::new(&RuleText {
+        source_labels: vec![source.to_owned()],
+        regex: Some(regex.to_owned()),
+        action: Some("drop".to_owned()),
+        ..RuleText::default()
+    })
+    .unwrap()
+}
+
+fn job(relabel: Vec<Rule>) -> ScrapeJob {
+    ScrapeJob {
+        name: "node".to_owned(),
+        targets: Vec::new(),
+        labels: [("zone".to_owned(), "a".to_owned())].into(),
+        every: Duration::from_secs(15),
+        timeout: Duration::from_secs(10),
+        honor_labels: false,
+        honor_timestamps: true,
+        relabel,
+        metric_relabel: Vec::new(),
+        limits: limits(),
+    }
+}
+
+/// Labels, what is asked and how often, or why not.
+fn told(wanted: &Wanted) -> String {
+    match &wanted.fate {
+        Fate::Asked => {
+            let (every, timeout) = (span::show(wanted.every), span::show(wanted.timeout));
+            format!("{} {} {every} {timeout}", wanted.labels, wanted.url())
+        }
+        Fate::Dropped => "dropped".to_owned(),
+        Fate::Refused(reason) => reason.clone(),
+    }
+}
+
+#[test]
+fn a_url_becomes_labels_and_labels_a_url() {
+    let usual = r#"{instance="h:9100", job="node", zone="a"}"#;
+    for (url, relabel, expected) in [
+        ("http://h:9100", vec![], format!("{usual} http://h:9100/metrics 15s 10s")),
+        ("http://h:9100/", vec![], format!("{usual} http://h:9100/ 15s 10s")),
+        (
+            "https://h:9100/probe?module=x&target=a%20b&module=y",
+            vec![],
+            format!("{usual} https://h:9100/probe?module=x&target=a+b&module=y 15s 10s"),
+        ),
+        (
+            "http://h:9100/probe?module=x&module=y",
+            vec![rule("", "", "__param_module", "z"), rule("", "", "__param_new", "1")],
+            format!("{usual} http://h:9100/probe?module=z&module=y&new=1 15s 10s"),
+        ),
+        // The blackbox exporter's way.
+        (
+            "http://site/",
+            vec![
+                rule("__address__", "", "__param_target", "$1"),
+                rule("__param_target", "", "instance", "$1"),
+                rule("", "", "__address__", "prober:9115"),
+                rule("", "", "__metrics_path__", "/probe"),
+            ],
+            r#"{instance="site", job="node", zone="a"} http://prober:9115/probe?target=site 15s 10s"#
+                .to_owned(),
+        ),
+        (
+            "http://h:9100",
+            vec![
+                rule("", "", "__scheme__", "https"),
+                rule("", "", "__scrape_interval__", "1m"),
+                rule("", "", "__scrape_timeout__", "5s"),
+                rule("", "", "job", "other"),
+                rule("", "", "__tmp", "gone"),
+                rule("", "", "zone", ""),
+            ],
+            r#"{instance="h:9100", job="other"} https://h:9100/metrics 1m 5s"#.to_owned(),
+        ),
+        ("http://h:9100", vec![drops("__address__", "h:.*")], "dropped".to_owned()),
+        (
+            "http://h:9100",
+            vec![rule("", "", "__address__", "")],
+            "not asked: it has no `__address__` after relabelling".to_owned(),
+        ),
+        (
+            "http://h:9100",
+            vec![rule("", "", "__address__", "user@h:1")],
+            "not asked: `__address__` is `user@h:1`, no host and port".to_owned(),
+        ),
+        (
+            "http://h:9100",
+            vec![rule("", "", "__scheme__", "ftp")],
+            "not asked: `__scheme__` is `ftp`, neither http nor https".to_owned(),
+        ),
+        (
+            "http://h:9100",
+            vec![rule("", "", "__scrape_interval__", "soon")],
+            "not asked: `__scrape_interval__` is `soon`, not a time of at least 1s as in `15s`"
+                .to_owned(),
+        ),
+        (
+            "http://h:9100",
+            vec![rule("", "", "__scrape_timeout__", "16s")],
+            "not asked: `__scrape_timeout__` is 16s, more than `__scrape_interval__`, 15s"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(told(&listed(&job(relabel), &HttpEndpoint::open(url))), expected, "{url}");
+    }
+}
+
+#[test]
+fn labels_before_relabelling_are_those_of_prometheus() {
+    let wanted = listed(&job(Vec::new()), &HttpEndpoint::open("http://h:1/p?a=1&a=2"));
+    let expected = r#"{__address__="h:1", __metrics_path__="/p", __param_a="1", __scheme__="http", __scrape_interval__="15s", __scrape_timeout__="10s", job="node", zone="a"}"#;
+    assert_eq!(wanted.discovered.to_string(), expected);
+}
+
+#[test]
+fn rules_are_compared_by_what_they_say() {
+    let of = |rules: Vec<Rule>| Intake { metric_relabel: rules.into(), ..Intake::usual(limits()) };
+    assert!(of(vec![drops("a", "b")]).is_same(&of(vec![drops("a", "b")])));
+    assert!(!of(vec![drops("a", "b")]).is_same(&of(vec![drops("a", "c")])));
+}
