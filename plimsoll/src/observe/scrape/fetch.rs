@@ -1,20 +1,21 @@
 //! Asking a target by HTTP.
 //!
 //! What a target sends is taken up to a bound, in time and in bytes, unpacked. Bodies grow in memory as
-//! they come; a large one needs one of [`LARGE_BODIES_MAX`] places, so that many targets that send
-//! without end at once do not take all memory. Redirects of listed URLs are followed; those of a
+//! they come; a large one needs one of a few places ([`LargeBodies`]) until it is stored, so that many
+//! targets that send without end at once do not take all memory. Redirects of listed URLs are followed; those of a
 //! service's servers only on the same server (`server`).
 
 mod server;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, Method, Response};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tsdb::exposition::{self, Format, UnknownFormat};
 
 use super::failure::Failure;
@@ -24,8 +25,6 @@ use crate::outbound;
 
 /// Bytes of a body that are taken without further ado.
 const SMALL_BODY_BYTES: usize = 256 << 10;
-/// Larger bodies that are taken at once.
-const LARGE_BODIES_MAX: usize = 8;
 /// Tells the target how long it may take; exporters that ask others make use of it.
 const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
 /// Characters of a foreign `Content-Type` or `Location` that a message repeats.
@@ -38,16 +37,18 @@ pub(super) struct Page {
     pub body: Vec<u8>,
     /// What it is.
     pub format: Format,
+    /// The place that a large body takes up.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
-/// Places of large bodies.
-#[derive(Debug)]
-pub(super) struct LargeBodies(Semaphore);
+/// Places of bodies that are larger than 256 KiB.
+#[derive(Debug, Clone)]
+pub(super) struct LargeBodies(Arc<Semaphore>);
 
 impl LargeBodies {
-    /// All free.
-    pub(super) fn new() -> Self {
-        Self(Semaphore::new(LARGE_BODIES_MAX))
+    /// So many, all free.
+    pub(super) fn new(places: usize) -> Self {
+        Self(Arc::new(Semaphore::new(places)))
     }
 }
 
@@ -102,7 +103,7 @@ pub(super) async fn url(
             while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
                 body.take(&chunk).await?;
             }
-            Ok(Page { body: body.bytes, format })
+            Ok(body.page(format))
         })
         .await
 }
@@ -154,7 +155,7 @@ impl Bounds<'_> {
 struct Body<'a> {
     bytes: Vec<u8>,
     bounds: Bounds<'a>,
-    place: Option<SemaphorePermit<'a>>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl<'a> Body<'a> {
@@ -169,12 +170,16 @@ impl<'a> Body<'a> {
         }
         if length > SMALL_BODY_BYTES && self.place.is_none() {
             // The semaphore is never closed; if it were, only the bound of memory would be less.
-            self.place = self.bounds.large.0.acquire().await.ok();
+            self.place = Arc::clone(&self.bounds.large.0).acquire_owned().await.ok();
         }
         self.bytes.extend_from_slice(chunk);
         Ok(())
     }
+
+    fn page(self, format: Format) -> Page {
+        Page { body: self.bytes, format, place: self.place }
+    }
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

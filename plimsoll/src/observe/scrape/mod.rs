@@ -24,6 +24,8 @@ mod host;
 mod identity;
 mod ingest;
 mod metadata;
+#[cfg(test)]
+mod peers;
 mod plan;
 mod process;
 mod run;
@@ -49,10 +51,13 @@ use figures::Figures;
 use state::State;
 use targets::Facts;
 
-/// Targets that are asked at once. Further ones wait; their tick counts from when they are asked.
-const SCRAPES_MAX: usize = 256;
-/// Of them, targets that took their time before: those that are gone keep nobody else waiting.
+/// Targets that are asked at once; further ones wait. Those that took their time before wait among
+/// themselves: what is gone keeps nobody else waiting.
+const QUICK_SCRAPES_MAX: usize = 192;
 const SLOW_SCRAPES_MAX: usize = 64;
+/// Of them, those whose body is large; each may take the largest size that is configured.
+const QUICK_LARGE_BODIES_MAX: usize = 6;
+const SLOW_LARGE_BODIES_MAX: usize = 2;
 /// The name of this machine where the system does not say.
 const HOST_UNKNOWN: &str = "localhost";
 
@@ -85,16 +90,28 @@ pub struct Scraper {
 struct Shared {
     storage: Arc<Storage>,
     inputs: Arc<Inputs>,
-    large: Arc<LargeBodies>,
-    /// Places of targets that answer at once, and of those that do not.
-    quick_places: Arc<Semaphore>,
-    slow_places: Arc<Semaphore>,
+    /// For targets that answer at once.
+    quick: Places,
+    /// For those that do not.
+    slow: Places,
     /// Written by the runner and by `apply`; held for a moment.
     state: Mutex<State>,
     /// Tells the runner that there are other targets.
     changed: Notify,
     /// Written by the runner; read by `expose`.
     figures: Mutex<Figures>,
+}
+
+/// How many scrapes go on at once.
+struct Places {
+    scrapes: Semaphore,
+    large: LargeBodies,
+}
+
+impl Places {
+    fn new(scrapes: usize, large: usize) -> Self {
+        Self { scrapes: Semaphore::new(scrapes), large: LargeBodies::new(large) }
+    }
 }
 
 impl Shared {
@@ -123,9 +140,8 @@ impl Scraper {
         let shared = Arc::new(Shared {
             storage,
             inputs: Arc::new(inputs),
-            large: Arc::new(LargeBodies::new()),
-            quick_places: Arc::new(Semaphore::new(SCRAPES_MAX - SLOW_SCRAPES_MAX)),
-            slow_places: Arc::new(Semaphore::new(SLOW_SCRAPES_MAX)),
+            quick: Places::new(QUICK_SCRAPES_MAX, QUICK_LARGE_BODIES_MAX),
+            slow: Places::new(SLOW_SCRAPES_MAX, SLOW_LARGE_BODIES_MAX),
             state: Mutex::new(State::new(facts)),
             changed: Notify::new(),
             figures: Mutex::default(),

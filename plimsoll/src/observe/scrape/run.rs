@@ -12,14 +12,12 @@ use super::plan::{Decision, Due, Id};
 use super::target::{Outcome, Target};
 use super::{Shared, lock};
 use crate::log;
-use crate::observe::{InstanceAt, now};
+use crate::observe::{InstanceAt, PART, now};
 
 /// What is going on when scraping ends may take so long.
 const STOP_MAX: Duration = Duration::from_secs(2);
 /// The clock is looked at this often at least, because it may be set.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// The part of the program in the log.
-const PART: &str = "observe";
 
 /// Scrapes until `stopped` says so, or nobody is left who could.
 pub(super) async fn run(
@@ -110,14 +108,13 @@ impl Runner {
         let shared = Arc::clone(&self.shared);
         let (scraped, tick) = (Arc::clone(&target), due.tick);
         let task = self.scrapes.spawn(async move {
-            let is_slow = scraped.is_slow();
-            let places = if is_slow { &shared.slow_places } else { &shared.quick_places };
+            let places = if scraped.is_slow() { &shared.slow } else { &shared.quick };
             // Never closed; and if it were, nothing but a bound would be lost.
             let _place = match scraped.wanted().is_near() {
                 true => None,
-                false => places.acquire().await.ok(),
+                false => places.scrapes.acquire().await.ok(),
             };
-            let (inputs, large) = (Arc::clone(&shared.inputs), Arc::clone(&shared.large));
+            let (inputs, large) = (Arc::clone(&shared.inputs), places.large.clone());
             Some(scraped.scrape(tick, inputs, large, Arc::clone(&shared.storage)).await)
         });
         self.running.insert(task.id(), (due.id, target));

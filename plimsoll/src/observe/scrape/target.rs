@@ -112,7 +112,7 @@ impl Target {
         self: Arc<Self>,
         tick: i64,
         inputs: Arc<Inputs>,
-        large: Arc<LargeBodies>,
+        large: LargeBodies,
         storage: Arc<Storage>,
     ) -> Outcome {
         let Asked { wanted, client } = lock(&self.wanted).clone();
@@ -152,7 +152,8 @@ impl Target {
     ) -> Result<Page, Failure> {
         let body_bytes = wanted.intake.limits.body_bytes;
         let bounds = Bounds { timeout: wanted.timeout, body_bytes, large };
-        let text = |text: String| Page { body: text.into_bytes(), format: Format::Text };
+        let text =
+            |text: String| Page { body: text.into_bytes(), format: Format::Text, place: None };
         match &wanted.source {
             Source::Own => Ok(text((inputs.own)())),
             Source::Host => bounds.within(self.look()).await.map(text),

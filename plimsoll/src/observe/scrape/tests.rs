@@ -1,1 +1,342 @@
+mod prometheus;
 
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tsdb::promql::{self, Value};
+use tsdb::store::{Options, Store};
+
+use super::peers::{Answer, Peer, page};
+use super::*;
+use crate::config::model::observe::{
+    DataDirectory, HttpEndpoint, InstanceMetrics, ScrapeJob, ScrapeLimits,
+};
+use crate::config::model::{Address, Source};
+use crate::config::{sample, usual_observe};
+use crate::observe::views::TargetHealth;
+
+/// Time between two scrapes; the configuration has a second at least.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// Scraping at work. Plimsoll's own figures are its clock: something is waited for by looking at each
+/// scrape of them.
+struct World {
+    scraper: Scraper,
+    storage: Arc<Storage>,
+    instances: watch::Sender<Arc<[InstanceAt]>>,
+    own: watch::Receiver<u64>,
+    _folder: TempDir,
+}
+
+fn observe(jobs: Vec<ScrapeJob>) -> Arc<Observe> {
+    let mut observe = usual_observe(DataDirectory::Temporary);
+    observe.own_every = EVERY;
+    observe.scrape.every = EVERY;
+    observe.jobs = jobs;
+    Arc::new(observe)
+}
+
+fn job(name: &str, urls: &[String]) -> ScrapeJob {
+    ScrapeJob {
+        name: name.to_owned(),
+        targets: urls.iter().map(HttpEndpoint::open).collect(),
+        labels: BTreeMap::new(),
+        every: EVERY,
+        timeout: EVERY,
+        honor_labels: false,
+        honor_timestamps: true,
+        relabel: Vec::new(),
+        metric_relabel: Vec::new(),
+        limits: ScrapeLimits {
+            body_bytes: 1 << 20,
+            samples: 10_000,
+            labels: 20,
+            label_name_bytes: 100,
+            label_value_bytes: 1000,
+        },
+    }
+}
+
+fn services(metrics: &[(&str, InstanceMetrics)]) -> BTreeMap<String, Arc<Service>> {
+    let service = |(name, metrics): &(&str, InstanceMetrics)| {
+        let plain = sample::service(name, Source::Servers(Vec::new()), EVERY);
+        ((*name).to_owned(), Arc::new(Service { metrics: metrics.clone(), ..plain }))
+    };
+    metrics.iter().map(service).collect()
+}
+
+fn instance(service: &str, name: &str, address: Address) -> InstanceAt {
+    InstanceAt { service: service.to_owned(), instance: name.to_owned(), address }
+}
+
+impl World {
+    fn start(observe: &Arc<Observe>, services: &BTreeMap<String, Arc<Service>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path(), Options::default(), now()).unwrap();
+        let storage = Arc::new(Storage::new(Arc::new(store), Vec::new()));
+        let (instances, watched) = watch::channel(Arc::from([]));
+        let (tell, own) = watch::channel(0);
+        let inputs = Inputs {
+            own: Arc::new(move || {
+                tell.send_modify(|count| *count += 1);
+                "own_figure 1\n".to_owned()
+            }),
+            own_instance: "here:9900".to_owned(),
+            instances: watched,
+        };
+        let scraper = Scraper::start(Arc::clone(&storage), observe, services, inputs);
+        Self { scraper, storage, instances, own, _folder: folder }
+    }
+
+    /// Waits until it is so; looks at each scrape of the own figures.
+    async fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let seconds = Duration::from_secs(60);
+        let wait = async {
+            while !is_so(self) {
+                self.own.changed().await.unwrap();
+            }
+        };
+        if tokio::time::timeout(seconds, wait).await.is_err() {
+            panic!("never: {what}\n{:#?}", self.scraper.targets());
+        }
+    }
+
+    fn target(&self, job: &str) -> TargetView {
+        let targets = self.scraper.targets();
+        targets.into_iter().find(|target| target.job == job).unwrap()
+    }
+
+    /// The answer of a query, one line a series.
+    fn ask(&self, query: &str) -> Vec<String> {
+        let (query, limits) = (promql::parse(query).unwrap(), promql::Limits::default());
+        let outcome = promql::instant(&query, &**self.storage.store(), now(), &limits).unwrap();
+        let Value::Vector(elements) = outcome.value else { panic!("no vector") };
+        let told = |element: &promql::Element| format!("{} {}", element.labels, element.value);
+        let mut lines: Vec<String> = elements.iter().map(told).collect();
+        lines.sort();
+        lines
+    }
+
+    fn exposed(&self) -> String {
+        let mut exposition = Exposition::new();
+        self.scraper.expose(&mut exposition);
+        exposition.finish()
+    }
+}
+
+#[tokio::test]
+async fn targets_of_every_kind_are_scraped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listed, unix, without) = (
+        Peer::new(&[("/metrics", page("# HELP a Of a.\n# TYPE a gauge\na 1\n"))]),
+        Peer::new(&[("/figures", page("b 2\n"))]),
+        Peer::new(&[]),
+    );
+    let socket = folder.path().join("web-1.sock");
+    unix.listen_at(&socket);
+    let address = listed.listen().await;
+    let observe = observe(vec![job("node", &[format!("http://{address}")])]);
+    let services = services(&[
+        ("web", InstanceMetrics::At("/figures".to_owned())),
+        ("app", InstanceMetrics::Tried),
+        ("off", InstanceMetrics::Off),
+    ]);
+    let mut world = World::start(&observe, &services);
+    let plain = Address::Tcp(without.listen().await);
+    world.instances.send_replace(Arc::from([
+        instance("web", "web-1", Address::Unix(socket.clone())),
+        instance("app", "app-1", plain.clone()),
+        instance("off", "off-1", plain),
+    ]));
+    world
+        .until("all were asked", |world| {
+            let targets = world.scraper.targets();
+            targets.len() == 5
+                && targets.iter().all(|target| target.health != TargetHealth::Unknown)
+        })
+        .await;
+    assert_eq!(world.target("app").health, TargetHealth::WithoutMetrics);
+    assert_eq!(world.target("app").last_error.unwrap(), "answered 404 Not Found");
+    for job in ["node", "web", "plimsoll", "host"] {
+        assert_eq!(world.target(job).health, TargetHealth::Up, "{job}");
+    }
+    let host = world.scraper.targets()[1].labels.get("instance").unwrap().to_owned();
+    assert_eq!(
+        world.ask("up"),
+        [
+            format!(r#"up{{instance="{host}", job="host"}} 1"#),
+            format!(r#"up{{instance="{address}", job="node"}} 1"#),
+            r#"up{instance="here:9900", job="plimsoll"} 1"#.to_owned(),
+            r#"up{instance="web-1", job="web", service="web"} 1"#.to_owned(),
+        ]
+    );
+    assert_eq!(world.ask("b"), [r#"b{instance="web-1", job="web", service="web"} 2"#]);
+    assert_eq!(world.ask("own_figure"), [r#"own_figure{instance="here:9900", job="plimsoll"} 1"#]);
+    assert!(!world.ask("node_load1").is_empty());
+    assert_eq!(world.target("web").url, format!("unix:{}:/figures", socket.display()));
+    let told = world.scraper.metadata();
+    let of_a = told.iter().find(|view| view.family == "a").unwrap();
+    assert_eq!((of_a.help.as_str(), of_a.kind.as_str()), ("Of a.", "gauge"));
+    // What is without metrics is left alone, what has them is not.
+    let asked = unix.count();
+    unix.asked(asked + 3).await;
+    assert_eq!(without.count(), 1);
+    let exposed = world.exposed();
+    for line in [
+        "plimsoll_scrapes_total{scrape_job=\"node\"} ",
+        "plimsoll_scrape_failures_total{scrape_job=\"app\",reason=\"status\"} 1",
+        "process_open_fds ",
+    ] {
+        assert!(exposed.lines().any(|found| found.starts_with(line)), "{line} in\n{exposed}");
+    }
+    world.scraper.stop().await;
+}
+
+#[tokio::test]
+async fn servers_come_and_go() {
+    let peer = Peer::new(&[("/metrics", page("a 1\n"))]);
+    let address = Address::Tcp(peer.listen().await);
+    let mut world =
+        World::start(&observe(Vec::new()), &services(&[("web", InstanceMetrics::Tried)]));
+    let one = instance("web", "web-1", address.clone());
+    world.instances.send_replace(Arc::from([one.clone()]));
+    world.until("web-1 is there", |world| world.ask("a").len() == 1).await;
+    world.instances.send_replace(Arc::from([one, instance("web", "web-2", address)]));
+    world.until("web-2 is there", |world| world.ask("a").len() == 2).await;
+    world.instances.send_replace(Arc::from([]));
+    world.until("both have ended", |world| world.ask(r#"{job="web"}"#).is_empty()).await;
+    assert_eq!(world.scraper.targets().len(), 2);
+    world.scraper.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_had_metrics_is_down_without() {
+    let peer = Peer::new(&[("/metrics", page("a 1\n"))]);
+    let address = Address::Tcp(peer.listen().await);
+    let mut world =
+        World::start(&observe(Vec::new()), &services(&[("web", InstanceMetrics::Tried)]));
+    world.instances.send_replace(Arc::from([instance("web", "web-1", address)]));
+    world.until("it is up", |world| world.ask("a").len() == 1).await;
+    peer.set("/metrics", page("a one\n"));
+    let down = r#"up{instance="web-1", job="web", service="web"} 0"#;
+    world.until("it is down", |world| world.ask("up").contains(&down.to_owned())).await;
+    assert_eq!(world.ask("a"), Vec::<String>::new());
+    let asked = peer.count();
+    peer.asked(asked + 2).await;
+    let words = world.target("web").last_error.unwrap();
+    assert!(words.starts_with("line 1, column 3: found `one`"), "{words}");
+    world.scraper.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_target_costs_itself_only() {
+    let good = Peer::new(&[("/metrics", page("fine 1\n"))]);
+    let bad = Peer::new(&[
+        ("/silent", Answer::Silence),
+        ("/endless", Answer::Endless(b"# and so on\n".repeat(1000))),
+        ("/garbage", page("\u{0}what\n")),
+    ]);
+    let (fine, trouble) = (good.listen().await, bad.listen().await);
+    let of = |path: &str| format!("http://{trouble}/{path}");
+    let mut silent = job("silent", &[of("silent")]);
+    silent.timeout = Duration::from_secs(3600);
+    silent.every = Duration::from_secs(3600);
+    let mut endless = job("endless", &[of("endless")]);
+    (endless.every, endless.timeout) = (Duration::from_millis(500), Duration::from_millis(500));
+    let jobs = vec![
+        ScrapeJob { every: EVERY, ..silent.clone() },
+        endless,
+        job("garbage", &[of("garbage")]),
+        job("good", &[format!("http://{fine}")]),
+    ];
+    let mut world = World::start(&observe(jobs), &services(&[]));
+    good.asked(5).await;
+    world
+        .until("all were asked", |world| {
+            world.scraper.targets().iter().all(|target| target.health != TargetHealth::Unknown)
+        })
+        .await;
+    let asked = good.count();
+    good.asked(asked + 5).await;
+    assert_eq!(world.target("good").health, TargetHealth::Up);
+    assert_eq!(world.target("silent").last_error.unwrap(), "no answer in 20ms");
+    assert_eq!(
+        world.target("endless").last_error.unwrap(),
+        "larger than 1 MiB (observe.scrape.max_body)"
+    );
+    assert!(world.target("garbage").last_error.unwrap().starts_with("line 1, column 1"));
+    assert_eq!(world.ask("sum(up)").len(), 1);
+    world.scraper.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_target_is_not_asked_twice_at_once() {
+    let peer = Peer::new(&[("/metrics", Answer::Silence)]);
+    let service = services(&[("web", InstanceMetrics::At("/metrics".to_owned()))]);
+    let mut world = World::start(&observe(Vec::new()), &service);
+    // As a target whose scrape takes longer than its interval; the configuration does not allow it.
+    let address = Address::Tcp(peer.listen().await);
+    world.instances.send_replace(Arc::from([instance("web", "web-1", address)]));
+    peer.asked(1).await;
+    world.until("scrapes of others went on", |world| *world.own.borrow() > 10).await;
+    world.until("it is down", |world| world.target("web").health == TargetHealth::Down).await;
+    world.scraper.stop().await;
+    assert_eq!(world.target("web").last_error.unwrap(), "no answer in 20ms");
+}
+
+#[tokio::test]
+async fn another_configuration_leaves_alone_what_is_the_same() {
+    let peer = Peer::new(&[("/metrics", page("a 1\nb 1\n")), ("/other", page("c 1\n"))]);
+    let address = peer.listen().await;
+    let (one, two) = (format!("http://{address}"), format!("http://{address}/other"));
+    let first = observe(vec![job("one", &[one.clone()]), job("two", &[two])]);
+    let mut world = World::start(&first, &services(&[]));
+    world.until("both are up", |world| world.ask("c").len() + world.ask("a").len() == 2).await;
+    let before = world.target("one").last_at;
+    assert!(before.is_some());
+    let mut changed = job("one", &[one, "http://:0:0".to_owned()]);
+    changed.metric_relabel = vec![
+        tsdb::relabel::Rule::new(&tsdb::relabel::RuleText {
+            source_labels: vec!["__name__".to_owned()],
+            regex: Some("b".to_owned()),
+            action: Some("drop".to_owned()),
+            ..tsdb::relabel::RuleText::default()
+        })
+        .unwrap(),
+    ];
+    world.scraper.apply(&observe(vec![changed]), &services(&[]));
+    // The same target goes on: it is not unknown for a moment.
+    let kept = world.target("one");
+    assert!(world.scraper.targets().iter().any(|target| target.last_at >= before));
+    assert_eq!(world.scraper.targets().len(), 4, "{kept:?}");
+    world
+        .until("the others have ended", |world| {
+            world.ask(r#"{job="two"}"#).is_empty() && world.ask("b").is_empty()
+        })
+        .await;
+    assert_eq!(world.ask("a").len(), 1);
+    // It was never ended: no scrape of it had series that were new, but the first and the one after
+    // the rules have changed.
+    assert_eq!(
+        world.ask("count_over_time((scrape_series_added{job=\"one\"} > 0)[1h:20ms])").len(),
+        1
+    );
+    let refused = world.scraper.targets().into_iter().find(|target| target.last_at.is_none());
+    assert!(refused.unwrap().last_error.unwrap().starts_with("not asked: "));
+    world.scraper.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_asked_after_the_stop() {
+    let peer = Peer::new(&[("/metrics", page("a 1\n"))]);
+    let observe = observe(vec![job("one", &[format!("http://{}", peer.listen().await)])]);
+    let world = World::start(&observe, &services(&[]));
+    peer.asked(2).await;
+    world.scraper.stop().await;
+    let (asked, own) = (peer.count(), *world.own.borrow());
+    world.scraper.stop().await;
+    world.scraper.apply(&observe, &services(&[]));
+    assert_eq!((peer.count(), *world.own.borrow()), (asked, own));
+    // Series go on after a restart, so they do not end.
+    assert_eq!(world.ask("a").len(), 1);
+}

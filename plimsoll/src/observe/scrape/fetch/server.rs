@@ -151,5 +151,5 @@ async fn read(response: Response<Incoming>, bounds: Bounds<'_>) -> Result<Page, 
             body.take(chunk).await?;
         }
     }
-    Ok(Page { body: body.bytes, format })
+    Ok(body.page(format))
 }

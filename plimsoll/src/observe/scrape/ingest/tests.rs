@@ -191,9 +191,11 @@ fn a_failed_scrape_ends_all_series_and_says_that_it_is_down() {
     world.miss(15);
     world.hold(16, "a", &[]);
     world.hold(16, "up", &[r#"up{instance="i", job="j"} 0"#]);
-    world.hold(16, "scrape_duration_seconds", &[
-        r#"scrape_duration_seconds{instance="i", job="j"} 0.5"#,
-    ]);
+    world.hold(
+        16,
+        "scrape_duration_seconds",
+        &[r#"scrape_duration_seconds{instance="i", job="j"} 0.5"#],
+    );
     world.miss(30);
     assert_eq!(world.scrape(45, "a 1\nb 2\n").unwrap().added, 0);
     world.hold(46, "a", &[r#"a{instance="i", job="j"} 1"#]);
@@ -217,10 +219,11 @@ fn half_a_page_is_none() {
 fn own_times_are_kept_and_not_watched() {
     let mut world = World::new();
     world.scrape(10, &format!("a 1 {}\nb 2\n", START + 5_000)).unwrap();
-    world.hold(11, "timestamp(a)", &[&format!(
-        r#"{{instance="i", job="j"}} {}"#,
-        (START + 5_000) / 1000
-    )]);
+    world.hold(
+        11,
+        "timestamp(a)",
+        &[&format!(r#"{{instance="i", job="j"}} {}"#, (START + 5_000) / 1000)],
+    );
     world.scrape(25, "c 1\n").unwrap();
     world.hold(26, "a", &[r#"a{instance="i", job="j"} 1"#]);
     world.hold(26, "b", &[]);
@@ -276,10 +279,11 @@ fn a_target_that_is_no_more_ends_with_its_report() {
     world.scrape(0, "a 1\n").unwrap();
     let now = START + 8_000;
     world.ingest.end(&world.storage, now, now);
-    world.hold(7, r#"{__name__=~"a|up"}"#, &[
-        r#"a{instance="i", job="j"} 1"#,
-        r#"up{instance="i", job="j"} 1"#,
-    ]);
+    world.hold(
+        7,
+        r#"{__name__=~"a|up"}"#,
+        &[r#"a{instance="i", job="j"} 1"#, r#"up{instance="i", job="j"} 1"#],
+    );
     world.hold(9, r#"{job="j"}"#, &[]);
     // A scrape that was under way comes too late.
     world.scrape(10, "a 1\n").unwrap();
