@@ -37,8 +37,8 @@ pub(super) struct Page {
     pub body: Vec<u8>,
     /// What it is.
     pub format: Format,
-    /// The place that a large body takes up.
-    pub place: Option<OwnedSemaphorePermit>,
+    /// The place that a large body takes up until this is dropped.
+    pub _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Places of bodies that are larger than 256 KiB.
@@ -177,7 +177,7 @@ impl<'a> Body<'a> {
     }
 
     fn page(self, format: Format) -> Page {
-        Page { body: self.bytes, format, place: self.place }
+        Page { body: self.bytes, format, _place: self.place }
     }
 }
 

@@ -72,6 +72,15 @@ pub(super) struct Counts {
     pub added: u64,
 }
 
+/// What came of reading a page.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// What was counted, up to the failure.
+    pub counts: Counts,
+    /// Why the page is not taken.
+    pub failure: Option<Failure>,
+}
+
 /// What came of a scrape.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
@@ -98,30 +107,19 @@ pub(super) struct Scrape<'a> {
 
 impl Ingest {
     /// Reads a page. What it holds waits for [`Ingest::store`].
-    ///
-    /// # Errors
-    /// The page is not taken, with what was counted up to there.
-    pub(super) fn read(
-        &mut self,
-        body: &[u8],
-        format: Format,
-        scrape: &Scrape<'_>,
-    ) -> Result<Counts, (Failure, Counts)> {
+    pub(super) fn read(&mut self, body: &[u8], format: Format, scrape: &Scrape<'_>) -> Read {
         self.round += 1;
         self.points.clear();
         self.cache.begin(self.round);
         let mut counts = Counts::default();
-        match self.read_page(body, format, scrape, &mut counts) {
-            Ok(()) => {
-                counts.added = self.cache.added();
-                Ok(counts)
-            }
-            Err(failure) => {
-                self.points.clear();
-                self.cache.give_up();
-                Err((failure, counts))
-            }
+        let failure = self.read_page(body, format, scrape, &mut counts).err();
+        if failure.is_none() {
+            counts.added = self.cache.added();
+        } else {
+            self.points.clear();
+            self.cache.give_up();
         }
+        Read { counts, failure }
     }
 
     fn read_page(
@@ -197,16 +195,13 @@ impl Ingest {
     /// Stores what was read, or that nothing was, with the report of the scrape.
     pub(super) fn store(
         &mut self,
-        outcome: Result<Counts, Counts>,
+        read: &Read,
         seconds: f64,
         scrape: &Scrape<'_>,
         storage: &Storage,
         now: i64,
     ) -> Stored {
-        let (is_up, counts) = match outcome {
-            Ok(counts) => (true, counts),
-            Err(counts) => (false, counts),
-        };
+        let (is_up, counts) = (read.failure.is_none(), read.counts);
         let mut stored = Stored { counts, ..Stored::default() };
         if self.is_over {
             return stored;

@@ -26,7 +26,7 @@ pub(super) fn show(span: Duration) -> String {
         let (milliseconds, whole) = (u128::from(milliseconds), rest / u128::from(milliseconds));
         // Years and weeks only where they say it all, as Prometheus does.
         let is_coarse = unit == "y" || unit == "w";
-        if whole > 0 && (!is_coarse || rest % milliseconds == 0) {
+        if whole > 0 && (!is_coarse || rest.is_multiple_of(milliseconds)) {
             text.push_str(&format!("{whole}{unit}"));
             rest %= milliseconds;
         }

@@ -7,7 +7,7 @@ use tsdb::exposition::Format;
 
 use super::failure::Failure;
 use super::fetch::{self, Bounds, LargeBodies, Page};
-use super::ingest::{Counts, Ingest, Scrape, Stored};
+use super::ingest::{Counts, Ingest, Read, Scrape, Stored};
 use super::plan;
 use super::targets::{Fate, Source, Wanted};
 use super::{Inputs, host, lock};
@@ -153,7 +153,7 @@ impl Target {
         let body_bytes = wanted.intake.limits.body_bytes;
         let bounds = Bounds { timeout: wanted.timeout, body_bytes, large };
         let text =
-            |text: String| Page { body: text.into_bytes(), format: Format::Text, place: None };
+            |text: String| Page { body: text.into_bytes(), format: Format::Text, _place: None };
         match &wanted.source {
             Source::Own => Ok(text((inputs.own)())),
             Source::Host => bounds.within(self.look()).await.map(text),
@@ -194,14 +194,11 @@ impl Target {
         let scrape = Scrape { target: &wanted.labels, intake: &wanted.intake, at, is_promised };
         let read = match page {
             Ok(page) => ingest.read(&page.body, page.format, &scrape),
-            Err(failure) => Err((failure, Counts::default())),
+            Err(failure) => Read { counts: Counts::default(), failure: Some(failure) },
         };
         let took = clock.elapsed();
-        let (failure, counts) = match read {
-            Ok(counts) => (None, Ok(counts)),
-            Err((failure, counts)) => (Some(failure), Err(counts)),
-        };
-        let stored = ingest.store(counts, took.as_secs_f64(), &scrape, storage, now());
+        let stored = ingest.store(&read, took.as_secs_f64(), &scrape, storage, now());
+        let failure = read.failure;
         drop(ingest);
         let is_without = !is_promised && failure.as_ref().is_some_and(Failure::is_another_answer);
         self.note(&stored, failure.as_ref(), is_without, started, took);

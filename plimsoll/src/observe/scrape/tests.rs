@@ -282,7 +282,7 @@ async fn another_configuration_leaves_alone_what_is_the_same() {
     let peer = Peer::new(&[("/metrics", page("a 1\nb 1\n")), ("/other", page("c 1\n"))]);
     let address = peer.listen().await;
     let (one, two) = (format!("http://{address}"), format!("http://{address}/other"));
-    let first = observe(vec![job("one", &[one.clone()]), job("two", &[two])]);
+    let first = observe(vec![job("one", std::slice::from_ref(&one)), job("two", &[two])]);
     let mut world = World::start(&first, &services(&[]));
     world.until("both are up", |world| world.ask("c").len() + world.ask("a").len() == 2).await;
     let of_one = |world: &World| {

@@ -68,11 +68,8 @@ impl World {
         let Self { target, intake, is_promised, .. } = self;
         let scrape = Scrape { target, intake, at, is_promised: *is_promised };
         let read = self.ingest.read(page.as_bytes(), Format::Text, &scrape);
-        let (outcome, words) = match read {
-            Ok(counts) => (Ok(counts), None),
-            Err((failure, counts)) => (Err(counts), Some(failure.to_string())),
-        };
-        let stored = self.ingest.store(outcome, 0.25, &scrape, &self.storage, at);
+        let words = read.failure.as_ref().map(Failure::to_string);
+        let stored = self.ingest.store(&read, 0.25, &scrape, &self.storage, at);
         let unplaced = stored.unplaced.map(|(count, reason)| format!("{count}: {reason}"));
         words.or(unplaced).map_or(Ok(stored.counts), Err)
     }
@@ -82,7 +79,9 @@ impl World {
         let at = START + second * 1000;
         let Self { target, intake, is_promised, .. } = self;
         let scrape = Scrape { target, intake, at, is_promised: *is_promised };
-        self.ingest.store(Err(Counts::default()), 0.5, &scrape, &self.storage, at);
+        let failure = Some(Failure::Connection("connection refused".to_owned()));
+        let read = Read { counts: Counts::default(), failure };
+        self.ingest.store(&read, 0.5, &scrape, &self.storage, at);
     }
 
     /// The answer of a query, one line a series.
