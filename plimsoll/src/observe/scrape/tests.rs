@@ -11,7 +11,7 @@ use tsdb::store::{Options, Store};
 use super::peers::{Answer, Peer, page};
 use super::*;
 use crate::config::model::observe::{
-    DataDirectory, HttpEndpoint, InstanceMetrics, ScrapeJob, ScrapeLimits,
+    DataDirectory, DatabaseTarget, HttpEndpoint, InstanceMetrics, ScrapeJob, ScrapeLimits,
 };
 use crate::config::model::{Address, Source};
 use crate::config::{sample, usual_observe};
@@ -199,6 +199,29 @@ async fn targets_of_every_kind_are_scraped() {
         "process_open_fds ",
     ] {
         assert!(exposed.lines().any(|found| found.starts_with(line)), "{line} in\n{exposed}");
+    }
+    world.scraper.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_down() {
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut observe = usual_observe(DataDirectory::Temporary);
+    observe.own_every = OWN_EVERY;
+    let database = |scheme: &str| DatabaseTarget {
+        name: format!("{scheme}-1"),
+        url: format!("{scheme}://me:secret@{gone}"),
+        labels: [("zone".to_owned(), "a".to_owned())].into(),
+        every: EVERY,
+        timeout: EVERY,
+    };
+    (observe.postgres, observe.redis) = (vec![database("postgres")], vec![database("redis")]);
+    let mut world = World::start(&Arc::new(observe), &services(&[]));
+    let down = |name: &str| format!(r#"up{{instance="{name}-1", job="{name}", zone="a"}} 0"#);
+    let both = [down("postgres"), down("redis")];
+    world.until("both are down", |world| world.ask("up == 0") == both).await;
+    for target in world.scraper.targets() {
+        assert!(!format!("{target:?}").contains("secret"), "{target:?}");
     }
     world.scraper.stop().await;
 }
