@@ -267,6 +267,8 @@ pub enum Means {
         security: MailSecurity,
         /// User and password.
         login: Option<(String, String)>,
+        /// Certificates (PEM) that are trusted besides those of the system.
+        ca: Option<PathBuf>,
     },
     /// PagerDuty's Events API, version 2.
     PagerDuty {
