@@ -16,6 +16,7 @@ pub mod alarms;
 pub mod api;
 pub mod databases;
 mod folder;
+pub mod notify;
 mod observer;
 pub mod query;
 pub mod remote;

@@ -1,0 +1,6 @@
+//! stub
+
+mod message;
+mod plan;
+mod receiver;
+mod retry;
