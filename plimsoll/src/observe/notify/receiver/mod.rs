@@ -9,8 +9,6 @@ mod email;
 mod http;
 mod pagerduty;
 mod slack;
-#[cfg(test)]
-mod tests;
 mod webhook;
 
 use std::time::Duration;

@@ -1,0 +1,57 @@
+//! What is asked for in the query of a request.
+
+use axum::http::StatusCode;
+use regex::Regex;
+
+use super::super::plan::Term;
+use super::Refusal;
+
+/// Filters of one request.
+const FILTERS_MAX: usize = 64;
+
+/// Pairs of a query; a name may occur more than once.
+pub(super) struct Parameters(pub(super) Vec<(String, String)>);
+
+impl Parameters {
+    fn first(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A switch, which is on unless it is turned off.
+    pub(super) fn switch(&self, name: &str) -> Result<bool, Refusal> {
+        match self.first(name) {
+            None | Some("true" | "1" | "t" | "T" | "TRUE" | "True" | "yes" | "on" | "") => Ok(true),
+            Some("false" | "0" | "f" | "F" | "FALSE" | "False" | "no" | "off") => Ok(false),
+            Some(other) => Err(Refusal::Unfit(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                601,
+                format!("{name} in query must be of type boolean: {other:?}"),
+            )),
+        }
+    }
+
+    /// Matchers, all of which must hold.
+    pub(super) fn filter(&self) -> Result<Vec<Term>, Refusal> {
+        let texts: Vec<&String> =
+            self.0.iter().filter(|(name, _)| name == "filter").map(|(_, text)| text).collect();
+        if texts.len() > FILTERS_MAX {
+            return Err(Refusal::bad(format!("more than {FILTERS_MAX} filters")));
+        }
+        texts
+            .into_iter()
+            .map(|text| Term::parse(text).map_err(|error| Refusal::bad(error.to_string())))
+            .collect()
+    }
+
+    /// A pattern for the name of a receiver.
+    pub(super) fn receiver(&self) -> Result<Option<Regex>, Refusal> {
+        let pattern = self.first("receiver").filter(|pattern| !pattern.is_empty());
+        pattern
+            .map(|pattern| {
+                tsdb::pattern::anchored(pattern).map_err(|error| {
+                    Refusal::bad(format!("failed to parse receiver param: {error}"))
+                })
+            })
+            .transpose()
+    }
+}
