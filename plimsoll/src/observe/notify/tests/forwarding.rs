@@ -1,0 +1,172 @@
+//! A real Alertmanager (Debian's package `prometheus-alertmanager`) gets our alarms, and tells of
+//! them in the same words as we do.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::super::Notifier;
+use super::peer::Peer;
+use super::*;
+use crate::config::model::observe::HttpEndpoint;
+
+/// A running Alertmanager.
+pub(super) struct Alertmanager {
+    child: Child,
+    pub(super) url: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Drop for Alertmanager {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Alertmanager {
+    /// It tells `webhook` of alarms.
+    pub(super) async fn start(webhook: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = json!({
+            "route": {
+                "receiver": "ops",
+                "group_by": ["alertname"],
+                "group_wait": "0s",
+                "group_interval": "1s",
+            },
+            "receivers": [{ "name": "ops", "webhook_configs": [{ "url": webhook }] }],
+        });
+        let file = directory.path().join("alertmanager.yml");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let mut child = Command::new("prometheus-alertmanager")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.path={}", directory.path().join("data").display()))
+            .args(["--web.listen-address=127.0.0.1:0", "--cluster.listen-address="])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("Alertmanager is not there; `apt install prometheus-alertmanager`");
+        let (tell, told) = oneshot::channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        // Its words are read to the end, so that it never waits for a reader.
+        std::thread::spawn(move || {
+            let mut tell = Some(tell);
+            for line in lines.map_while(Result::ok) {
+                let address = line.split("msg=\"Listening on\" address=").nth(1);
+                if let Some((tell, address)) = address.and_then(|at| Some((tell.take()?, at))) {
+                    tell.send(address.to_owned()).unwrap();
+                }
+            }
+        });
+        let address = told.await.expect("Alertmanager does not start");
+        Self { child, url: format!("http://{address}"), _directory: directory }
+    }
+}
+
+async fn alerts(url: &str) -> Vec<Value> {
+    let text = reqwest::get(format!("{url}/api/v2/alerts")).await.unwrap().text().await.unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn alertmanager_gets_alarms_and_says_the_same_of_them() {
+    let (mut theirs, mut ours) = (Peer::start().await, Peer::start().await);
+    let alertmanager = Alertmanager::start(&theirs.url("/")).await;
+    let mut notify = settings();
+    notify.alertmanagers.push(HttpEndpoint::open(alertmanager.url.clone() + "/"));
+    notify.receivers.insert("ops".to_owned(), webhook(&ours.url("/")));
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    let firing = Alert {
+        starts_at: crate::observe::now() - 1000,
+        ..alert("Down service=web \u{e9}=no instance=a\"b\\c")
+    };
+    let firing = Alert {
+        labels: Labels::from_pairs(firing.labels.iter().filter(|(name, _)| name.is_ascii())),
+        ..firing
+    };
+    notifier.offer(vec![firing.clone(), Alert { generator_url: String::new(), ..alert("Bare") }]);
+    let bodies = |mut first: Value, mut second: Value| {
+        // Which group comes first is chance; its link to itself is its own.
+        first["externalURL"] = json!("");
+        second["externalURL"] = json!("");
+        if first["groupKey"].as_str() > second["groupKey"].as_str() {
+            std::mem::swap(&mut first, &mut second);
+        }
+        [first, second]
+    };
+    let of_theirs = bodies(theirs.asked().await.body, theirs.asked().await.body);
+    let of_ours = bodies(ours.asked().await.body, ours.asked().await.body);
+    assert_eq!(of_ours, of_theirs);
+    let known = alerts(&alertmanager.url).await;
+    let down = known.iter().find(|alert| alert["labels"]["alertname"] == "Down").unwrap();
+    assert_eq!(known.len(), 2);
+    assert_eq!(down["labels"]["instance"], "a\"b\\c");
+    assert_eq!(down["annotations"]["summary"], "Down is wrong");
+    // It ends there too, at the same time.
+    notifier.offer(vec![Alert { ends_at: Some(crate::observe::now()), ..firing }]);
+    let mut over = [theirs.asked().await.body, ours.asked().await.body];
+    over.iter_mut().for_each(|body| body["externalURL"] = json!(""));
+    assert_eq!(over[0], over[1]);
+    assert_eq!(over[0]["status"], "resolved");
+    let known = alerts(&alertmanager.url).await;
+    assert!(known.iter().all(|alert| alert["labels"]["alertname"] == "Bare"), "{known:?}");
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn an_alertmanager_that_is_away_gets_what_is_true_when_it_is_back() {
+    let (mut well, mut sick) = (Peer::start().await, Peer::start().await);
+    sick.will_say(&[(503, "starting"), (503, "starting")]);
+    let mut notify = settings();
+    notify.alertmanagers = vec![HttpEndpoint::open(well.url("")), HttpEndpoint::open(sick.url("/am"))];
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    notifier.offer(vec![alert("Down")]);
+    assert_eq!(well.asked().await.path, "/api/v2/alerts");
+    let first = sick.asked().await;
+    assert_eq!(first.path, "/am/api/v2/alerts");
+    assert_eq!(first.body[0]["labels"], json!({ "alertname": "Down" }));
+    let ends: jiff::Timestamp = first.body[0]["endsAt"].as_str().unwrap().parse().unwrap();
+    let ahead = ends.as_millisecond() - crate::observe::now();
+    assert!((180_000..=240_000).contains(&ahead), "{ahead} ms");
+    // It ends while the other is away, which is told of the end only.
+    let ended = crate::observe::now();
+    let words = super::super::message::rfc3339(ended);
+    notifier.offer(vec![Alert { ends_at: Some(ended), ..alert("Down") }]);
+    assert_eq!(well.asked().await.body[0]["endsAt"], words.as_str());
+    loop {
+        let body = sick.asked().await.body;
+        assert_eq!(body.as_array().unwrap().len(), 1);
+        if body[0]["endsAt"] == words.as_str() {
+            break;
+        }
+    }
+    let mut exposition = tsdb::exposition::Exposition::new();
+    notifier.expose(&mut exposition);
+    let text = exposition.finish();
+    let line = format!("plimsoll_notification_forwarded_alerts_total{{alertmanager=\"{}\"}} 2", well.address);
+    assert!(text.contains(&line), "{text}");
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn many_alarms_go_in_batches() {
+    let mut peer = Peer::start().await;
+    let mut notify = settings();
+    notify.alertmanagers.push(HttpEndpoint::open(peer.url("")));
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    notifier.offer((0..600).map(|number| alert(&format!("Down n={number}"))).collect());
+    let mut sizes = Vec::new();
+    while sizes.iter().sum::<usize>() < 600 {
+        sizes.push(peer.asked().await.body.as_array().unwrap().len());
+    }
+    assert_eq!(sizes, [256, 256, 88]);
+    // A reload changes nothing for those that stay, and a new one gets everything.
+    let mut other = Peer::start().await;
+    notify.alertmanagers.push(HttpEndpoint::open(other.url("")));
+    notifier.apply(&notify).unwrap();
+    notifier.offer(Vec::new());
+    assert_eq!(other.asked().await.body.as_array().unwrap().len(), 256);
+    notifier.stop().await;
+}
