@@ -195,8 +195,10 @@ fn for_people(at: i64) -> String {
 
 /// Without what breaks lines or terminals.
 pub(super) fn on_one_line(text: &str) -> String {
-    let cleaned: String =
-        text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let cleaned: String = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
     cleaned.trim().to_owned()
 }
 

@@ -41,8 +41,8 @@ use self::figures::Figures;
 use self::forward::Forwards;
 use self::plan::{Message, Plan};
 pub use self::plan::{Silence, SilenceError, SilenceState, Term};
-use self::receiver::Sender;
 pub use self::receiver::ReceiverError;
+use self::receiver::Sender;
 use super::Alert;
 use crate::config::model::observe::Notify;
 use crate::log;
@@ -159,7 +159,8 @@ impl Notifier {
     /// # Errors
     /// A receiver or an Alertmanager that cannot be used; nothing has changed then.
     pub fn apply(&self, notify: &Notify) -> Result<(), NotifyError> {
-        let known = self.hands().iter().map(|(name, hand)| (name.clone(), Arc::clone(hand))).collect();
+        let known =
+            self.hands().iter().map(|(name, hand)| (name.clone(), Arc::clone(hand))).collect();
         let new = hands(notify, &self.external_url, &known)?;
         self.forwards()
             .apply(&notify.alertmanagers, &self.stopping.subscribe())
@@ -210,10 +211,13 @@ impl Notifier {
     /// # Errors
     /// There is no such receiver, or it did not take it.
     pub async fn test(&self, receiver: &str) -> Result<String, TestError> {
-        let hand = self.hands().get(receiver).cloned().ok_or_else(|| TestError::Unknown {
-            name: receiver.to_owned(),
-            known: self.hands().keys().cloned().collect::<Vec<_>>().join(", "),
-        })?;
+        let hand = {
+            let hands = self.hands();
+            hands.get(receiver).cloned().ok_or_else(|| TestError::Unknown {
+                name: receiver.to_owned(),
+                known: hands.keys().cloned().collect::<Vec<_>>().join(", "),
+            })?
+        };
         let now = super::now();
         let alert = |ends_at| Alert {
             labels: Labels::from_pairs([("alertname", "PlimsollTest"), ("severity", "info")]),
@@ -260,15 +264,19 @@ impl Notifier {
         let now = super::now();
         let plan = self.plan();
         let shown = plan.shown(now);
-        let mut alerts =
-            out.family("plimsoll_alerts", Kind::Gauge, "Alarms that fire, by whether people are told.");
+        let mut alerts = out.family(
+            "plimsoll_alerts",
+            Kind::Gauge,
+            "Alarms that fire, by whether people are told.",
+        );
         for state in [plan::AlertState::Active, plan::AlertState::Suppressed] {
             let count = shown.iter().filter(|shown| shown.state() == state).count();
             alerts.sample(&[("state", state.as_str())], count as f64);
         }
         let refused = self.refused.load(std::sync::atomic::Ordering::Relaxed);
         let help = "Alarms of which nobody is told, because too many fire.";
-        out.family("plimsoll_alerts_refused_total", Kind::Counter, help).sample(&[], refused as f64);
+        out.family("plimsoll_alerts_refused_total", Kind::Counter, help)
+            .sample(&[], refused as f64);
         let help = "Groups of alarms that are told of together.";
         let groups = plan.group_count() as f64;
         out.family("plimsoll_notification_groups", Kind::Gauge, help).sample(&[], groups);

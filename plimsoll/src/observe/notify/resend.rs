@@ -36,7 +36,9 @@ impl Resend {
             }
             let known = before.remove(&alert.labels);
             let at = match known {
-                Some((sent, at)) if Arc::ptr_eq(&sent, alert) && at.saturating_add(EVERY) > now => at,
+                Some((sent, at)) if Arc::ptr_eq(&sent, alert) && at.saturating_add(EVERY) > now => {
+                    at
+                }
                 _ => {
                     due.push(Arc::clone(alert));
                     now

@@ -53,9 +53,13 @@ pub(super) fn document(notify: &Notify) -> String {
         (None, _) => NOBODY,
         _ => {
             let last = notify.receivers.len() - 1;
-            routes.extend(notify.receivers.keys().enumerate().map(|(place, name)| {
-                json!({ "receiver": name, "continue": place < last })
-            }));
+            routes.extend(
+                notify
+                    .receivers
+                    .keys()
+                    .enumerate()
+                    .map(|(place, name)| json!({ "receiver": name, "continue": place < last })),
+            );
             NOBODY
         }
     };

@@ -87,7 +87,9 @@ impl Notifier {
         for labels in lost {
             log::warn(
                 "notify",
-                format!("alarm {labels} is taken to be over: its rule has not confirmed it for long"),
+                format!(
+                    "alarm {labels} is taken to be over: its rule has not confirmed it for long"
+                ),
             );
         }
         for message in messages {
@@ -126,7 +128,9 @@ impl Notifier {
             let count = deliveries.len();
             log::warn(
                 "notify",
-                format!("{count} messages about alarms were not taken in time; they are sent after the next start"),
+                format!(
+                    "{count} messages about alarms were not taken in time; they are sent after the next start"
+                ),
             );
         }
         deliveries.shutdown().await;

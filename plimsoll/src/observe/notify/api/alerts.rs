@@ -24,14 +24,13 @@ struct Wanted {
 
 impl Wanted {
     fn of(parameters: &Parameters) -> Result<Self, Refusal> {
-        // Every alarm is processed at once, so this one only has to be a switch.
-        parameters.switch("unprocessed")?;
+        // Every alarm is processed at once, so `unprocessed` makes no difference.
         Ok(Self {
             filter: parameters.filter()?,
             receiver: parameters.receiver()?,
-            active: parameters.switch("active")?,
-            silenced: parameters.switch("silenced")?,
-            inhibited: parameters.switch("inhibited")?,
+            active: parameters.switch("active"),
+            silenced: parameters.switch("silenced"),
+            inhibited: parameters.switch("inhibited"),
         })
     }
 

@@ -1,6 +1,5 @@
 //! What is asked for in the query of a request.
 
-use axum::http::StatusCode;
 use regex::Regex;
 
 use super::super::plan::Term;
@@ -8,6 +7,8 @@ use super::Refusal;
 
 /// Filters of one request.
 const FILTERS_MAX: usize = 64;
+/// Words that turn a switch on.
+const ON: [&str; 10] = ["true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"];
 
 /// Pairs of a query; a name may occur more than once.
 pub(super) struct Parameters(pub(super) Vec<(String, String)>);
@@ -17,17 +18,11 @@ impl Parameters {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// A switch, which is on unless it is turned off.
-    pub(super) fn switch(&self, name: &str) -> Result<bool, Refusal> {
-        match self.first(name) {
-            None | Some("true" | "1" | "t" | "T" | "TRUE" | "True" | "yes" | "on" | "") => Ok(true),
-            Some("false" | "0" | "f" | "F" | "FALSE" | "False" | "no" | "off") => Ok(false),
-            Some(other) => Err(Refusal::Unfit(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                601,
-                format!("{name} in query must be of type boolean: {other:?}"),
-            )),
-        }
+    /// A switch, which is on unless it is turned off. As in go-openapi, words that it does not know
+    /// turn it off.
+    pub(super) fn switch(&self, name: &str) -> bool {
+        let is_on = |word: &str| ON.iter().any(|known| known.eq_ignore_ascii_case(word));
+        self.first(name).is_none_or(|word| word.is_empty() || is_on(word))
     }
 
     /// Matchers, all of which must hold.

@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::Notifier;
 use super::super::message::rfc3339;
 use super::super::plan::{Silence, SilenceError, SilenceState, Term};
-use super::super::Notifier;
 use super::parameters::Parameters;
 use super::{Refusal, passes};
 
@@ -123,7 +123,8 @@ fn missing(name: &str) -> Refusal {
 fn time(name: &str, text: Option<String>) -> Result<i64, Refusal> {
     let text = text.ok_or_else(|| missing(name))?;
     let time: jiff::Timestamp = text.parse().map_err(|_| {
-        let message = format!("parsing silence body from \"\" failed, because {text:?} of {name} is no time");
+        let message =
+            format!("parsing silence body from \"\" failed, because {text:?} of {name} is no time");
         Refusal::Unfit(StatusCode::BAD_REQUEST, 400, message)
     })?;
     Ok(time.as_millisecond())

@@ -186,15 +186,13 @@ impl Plan {
             let wants_resolved = self.receivers.get(receiver).copied().unwrap_or_default();
             let since = now.saturating_sub(route.repeat);
             let (firing, over) = (&look.firing_prints, &look.over_prints);
-            let Some(why) =
-                self.told.needs((&key, receiver), firing, over, wants_resolved, since)
+            let Some(why) = self.told.needs((&key, receiver), firing, over, wants_resolved, since)
             else {
                 continue;
             };
             let until = now.saturating_add(route.repeat.saturating_mul(2).max(route.interval * 2));
             let known = self.told.get(&key, receiver).map(|entry| entry.firing.clone());
-            let resolved: Fingerprints =
-                known.map(|known| &known & over).unwrap_or_default();
+            let resolved: Fingerprints = known.map(|known| &known & over).unwrap_or_default();
             if firing.is_empty() && !wants_resolved {
                 let (firing, resolved) = (Fingerprints::new(), resolved);
                 self.told.note(&key, receiver, Entry { at: now, firing, resolved, until });

@@ -44,10 +44,12 @@ impl<'a> Hushes<'a> {
 
     /// The alarm that hushes this one, if any.
     pub(super) fn by(&self, labels: &Labels) -> Option<u64> {
-        self.rules.iter().filter(|(rule, _)| all(&rule.target, labels)).find_map(|(rule, sources)| {
-            let found = sources.get(&values(rule, labels))?;
-            if all(&rule.source, labels) { found.one_sided } else { Some(found.any) }
-        })
+        self.rules.iter().filter(|(rule, _)| all(&rule.target, labels)).find_map(
+            |(rule, sources)| {
+                let found = sources.get(&values(rule, labels))?;
+                if all(&rule.source, labels) { found.one_sided } else { Some(found.any) }
+            },
+        )
     }
 }
 

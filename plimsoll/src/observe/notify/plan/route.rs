@@ -33,9 +33,8 @@ pub(super) struct Routes(Vec<Route>);
 impl Routes {
     pub(super) fn of(notify: &Notify) -> Self {
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4);
-        let labels = |names: &[String]| {
-            (!names.iter().any(|name| name == "...")).then(|| names.to_vec())
-        };
+        let labels =
+            |names: &[String]| (!names.iter().any(|name| name == "...")).then(|| names.to_vec());
         let mut routes: Vec<Route> = notify
             .routes
             .iter()

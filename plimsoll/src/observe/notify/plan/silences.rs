@@ -53,8 +53,9 @@ impl Term {
         is_equal: bool,
     ) -> Result<Self, SilenceError> {
         let mut bytes = name.bytes();
-        let is_name = bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_name =
+            bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_name {
             return Err(SilenceError::Name(name.to_owned()));
         }
@@ -244,7 +245,9 @@ pub enum SilenceError {
     #[error("invalid silence: {0}")]
     Pattern(String),
     /// Not a matcher.
-    #[error("bad matcher format: {0}; write it as name=value, name!=value, name=~regex or name!~regex")]
+    #[error(
+        "bad matcher format: {0}; write it as name=value, name!=value, name=~regex or name!~regex"
+    )]
     Matcher(String),
     /// It ends before it starts.
     #[error("failed to create silence: start time must be before end time")]
@@ -253,7 +256,9 @@ pub enum SilenceError {
     #[error("failed to create silence: end time can't be in the past")]
     Past,
     /// There are [`SILENCES_MAX`] already.
-    #[error("failed to create silence: there are {SILENCES_MAX} already; expired ones go after 5 days")]
+    #[error(
+        "failed to create silence: there are {SILENCES_MAX} already; expired ones go after 5 days"
+    )]
     Full,
 }
 

@@ -60,7 +60,9 @@ fn time(text: &str) -> Duration {
 fn words(at: i64) -> String {
     let mut out = String::new();
     let mut rest = at;
-    for (unit, scale) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+    for (unit, scale) in
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
+    {
         if rest / scale > 0 {
             out.push_str(&format!("{}{unit}", rest / scale));
         }
@@ -180,7 +182,8 @@ impl Case {
         let by = get("by=").map(|by| by.split(',').map(str::to_owned).collect::<Vec<_>>());
         let (wait, interval) = (get("wait=").map(time), get("interval=").map(time));
         let repeat = get("repeat=").map(time);
-        let parts: Vec<&[&str]> = words[1..].split(|word| matches!(*word, "->" | "equal")).collect();
+        let parts: Vec<&[&str]> =
+            words[1..].split(|word| matches!(*word, "->" | "equal")).collect();
         let matchers = |words: &[&str]| words.iter().map(|word| matcher(word)).collect::<Vec<_>>();
         match words[0] {
             "config" => {
@@ -195,7 +198,8 @@ impl Case {
                 self.notify.receivers.insert(words[1].to_owned(), receiver);
             }
             "route" => {
-                let names = parts[1].iter().filter(|word| !word.contains('=') && **word != "goes_on");
+                let names =
+                    parts[1].iter().filter(|word| !word.contains('=') && **word != "goes_on");
                 self.notify.routes.push(NotifyRoute {
                     matchers: matchers(parts[0]),
                     receivers: names.map(|name| (*name).to_owned()).collect(),
@@ -224,9 +228,10 @@ impl Case {
         let silence = Silence {
             id: self.ids.get(words[1]).cloned().unwrap_or_default(),
             matchers: words[4..].iter().map(|word| Term::parse(word).unwrap()).collect(),
-            starts_at: self.ids.get(words[1]).map_or(self.now, |id| {
-                self.plan.silence_of(id).unwrap().starts_at
-            }),
+            starts_at: self
+                .ids
+                .get(words[1])
+                .map_or(self.now, |id| self.plan.silence_of(id).unwrap().starts_at),
             ends_at: until,
             updated_at: 0,
             created_by: "somebody".to_owned(),

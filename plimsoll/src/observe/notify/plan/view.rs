@@ -106,8 +106,11 @@ impl Plan {
             all.iter().map(|shown| (&shown.alert.labels, shown)).collect();
         let mut groups = Vec::new();
         for ((place, labels), group) in &self.groups {
-            let alerts: Vec<Arc<Shown>> =
-                group.members.iter().filter_map(|member| shown.get(member).copied().cloned()).collect();
+            let alerts: Vec<Arc<Shown>> = group
+                .members
+                .iter()
+                .filter_map(|member| shown.get(member).copied().cloned())
+                .collect();
             if alerts.is_empty() {
                 continue;
             }

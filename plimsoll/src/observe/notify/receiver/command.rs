@@ -76,7 +76,9 @@ impl Command {
         let json = message::json(message, &self.external_url);
         let mut child = self.started(message).map_err(|error| {
             let program = &self.program;
-            Failure::lasting(format!("cannot start `{program}`: {error}; is it there, and executable?"))
+            Failure::lasting(format!(
+                "cannot start `{program}`: {error}; is it there, and executable?"
+            ))
         })?;
         // The group's id is that of its first process, which is not reaped before `wait` returns.
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
@@ -122,13 +124,14 @@ impl Command {
             ("PLIMSOLL_RESOLVED", (message.alerts.len() - firing).to_string()),
             ("PLIMSOLL_EXTERNAL_URL", self.external_url.clone()),
         ];
-        let inherited =
-            VARIABLES.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
+        let inherited = VARIABLES.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
         tokio::process::Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
             .envs(inherited)
-            .envs(own.map(|(name, value)| (name, limited(&on_one_line(&value), VARIABLE_CHARACTERS_MAX))))
+            .envs(own.map(|(name, value)| {
+                (name, limited(&on_one_line(&value), VARIABLE_CHARACTERS_MAX))
+            }))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -182,11 +185,10 @@ async fn read(stderr: Option<ChildStderr>, held: Arc<Mutex<Vec<u8>>>) {
 fn in_words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => {
-            Signal::try_from(signal).map_or_else(|_| format!("killed by signal {signal}"), |signal| {
-                format!("killed by {}", signal.as_str())
-            })
-        }
+        (None, Some(signal)) => Signal::try_from(signal).map_or_else(
+            |_| format!("killed by signal {signal}"),
+            |signal| format!("killed by {}", signal.as_str()),
+        ),
         (None, None) => status.to_string(),
     }
 }

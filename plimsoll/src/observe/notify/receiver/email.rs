@@ -66,9 +66,9 @@ impl Email {
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<String, Failure> {
-        let mail = self.mail(message).map_err(|error| {
-            Failure::lasting(format!("no mail can be made of it: {error}"))
-        })?;
+        let mail = self
+            .mail(message)
+            .map_err(|error| Failure::lasting(format!("no mail can be made of it: {error}")))?;
         match tokio::time::timeout(ATTEMPT_TIMEOUT, self.transport.send(mail)).await {
             Ok(Ok(response)) => Ok(answer(&response)),
             Ok(Err(error)) => Err(failure(&error)),

@@ -57,9 +57,10 @@ impl Post {
             .header(CONTENT_TYPE, "application/json")
             .timeout(ATTEMPT_TIMEOUT)
             .body(body);
-        let response = request.send().await.map_err(|error| {
-            Failure::passing(outbound::in_words(&error.without_url()))
-        })?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| Failure::passing(outbound::in_words(&error.without_url())))?;
         let status = response.status();
         let asked = response
             .headers()

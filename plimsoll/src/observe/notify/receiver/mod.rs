@@ -111,9 +111,7 @@ impl Sender {
         };
         match answer {
             Ok(words) => Ok(self.without_secrets(&words)),
-            Err(failure) => {
-                Err(Failure { words: self.without_secrets(&failure.words), ..failure })
-            }
+            Err(failure) => Err(Failure { words: self.without_secrets(&failure.words), ..failure }),
         }
     }
 
@@ -132,8 +130,12 @@ impl Sender {
     pub(super) fn remedy(&self) -> &'static str {
         match &self.way {
             Way::Webhook(_) => "check its URL, and that what listens there is well",
-            Way::Slack(_) => "check that the incoming webhook still exists and its channel is not archived",
-            Way::Email(_) => "check the mail server, its login and that it takes mail from this sender",
+            Way::Slack(_) => {
+                "check that the incoming webhook still exists and its channel is not archived"
+            }
+            Way::Email(_) => {
+                "check the mail server, its login and that it takes mail from this sender"
+            }
             Way::PagerDuty(_) => "check the routing key and https://status.pagerduty.com",
             Way::Command(_) => "run the command by hand with the message on its standard input",
         }

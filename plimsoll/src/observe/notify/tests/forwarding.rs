@@ -120,7 +120,8 @@ async fn an_alertmanager_that_is_away_gets_what_is_true_when_it_is_back() {
     let (mut well, mut sick) = (Peer::start().await, Peer::start().await);
     sick.will_say(&[(503, "starting"), (503, "starting")]);
     let mut notify = settings();
-    notify.alertmanagers = vec![HttpEndpoint::open(well.url("")), HttpEndpoint::open(sick.url("/am"))];
+    notify.alertmanagers =
+        vec![HttpEndpoint::open(well.url("")), HttpEndpoint::open(sick.url("/am"))];
     let notifier = Notifier::start(&notify, None, "").unwrap();
     notifier.offer(vec![alert("Down")]);
     assert_eq!(well.asked().await.path, "/api/v2/alerts");
@@ -145,7 +146,10 @@ async fn an_alertmanager_that_is_away_gets_what_is_true_when_it_is_back() {
     let mut exposition = tsdb::exposition::Exposition::new();
     notifier.expose(&mut exposition);
     let text = exposition.finish();
-    let line = format!("plimsoll_notification_forwarded_alerts_total{{alertmanager=\"{}\"}} 2", well.address);
+    let line = format!(
+        "plimsoll_notification_forwarded_alerts_total{{alertmanager=\"{}\"}} 2",
+        well.address
+    );
     assert!(text.contains(&line), "{text}");
     notifier.stop().await;
 }

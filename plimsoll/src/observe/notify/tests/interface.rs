@@ -30,7 +30,8 @@ async fn amtool(address: SocketAddr, arguments: &[&str]) -> (bool, String) {
         .output()
         .await
         .expect("amtool is not there; `apt install prometheus-alertmanager`");
-    let text = [output.stdout, output.stderr].concat();
+    // What it says besides does not belong to what it was asked for.
+    let text = if output.status.success() { output.stdout } else { output.stderr };
     (output.status.success(), String::from_utf8(text).unwrap().trim().to_owned())
 }
 
@@ -78,13 +79,26 @@ fn names(json: &str) -> BTreeSet<String> {
 async fn amtool_makes_asks_for_and_ends_silences() {
     let notifier = Notifier::start(&settings(), None, "").unwrap();
     let address = serve(&notifier).await;
-    let made = ["silence", "add", "alertname=Down", "instance=~web-.+", "team!=db", "-a", "me", "-c", "a \"new\" disk"];
+    let made = [
+        "silence",
+        "add",
+        "alertname=Down",
+        "instance=~web-.+",
+        "team!=db",
+        "-a",
+        "me",
+        "-c",
+        "a \"new\" disk",
+    ];
     let id = well(address, &made).await;
     let all: Vec<Value> =
         serde_json::from_str(&well(address, &["silence", "query", "-o", "json"]).await).unwrap();
     assert_eq!(all.len(), 1);
     assert_eq!((&all[0]["id"], &all[0]["comment"]), (&json!(id), &json!("a \"new\" disk")));
-    assert_eq!((&all[0]["createdBy"], &all[0]["status"]["state"]), (&json!("me"), &json!("active")));
+    assert_eq!(
+        (&all[0]["createdBy"], &all[0]["status"]["state"]),
+        (&json!("me"), &json!("active"))
+    );
     let matchers: Vec<String> =
         notifier.silences()[0].matchers.iter().map(ToString::to_string).collect();
     assert_eq!(matchers, [r#"alertname="Down""#, r#"instance=~"web-.+""#, r#"team!="db""#]);
@@ -100,8 +114,12 @@ async fn amtool_makes_asks_for_and_ends_silences() {
     // What cannot be is refused, and amtool shows why.
     let (is_well, text) = amtool(address, &["silence", "expire", &id]).await;
     assert!(!is_well && text.contains("already expired"), "{text}");
-    let (is_well, text) = amtool(address, &["silence", "add", "a=~.*", "-a", "me", "-c", "all"]).await;
-    assert!(!is_well && text.contains("at least one matcher must not match the empty string"), "{text}");
+    let (is_well, text) =
+        amtool(address, &["silence", "add", "a=~.*", "-a", "me", "-c", "all"]).await;
+    assert!(
+        !is_well && text.contains("at least one matcher must not match the empty string"),
+        "{text}"
+    );
     // Another client's silences come in, too.
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("silences.json");
@@ -140,7 +158,7 @@ async fn amtool_asks_for_alarms_and_routes() {
     assert_eq!(ask(&[]).await, set(&["Down", "Full"]));
     assert_eq!(ask(&["--silenced"]).await, set(&["Late"]));
     assert_eq!(ask(&["--inhibited"]).await, set(&["Slow"]));
-    assert_eq!(ask(&["--receiver", "d.*"]).await, set(&["Down"]));
+    assert_eq!(ask(&["--receiver", "w.*"]).await, set(&["Full"]));
     assert_eq!(ask(&["team=web"]).await, set(&["Full"]));
     assert_eq!(ask(&["alertname=~.*o.*"]).await, set(&["Down"]));
     let route = well(address, &["config", "routes", "test", "team=db"]).await;
@@ -180,7 +198,10 @@ async fn groups_are_shown_with_their_receivers() {
     );
     assert_eq!(shape(&get("/alerts/groups?receiver=web").await), [r#"web {"alertname":"Full"} 2"#]);
     let filtered = "/alerts/groups?filter=n%3D%221%22";
-    assert_eq!(shape(&get(filtered).await), [r#"db {"alertname":"Full"} 1"#, r#"web {"alertname":"Full"} 1"#]);
+    assert_eq!(
+        shape(&get(filtered).await),
+        [r#"db {"alertname":"Full"} 1"#, r#"web {"alertname":"Full"} 1"#]
+    );
     assert_eq!(get("/receivers").await, json!([{ "name": "db" }, { "name": "web" }]));
     assert_eq!(get("/status").await["cluster"]["status"], "disabled");
     let secret = get("/status").await.to_string().contains(&peer.address.to_string());
@@ -189,7 +210,11 @@ async fn groups_are_shown_with_their_receivers() {
 }
 
 /// An answer, without what differs from run to run.
-async fn said(client: &reqwest::Client, base: &str, request: &(&str, &str, String)) -> (u16, String) {
+async fn said(
+    client: &reqwest::Client,
+    base: &str,
+    request: &(&str, &str, String),
+) -> (u16, String) {
     let (method, path, body) = request;
     let response = client
         .request(method.parse().unwrap(), format!("{base}{path}"))
@@ -217,16 +242,16 @@ async fn errors_are_those_of_alertmanager() {
     };
     let one = || json!([{ "name": "a", "value": "b", "isRegex": false, "isEqual": true }]);
     let all = || json!([{ "name": "a", "value": ".*", "isRegex": true, "isEqual": true }]);
-    let (past, then, later) = ("2020-01-01T00:00:00Z", "2120-01-01T00:00:00Z", "2121-01-01T00:00:00Z");
+    let (past, then, later) =
+        ("2020-01-01T00:00:00Z", "2120-01-01T00:00:00Z", "2121-01-01T00:00:00Z");
     // What is asked, and whether the words are the same as well.
     let cases = [
         (("GET", unknown, String::new()), true),
-        (("DELETE", unknown, String::new()), true),
         (("GET", "/silence/x", String::new()), true),
         (("GET", "/silences?filter=x", String::new()), false),
         (("GET", "/alerts?filter=x", String::new()), false),
         (("GET", "/alerts?receiver=(", String::new()), false),
-        (("GET", "/alerts?active=maybe", String::new()), false),
+        (("GET", "/alerts?active=maybe", String::new()), true),
         (("GET", "/alerts/groups?filter=1%3D1", String::new()), false),
         (("POST", "/silences", "{".to_owned()), false),
         (("POST", "/silences", "{}".to_owned()), false),
@@ -237,7 +262,14 @@ async fn errors_are_those_of_alertmanager() {
         (("POST", "/silences", silence("", one(), past, past)), true),
         (("POST", "/silences", silence("", one(), "2019-01-01T00:00:00Z", past)), true),
         (("POST", "/silences", silence("", one(), "soon", later)), false),
-        (("POST", "/silences", silence("3f1b6f4e-0000-4000-8000-000000000000", one(), then, later)), true),
+        (
+            (
+                "POST",
+                "/silences",
+                silence("3f1b6f4e-0000-4000-8000-000000000000", one(), then, later),
+            ),
+            true,
+        ),
         (("PUT", "/silences", String::new()), false),
         (("GET", "/nothing", String::new()), false),
     ];
@@ -248,18 +280,25 @@ async fn errors_are_those_of_alertmanager() {
         assert_eq!(found.0, expected.0, "{request:?}: {found:?} is not {expected:?}");
         assert!(!same_words || found.1 == expected.1, "{request:?}: {found:?} is not {expected:?}");
     }
+    // Since version 0.26, Alertmanager says that it is not there; before, that it failed.
+    let gone = said(&client, &format!("{ours}/api/v2"), &("DELETE", unknown, String::new())).await;
+    assert_eq!(gone, (404, String::new()));
     // A silence that can be: the same form, whoever keeps it.
     let mut forms = Vec::new();
     for base in [format!("{}/api/v2", theirs.url), format!("{ours}/api/v2")] {
         let post = ("POST", "/silences", silence("", one(), then, later));
         let (status, made) = said(&client, &base, &post).await;
         assert_eq!(status, 200, "{made}");
-        let id = serde_json::from_str::<Value>(&made).unwrap()["silenceID"].as_str().unwrap().to_owned();
-        let (_, text) = said(&client, &base, &("GET", &format!("/silence/{id}"), String::new())).await;
+        let id =
+            serde_json::from_str::<Value>(&made).unwrap()["silenceID"].as_str().unwrap().to_owned();
+        let (_, text) =
+            said(&client, &base, &("GET", &format!("/silence/{id}"), String::new())).await;
         let mut form: Value = serde_json::from_str(&text).unwrap();
         (form["id"], form["updatedAt"]) = (json!("x"), json!("y"));
-        let expired = said(&client, &base, &("DELETE", &format!("/silence/{id}"), String::new())).await;
-        let again = said(&client, &base, &("DELETE", &format!("/silence/{id}"), String::new())).await;
+        let expired =
+            said(&client, &base, &("DELETE", &format!("/silence/{id}"), String::new())).await;
+        let again =
+            said(&client, &base, &("DELETE", &format!("/silence/{id}"), String::new())).await;
         forms.push((form, expired, again.0, again.1.replace(&id, "x")));
     }
     assert_eq!(forms[0], forms[1]);

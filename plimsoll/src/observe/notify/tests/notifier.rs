@@ -28,7 +28,8 @@ fn exposed(notifier: &Notifier) -> String {
 async fn what_was_told_is_kept_and_not_told_again() {
     let mut peer = Peer::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let start = || Notifier::start(&one_receiver(&peer), Some(directory.path().to_owned()), "").unwrap();
+    let start =
+        || Notifier::start(&one_receiver(&peer), Some(directory.path().to_owned()), "").unwrap();
     let notifier = start();
     notifier.offer(vec![alert("Down n=1"), alert("Full n=1")]);
     for _ in 0..2 {
@@ -51,7 +52,12 @@ async fn what_was_told_is_kept_and_not_told_again() {
     };
     assert_eq!(notifier.silences()[0].comment, "new \u{1F525} disk");
     // One goes on, one has ended meanwhile, one is new, and one is silenced: two messages.
-    notifier.offer(vec![alert("Down n=1"), ended("Full n=1"), alert("Late n=2"), alert("Hush n=3")]);
+    notifier.offer(vec![
+        alert("Down n=1"),
+        ended("Full n=1"),
+        alert("Late n=2"),
+        alert("Hush n=3"),
+    ]);
     let mut told: Vec<String> = Vec::new();
     for _ in 0..2 {
         let body = peer.asked().await.body;
@@ -68,7 +74,11 @@ async fn a_damaged_file_is_put_aside() {
     let peer = Peer::start().await;
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    for text in ["{\"version\":1,\"silences\":[", "{\"version\":2,\"silences\":[],\"told\":[],\"alerts\":[]}", ""] {
+    for text in [
+        "{\"version\":1,\"silences\":[",
+        "{\"version\":2,\"silences\":[],\"told\":[],\"alerts\":[]}",
+        "",
+    ] {
         std::fs::write(path("notify.json"), text).unwrap();
         let notifier =
             Notifier::start(&one_receiver(&peer), Some(directory.path().to_owned()), "").unwrap();
@@ -148,9 +158,8 @@ async fn the_stop_tries_once_more_what_waits() {
     // What came just now is told as well.
     notifier.offer(vec![alert("Full")]);
     notifier.stop().await;
-    let names = [peer.asked().await, peer.asked().await].map(|asked| {
-        asked.body["groupLabels"]["alertname"].as_str().unwrap().to_owned()
-    });
+    let names = [peer.asked().await, peer.asked().await]
+        .map(|asked| asked.body["groupLabels"]["alertname"].as_str().unwrap().to_owned());
     assert!(names.contains(&"Down".to_owned()) && names.contains(&"Full".to_owned()), "{names:?}");
 }
 
@@ -164,9 +173,14 @@ async fn a_reload_that_cannot_be_used_changes_nothing() {
         ..crate::config::model::observe::HttpEndpoint::open("https://127.0.0.1/")
     };
     notify.receivers.clear();
-    notify.receivers.insert("other".to_owned(), Receiver { means: Means::Webhook(endpoint), resolved: true });
+    notify
+        .receivers
+        .insert("other".to_owned(), Receiver { means: Means::Webhook(endpoint), resolved: true });
     let error = notifier.apply(&notify).unwrap_err().to_string();
-    assert!(error.starts_with("receiver `other` cannot be used: cannot use the certificates"), "{error}");
+    assert!(
+        error.starts_with("receiver `other` cannot be used: cannot use the certificates"),
+        "{error}"
+    );
     notifier.offer(vec![alert("Down")]);
     assert_eq!(peer.asked().await.body["receiver"], "ops");
     notifier.stop().await;
@@ -176,7 +190,9 @@ async fn a_reload_that_cannot_be_used_changes_nothing() {
 async fn a_receiver_can_be_tried() {
     let mut peer = Peer::start().await;
     let mut notify = one_receiver(&peer);
-    notify.receivers.insert("quiet".to_owned(), Receiver { resolved: false, ..webhook(&peer.url("/")) });
+    notify
+        .receivers
+        .insert("quiet".to_owned(), Receiver { resolved: false, ..webhook(&peer.url("/")) });
     let notifier: Arc<Notifier> = Notifier::start(&notify, None, "https://ops.example/").unwrap();
     peer.will_say(&[(200, "thanks"), (204, "")]);
     let answer = notifier.test("ops").await;

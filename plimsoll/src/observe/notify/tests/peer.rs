@@ -48,9 +48,7 @@ impl Peer {
         let address = listener.local_addr().unwrap();
         let answers = Answers::default();
         let (tell, asked) = mpsc::unbounded_channel();
-        let app = axum::Router::new()
-            .fallback(answer)
-            .with_state((Arc::clone(&answers), tell));
+        let app = axum::Router::new().fallback(answer).with_state((Arc::clone(&answers), tell));
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { address, answers, asked, _server: Abort(server) }
     }
@@ -89,7 +87,8 @@ async fn answer(
     // `Retry-After: …` at the beginning of a body becomes a header.
     match body.strip_prefix("Retry-After: ") {
         Some(seconds) => {
-            (StatusCode::from_u16(status).unwrap(), [("retry-after", seconds.to_owned())]).into_response()
+            (StatusCode::from_u16(status).unwrap(), [("retry-after", seconds.to_owned())])
+                .into_response()
         }
         None => (StatusCode::from_u16(status).unwrap(), body).into_response(),
     }

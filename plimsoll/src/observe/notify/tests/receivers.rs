@@ -23,8 +23,11 @@ async fn a_webhook_gets_alertmanagers_json() {
         headers: vec![("x-tenant".to_owned(), "one".to_owned())],
         ..HttpEndpoint::open(peer.url("/hook"))
     };
-    let message =
-        message("ops", &[alert("Down service=web instance=1")], &[alert("Down service=web instance=2")]);
+    let message = message(
+        "ops",
+        &[alert("Down service=web instance=1")],
+        &[alert("Down service=web instance=2")],
+    );
     let answer = sent(Means::Webhook(endpoint), &message).await;
     assert_eq!(answer, Ok("HTTP 200: ok".to_owned()));
     let asked = peer.asked().await;
@@ -108,14 +111,18 @@ async fn slack_messages_have_bounds() {
     assert!(text.ends_with("… and 93 more"), "{}", &text[text.len() - 40..]);
     // Mattermost and others say in JSON that it was nothing.
     peer.will_say(&[(200, r#"{"ok":false,"error":"channel_not_found"}"#)]);
-    let refused = sent(slack(peer.url("/x"), None), &message("chat", &many, &[])).await.unwrap_err();
+    let refused =
+        sent(slack(peer.url("/x"), None), &message("chat", &many, &[])).await.unwrap_err();
     assert!(!refused.passes && refused.words.contains("channel_not_found"), "{refused:?}");
 }
 
 #[tokio::test]
 async fn pagerduty_gets_one_incident_a_group() {
     let mut peer = Peer::start().await;
-    let firing = [alert("Down service=web n=1 severity=warning"), alert("Down service=web n=2 severity=page")];
+    let firing = [
+        alert("Down service=web n=1 severity=warning"),
+        alert("Down service=web n=2 severity=page"),
+    ];
     peer.will_say(&[(202, r#"{"status":"success"}"#)]);
     let answer = sent(pagerduty(&peer), &message("pager", &firing, &[])).await;
     assert_eq!(answer, Ok(r#"HTTP 202: {"status":"success"}"#.to_owned()));
@@ -206,7 +213,10 @@ async fn refusals_say_whether_they_pass_and_hide_secrets() {
     let url = format!("http://{}/services/T/B/key", listener.local_addr().unwrap());
     drop(listener);
     let failure = sent(slack(url, None), &message).await.unwrap_err();
-    assert_eq!(failure, Failure { words: "connection refused".to_owned(), passes: true, wait: None });
+    assert_eq!(
+        failure,
+        Failure { words: "connection refused".to_owned(), passes: true, wait: None }
+    );
 }
 
 fn shell(script: &str, timeout: Duration) -> Means {
@@ -265,7 +275,10 @@ async fn a_command_that_fails_says_why() {
     let missing = Means::Command { words: vec!["/no/such/program".to_owned()], timeout: PATIENT };
     let failure = sent(missing, &small).await.unwrap_err();
     assert!(!failure.passes);
-    assert!(failure.words.starts_with("cannot start `/no/such/program`: No such file"), "{failure:?}");
+    assert!(
+        failure.words.starts_with("cannot start `/no/such/program`: No such file"),
+        "{failure:?}"
+    );
 }
 
 #[tokio::test]
@@ -273,7 +286,10 @@ async fn a_command_is_killed_with_all_that_it_started() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("child");
     // The child writes its id; it ends only if somebody ends it.
-    let script = format!("sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 600' & echo waiting >&2; wait", path.display());
+    let script = format!(
+        "sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 600' & echo waiting >&2; wait",
+        path.display()
+    );
     let message = message("ops", &[alert("Down")], &[]);
     let failure = sent(shell(&script, Duration::from_secs(1)), &message).await.unwrap_err();
     assert_eq!(failure.words, "killed after 1 s: waiting");
