@@ -33,7 +33,7 @@ use self::silences::Silences;
 use self::told::{Fingerprints, Told};
 use crate::config::model::observe::{Inhibition, Notify};
 use crate::observe::Alert;
-pub use saved::{Damaged, Saved};
+pub use saved::Saved;
 pub use silences::{Silence, SilenceError, SilenceState, Term};
 pub use told::Why;
 pub use view::{AlertState, GroupShown, Shown};
