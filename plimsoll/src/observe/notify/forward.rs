@@ -36,6 +36,9 @@ const ANSWER_CHARACTERS_MAX: usize = 300;
 /// Below an Alertmanager's URL.
 const PATH: &str = "/api/v2/alerts";
 
+/// One of what is counted.
+type Counter = fn(&Forward) -> &AtomicU64;
+
 /// All of them.
 #[derive(Default)]
 pub(super) struct Forwards {
@@ -124,7 +127,7 @@ impl Forwards {
     }
 
     pub(super) fn expose(&self, out: &mut Exposition) {
-        let counters: [(&str, &str, fn(&Forward) -> &AtomicU64); 3] = [
+        let counters: [(&str, &str, Counter); 3] = [
             (
                 "plimsoll_notification_forwarded_alerts_total",
                 "Alarms that an Alertmanager took.",

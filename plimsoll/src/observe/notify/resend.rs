@@ -89,7 +89,7 @@ mod tests {
         };
         let (a, b, over) = (alert("a", None), alert("b", None), alert("a", Some(70_000)));
         assert_eq!(at(0, &[]), (String::new(), i64::MAX));
-        assert_eq!(at(0, &[a.clone()]), ("a".to_owned(), 60_000));
+        assert_eq!(at(0, std::slice::from_ref(&a)), ("a".to_owned(), 60_000));
         assert_eq!(at(15_000, &[a.clone(), b.clone()]), ("b".to_owned(), 60_000));
         assert_eq!(at(60_000, &[a, b.clone()]), ("a".to_owned(), 75_000));
         assert_eq!(at(70_000, &[over.clone(), b.clone()]), ("a".to_owned(), 75_000));

@@ -37,6 +37,13 @@ struct Ticket {
     arrived: bool,
 }
 
+impl Ticket {
+    /// The delivery has come to its end.
+    fn close(mut self, arrived: bool) {
+        self.arrived = arrived;
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.notifier.plan().delivered(&self.message, self.arrived);
@@ -108,14 +115,15 @@ impl Notifier {
         let patience = Duration::from_millis(
             u64::try_from(message.deadline.saturating_sub(message.at)).unwrap_or_default(),
         );
-        let mut ticket = Ticket { notifier: Arc::clone(self), message, arrived: false };
+        let ticket = Ticket { notifier: Arc::clone(self), message, arrived: false };
         let Some((hand, waiting)) = hand.and_then(|hand| Some((Arc::clone(&hand), hand.admit()?)))
         else {
             return;
         };
         let stopping = stopping.clone();
         deliveries.spawn(async move {
-            ticket.arrived = hand.deliver(&ticket.message, patience, stopping).await;
+            let arrived = hand.deliver(&ticket.message, patience, stopping).await;
+            ticket.close(arrived);
             drop(waiting);
         });
     }

@@ -179,8 +179,8 @@ fn receiver(receiver: &Receiver) -> Facts {
     let (kind, secret) = match means {
         Means::Webhook(endpoint) => ("webhook", whole(endpoint)),
         Means::Slack { endpoint, channel } => ("slack", format!("{}{channel:?}", whole(endpoint))),
-        Means::Email { to, from, server, security, login } => {
-            ("email", format!("{to:?}{from:?}{server:?}{security:?}{login:?}"))
+        Means::Email { to, from, server, security, login, ca } => {
+            ("email", format!("{to:?}{from:?}{server:?}{security:?}{login:?}{ca:?}"))
         }
         Means::PagerDuty { routing_key, endpoint } => {
             ("pagerduty", format!("{routing_key:?}{}", whole(endpoint)))

@@ -1,5 +1,6 @@
 //! The tables of `[observe.notify]`: who is told of alarms, by what means and when.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tsdb::source::Matcher;
@@ -13,7 +14,7 @@ use super::super::super::table::{
     required, setting,
 };
 use super::super::bounds::{DAY, HOUR, SECOND};
-use super::super::words::{COMMAND, NAME_TEXT, WORD};
+use super::super::words::{COMMAND, NAME_TEXT, PATH, WORD};
 use super::words::{GROUPING, LABEL, MAIL, MAIL_SERVER, MATCHER, PASSWORD, ROUTING_KEY, SECURITY};
 use super::{ENDPOINT, RawEndpoint};
 
@@ -101,6 +102,8 @@ raw_table! {
         user: Option<String> = optional(NAME_TEXT, "none"), r#""plimsoll""#;
         /// The user's password.
         password: Option<String> = optional(PASSWORD, "none"), r#""${MAIL_PASSWORD}""#;
+        /// A file of certificates (PEM) that are trusted besides those of the system.
+        ca: Option<PathBuf> = optional(PATH, "those of the system"), r#""ca.pem""#;
     }
 }
 

@@ -14,6 +14,7 @@ use super::super::super::model::observe::{
 use super::super::super::problem::{ConfigError, nearest, one_of};
 use super::super::super::reader::{Reader, Where};
 use super::super::super::table::Setting;
+use super::super::path;
 use super::endpoint::endpoint;
 
 /// All labels, in `group_by`.
@@ -112,7 +113,7 @@ fn means(raw: &raw::Receiver, base: &Path, reader: &mut Reader<'_>) -> Option<Me
     // All are read, so that all mistakes are told.
     let webhook = raw.webhook.value.as_ref().and_then(|raw| endpoint(raw, base, reader));
     let slack = raw.slack.value.as_ref().and_then(|raw| slack(raw, base, reader));
-    let email = raw.email.value.as_ref().and_then(|raw| email(raw, reader));
+    let email = raw.email.value.as_ref().and_then(|raw| email(raw, base, reader));
     let pagerduty = raw.pagerduty.value.as_ref().and_then(|raw| pagerduty(raw, base, reader));
     let command = raw.command.value.as_ref().and_then(|value| {
         let (words, timeout) = match value {
@@ -152,8 +153,8 @@ fn pagerduty(
     })
 }
 
-fn email(raw: &Email, reader: &mut Reader<'_>) -> Option<Means> {
-    let Email { to, from, server, security, user, password } = raw;
+fn email(raw: &Email, base: &Path, reader: &mut Reader<'_>) -> Option<Means> {
+    let Email { to, from, server, security, user, password, ca } = raw;
     if let Some([]) = to.value.as_deref() {
         let error = ConfigError::new(&to.at.key, "nobody gets this mail")
             .found("[]")
@@ -191,6 +192,7 @@ fn email(raw: &Email, reader: &mut Reader<'_>) -> Option<Means> {
         server: (host, port),
         security: security_value,
         login,
+        ca: ca.value.as_ref().map(|file| path(base, file)),
     })
 }
 

@@ -133,6 +133,10 @@ fn time(name: &str, text: Option<String>) -> Result<i64, Refusal> {
 impl Posted {
     fn silence(self) -> Result<Silence, Refusal> {
         let matchers = self.matchers.ok_or_else(|| missing("matchers"))?;
+        if matchers.is_empty() {
+            let message = "matchers in body should have at least 1 items".to_owned();
+            return Err(Refusal::Unfit(StatusCode::UNPROCESSABLE_ENTITY, 612, message));
+        }
         let term = |term: PostedTerm| {
             let name = term.name.ok_or_else(|| missing("matchers.name"))?;
             let value = term.value.ok_or_else(|| missing("matchers.value"))?;
