@@ -250,14 +250,14 @@ pub enum SilenceError {
     )]
     Matcher(String),
     /// It ends before it starts.
-    #[error("failed to create silence: start time must be before end time")]
+    #[error("Failed to create silence: start time must be before end time")]
     Backwards,
     /// It ends in the past.
-    #[error("failed to create silence: end time can't be in the past")]
+    #[error("Failed to create silence: end time can't be in the past")]
     Past,
     /// There are [`SILENCES_MAX`] already.
     #[error(
-        "failed to create silence: there are {SILENCES_MAX} already; expired ones go after 5 days"
+        "Failed to create silence: there are {SILENCES_MAX} already; expired ones go after 5 days"
     )]
     Full,
 }
