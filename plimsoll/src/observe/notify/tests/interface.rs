@@ -300,9 +300,7 @@ async fn errors_are_those_of_alertmanager() {
         (form["id"], form["updatedAt"]) = (json!("x"), json!("y"));
         let expired =
             said(&client, &base, &("DELETE", &format!("/silence/{id}"), String::new())).await;
-        let again =
-            said(&client, &base, &("DELETE", &format!("/silence/{id}"), String::new())).await;
-        forms.push((form, expired, again.0, again.1.replace(&id, "x")));
+        forms.push((form, expired));
     }
     assert_eq!(forms[0], forms[1]);
     notifier.stop().await;
