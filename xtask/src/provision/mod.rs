@@ -46,6 +46,17 @@ const PUSHGATEWAY: Need = Need::program(
     "prometheus-pushgateway",
     "receives the figures that tests of the bench push",
 );
+const ALERTMANAGER: Need = Need::program(
+    "prometheus-alertmanager",
+    "prometheus-alertmanager",
+    "takes the alarms that tests forward",
+);
+const AMTOOL: Need =
+    Need::program("amtool", "prometheus-alertmanager", "asks for alarms and silences in tests");
+const REDIS: Need =
+    Need::program("redis-server", "redis-server", "has the figures that tests read from a Redis");
+const VICTORIA_METRICS: Need =
+    Need::program("victoria-metrics", "victoria-metrics", "the peer of benchmarks of the store");
 
 /// Everything that `cargo test` needs.
 pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
@@ -66,6 +77,9 @@ pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
         SETPRIV,
         PROMETHEUS,
         PUSHGATEWAY,
+        ALERTMANAGER,
+        AMTOOL,
+        REDIS,
         python,
     ])?;
     python::install(workspace)?;
@@ -80,4 +94,9 @@ pub(crate) fn for_edge_benchmark() -> anyhow::Result<()> {
 /// Everything that `cargo xtask bench load` needs.
 pub(crate) fn for_load_benchmark() -> anyhow::Result<()> {
     system::install(&[NGINX, WRK, H2LOAD, NGHTTPD, TASKSET, SETPRIV])
+}
+
+/// Everything that `cargo xtask bench promql` needs.
+pub(crate) fn for_promql_benchmark() -> anyhow::Result<()> {
+    system::install(&[PROMETHEUS, VICTORIA_METRICS, TASKSET, SETPRIV])
 }
