@@ -76,7 +76,7 @@ impl Store {
             }
         }
         self.drop_damaged(&mut report);
-        self.retain(now, upkeep.log_bytes, &mut report);
+        upkeep.damaged_bytes = self.retain(now, upkeep.log_bytes, &mut report);
         if now >= upkeep.retry || upkeep.retry.saturating_sub(now) > milliseconds(RETRY_INTERVAL) {
             self.write_due(now, &mut upkeep, &mut report);
         }

@@ -69,7 +69,8 @@ pub use wire::Corrupt;
 pub struct Options {
     /// Blocks whose span ended so long ago are dropped.
     pub retention: Duration,
-    /// When blocks and log are larger together, the oldest blocks are dropped.
+    /// When blocks and log are larger together, the oldest blocks are dropped, and before them those
+    /// that were set aside because of damage.
     pub bytes_max: u64,
     /// Series with young samples; of more, the samples are refused.
     pub series_max: usize,
@@ -160,6 +161,8 @@ struct Upkeep {
     is_snapshot_due: bool,
     /// Bytes of the log's files when upkeep last looked.
     log_bytes: u64,
+    /// The same of blocks that were set aside.
+    damaged_bytes: u64,
 }
 
 /// Why writing has stopped.
@@ -190,6 +193,8 @@ pub struct Statistics {
     pub block_bytes: u64,
     /// Bytes of the log, when it was last maintained.
     pub log_bytes: u64,
+    /// Bytes of damaged blocks that were set aside, when they were last looked for.
+    pub damaged_bytes: u64,
     /// Number of blocks.
     pub blocks: usize,
     /// Time of the oldest sample, milliseconds.
@@ -204,7 +209,10 @@ impl Store {
     /// Figures as they are now; each is right, though they are not of one moment.
     pub fn statistics(&self) -> Statistics {
         // One lock after the other: they would be held to the end of the expression below.
-        let log_bytes = lock(&self.upkeep).log_bytes;
+        let (log_bytes, damaged_bytes) = {
+            let upkeep = lock(&self.upkeep);
+            (upkeep.log_bytes, upkeep.damaged_bytes)
+        };
         let series = read(&self.index).len();
         let refused = *lock(&self.refused);
         let blocks = self.blocks();
@@ -214,6 +222,7 @@ impl Store {
             samples_young: self.young.samples.load(Ordering::Relaxed),
             memory_bytes: self.young.bytes.load(Ordering::Relaxed).max(0).cast_unsigned(),
             log_bytes,
+            damaged_bytes,
             blocks: blocks.len(),
             refused,
             ..Statistics::default()

@@ -127,6 +127,7 @@ impl Store {
                 compaction_retry: i64::MIN,
                 is_snapshot_due: false,
                 log_bytes: 0,
+                damaged_bytes: 0,
             }),
             trouble: Mutex::new(Trouble::default()),
             worst: Mutex::new(None),
@@ -144,11 +145,12 @@ impl Store {
                 recovery.losses.push(format!("cannot remove {}: {error}", path.display()));
             }
         }
+        let snapshot = files.snapshot.as_ref().map(|(_, path)| path);
         for (number, path) in files.snapshot.iter().chain(&files.segments) {
             // A torn end is usual for what was being written; elsewhere it is damage.
             let is_last = Some(*number) == last;
             match self.replay_segment(path, floor, recovery) {
-                Ok(SegmentEnd { why: Some(why), good, bad }) => {
+                Ok(SegmentEnd { why: Some(why), good, bad, .. }) => {
                     let cut = is_last
                         && File::options().write(true).open(path).is_ok_and(|file| {
                             file.set_len(good).is_ok() && file.sync_all().is_ok()
@@ -157,6 +159,9 @@ impl Store {
                     let path = path.display();
                     let loss = format!("the last {bad} bytes of {path} {what}, because {why}");
                     recovery.losses.push(loss);
+                }
+                Ok(end) if Some(path) == snapshot => {
+                    recovery.losses.extend(end_missing(path, end));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -237,6 +242,19 @@ impl Store {
     /// Numbers for a block whose series are all known.
     pub(super) fn open_known(&self, path: &Path) -> Result<Block, BlockError> {
         Block::open(path, |labels| read(&self.index).get(labels).map(|entry| entry.id))
+    }
+}
+
+/// What is to be told of a snapshot that was read without an error.
+fn end_missing(path: &Path, end: SegmentEnd) -> Option<String> {
+    let path = path.display();
+    match end {
+        SegmentEnd { is_ended: true, .. } => None,
+        SegmentEnd { version, .. } if version < log::END_VERSION => Some(format!(
+            "whether {path} is complete cannot be told: an older version wrote it, which did not \
+             mark the end"
+        )),
+        _ => Some(format!("{path} was cut off where a record ended; what followed is lost")),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Which blocks there are: adding, dropping by age and size, setting damaged ones aside.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::block::Block;
+use super::block::{Block, DAMAGED, end_in_name};
 use super::disk;
 use super::maintain::Maintenance;
 use super::recovery::milliseconds;
@@ -37,11 +40,14 @@ impl Store {
         }
     }
 
-    /// Drops blocks that are too old, and the oldest while all are too large together.
-    pub(super) fn retain(&self, now: i64, log_bytes: u64, report: &mut Maintenance) {
+    /// Drops blocks that are too old, and the oldest while all are too large together; those that were
+    /// set aside before those that can be read. Says the bytes of what is still set aside.
+    pub(super) fn retain(&self, now: i64, log_bytes: u64, report: &mut Maintenance) -> u64 {
         let horizon = now.saturating_sub(milliseconds(self.options.retention));
         let blocks = self.blocks();
-        let mut bytes = log_bytes + blocks.iter().map(|block| block.bytes).sum::<u64>();
+        let readable = log_bytes + blocks.iter().map(|block| block.bytes).sum::<u64>();
+        let aside = self.retain_set_aside(horizon, readable, report);
+        let mut bytes = readable + aside;
         let mut gone = Vec::new();
         for block in blocks.iter() {
             if block.end > horizon && bytes <= self.options.bytes_max {
@@ -51,7 +57,7 @@ impl Store {
             gone.push(block.clone());
         }
         if gone.is_empty() {
-            return;
+            return aside;
         }
         self.replace_blocks(&gone, None);
         report.dropped += gone.len();
@@ -60,6 +66,33 @@ impl Store {
                 report.notes.push(format!("cannot remove {}: {error}", block.path.display()));
             }
         }
+        aside
+    }
+
+    /// The same for blocks that were set aside, which are kept for people who want to look into them.
+    fn retain_set_aside(&self, horizon: i64, readable: u64, report: &mut Maintenance) -> u64 {
+        let files = match set_aside(&self.blocks_folder()) {
+            Ok(files) => files,
+            Err(error) => {
+                report.notes.push(format!("cannot list the blocks that were set aside: {error}"));
+                return 0;
+            }
+        };
+        let mut bytes = files.iter().map(|file| file.bytes).sum::<u64>();
+        for file in files {
+            if file.end > horizon && readable + bytes <= self.options.bytes_max {
+                break;
+            }
+            let path = file.path.display();
+            match disk::remove(&file.path) {
+                Ok(()) => {
+                    bytes -= file.bytes;
+                    report.notes.push(format!("{path}, which had been set aside, was removed"));
+                }
+                Err(error) => report.notes.push(format!("cannot remove {path}: {error}")),
+            }
+        }
+        bytes
     }
 
     /// Sets aside the blocks in which readers met damage.
@@ -76,4 +109,28 @@ impl Store {
             report.notes.push(format!("{path}, with {samples} samples, is damaged; {what}"));
         }
     }
+}
+
+/// A block that was set aside.
+struct SetAside {
+    /// End of its span; a name that does not tell it makes the youngest.
+    end: i64,
+    bytes: u64,
+    path: PathBuf,
+}
+
+/// The blocks that were set aside, the oldest first.
+fn set_aside(folder: &Path) -> io::Result<Vec<SetAside>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == DAMAGED) {
+            // A file that is gone meanwhile has no size.
+            let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
+            files.push(SetAside { end: end_in_name(&path).unwrap_or(i64::MAX), bytes, path });
+        }
+    }
+    files.sort_by(|a, b| (a.end, &a.path).cmp(&(b.end, &b.path)));
+    Ok(files)
 }

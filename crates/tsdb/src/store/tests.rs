@@ -233,7 +233,7 @@ fn blocks_are_cut_merged_and_dropped() {
     assert_eq!(fs::read_dir(store.blocks_folder()).expect("a folder").count(), 2);
     let done = maintain_all(&store, 42 * 12 * WINDOW);
     assert_eq!(done.dropped, 2);
-    assert_eq!(store.statistics(), Statistics { log_bytes: 8, ..Statistics::default() });
+    assert_eq!(store.statistics(), Statistics { log_bytes: 17, ..Statistics::default() });
     assert_eq!(fs::read_dir(store.blocks_folder()).expect("a folder").count(), 0);
 }
 

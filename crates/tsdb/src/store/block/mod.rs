@@ -60,3 +60,11 @@ impl BlockError {
 pub(super) fn file_name(start: i64, end: i64) -> String {
     format!("{start}-{end}.{EXTENSION}")
 }
+
+/// End of the span that the name of a block's file tells, also of one that was set aside.
+pub(super) fn end_in_name(path: &Path) -> Option<i64> {
+    let name = path.file_name()?.to_str()?;
+    // A time before 1970 has a minus of its own.
+    let dash = name.char_indices().skip(1).find(|(_, letter)| *letter == '-')?.0;
+    name.get(dash + 1..)?.split('.').next()?.parse().ok()
+}

@@ -9,12 +9,17 @@
 //!     samples:    for each: form (1 byte), number of the series and time relative to the sample
 //!                 before, value
 //!     chunk:      number of a series, a sealed chunk
+//!     end:        of a snapshot, nothing more
 //! ```
 //!
 //! Every segment defines the series that it has samples of, so damage in one costs nothing of others.
 //! A snapshot, `00000012.snapshot`, holds the samples that were in memory when segment 12 had been
 //! closed; it replaces all segments up to 12. It is complete, because it is renamed when it is.
 //! What it holds may also be in later segments; samples rise, so reading them again changes nothing.
+//! Its last record says that it is the last: damage could have cut it where a record ends. A segment
+//! has none, because it is cut wherever the program was killed.
+//!
+//! Versions: 2 is written; 1, which is still read, had no record of the end.
 
 mod read;
 mod write;
@@ -25,8 +30,14 @@ use std::path::{Path, PathBuf};
 pub(super) use read::{Record, SegmentEnd, read_segment};
 pub(super) use write::{Log, SnapshotWriter};
 
-/// The first bytes of a file; the last of them is the version.
-const MARK: &[u8; 8] = b"PLMWLOG\x01";
+/// The first bytes of a file; the version follows.
+const MARK: &[u8; 7] = b"PLMWLOG";
+/// The version that is written.
+const VERSION: u8 = 2;
+/// Bytes of mark and version.
+const MARK_BYTES: usize = MARK.len() + 1;
+/// The first version whose snapshots say where they end.
+pub(super) const END_VERSION: u8 = 2;
 /// Bytes of a record before its payload.
 const HEAD_BYTES: usize = 8;
 /// Payloads are closed when they reach this.
@@ -37,6 +48,7 @@ const PAYLOAD_BYTES_MAX: u32 = 16 * 1024 * 1024;
 const DEFINITION: u8 = 1;
 const SAMPLES: u8 = 2;
 const CHUNK: u8 = 3;
+const END: u8 = 4;
 /// Bits of a sample's form: the series is the next one; the time is the same; the value is a whole
 /// number.
 const NEXT_SERIES: u8 = 1;

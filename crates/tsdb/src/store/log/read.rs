@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::super::wire::{Corrupt, Reader};
 use super::{
-    CHUNK, DEFINITION, HEAD_BYTES, MARK, NEXT_SERIES, PAYLOAD_BYTES_MAX, SAME_TIME, SAMPLES, WHOLE,
+    CHUNK, DEFINITION, END, HEAD_BYTES, MARK, MARK_BYTES, NEXT_SERIES, PAYLOAD_BYTES_MAX,
+    SAME_TIME, SAMPLES, VERSION, WHOLE,
 };
 use crate::labels::Labels;
 
@@ -27,6 +28,10 @@ pub(in super::super) struct SegmentEnd {
     pub(in super::super) bad: u64,
     /// What was wrong with the first of them.
     pub(in super::super) why: Option<Corrupt>,
+    /// The version that the file was written by; 0 if that was not told.
+    pub(in super::super) version: u8,
+    /// Whether the record of the end was met.
+    pub(in super::super) is_ended: bool,
 }
 
 /// Reads a segment or snapshot up to its end or to the first damage.
@@ -41,11 +46,19 @@ pub(in super::super) fn read_segment(
     let length = file.metadata()?.len();
     let mut input = BufReader::with_capacity(256 * 1024, file);
     let (mut good, mut payload) = (0, Vec::new());
+    let (mut version, mut is_ended) = (0, false);
     let why = loop {
         if good == length {
             break None;
         }
-        match next_record(&mut input, good, &mut payload) {
+        if is_ended {
+            break Some(Corrupt("there is more after its end"));
+        }
+        let next = match good {
+            0 => read_mark(&mut input).map(|read| read.map(|found| version = found)),
+            _ => next_record(&mut input, &mut payload),
+        };
+        match next {
             Ok(Ok(())) => {}
             Ok(Err(corrupt)) => break Some(corrupt),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -54,29 +67,35 @@ pub(in super::super) fn read_segment(
             Err(error) => return Err(error),
         }
         if good == 0 {
-            good = MARK.len() as u64;
+            good = MARK_BYTES as u64;
             continue;
         }
+        is_ended = payload == [END];
         // The checksum is right, so this fails only for what another program wrote.
-        if let Err(corrupt) = visit_payload(&payload, &mut visit) {
+        if !is_ended && let Err(corrupt) = visit_payload(&payload, &mut visit) {
             break Some(corrupt);
         }
         good += (HEAD_BYTES + payload.len()) as u64;
     };
-    Ok(SegmentEnd { good, bad: length.saturating_sub(good), why })
+    Ok(SegmentEnd { good, bad: length.saturating_sub(good), why, version, is_ended })
 }
 
-/// Reads the mark, at the start, or a record's payload.
-fn next_record(
-    input: &mut impl Read,
-    place: u64,
-    payload: &mut Vec<u8>,
-) -> io::Result<Result<(), Corrupt>> {
+/// Reads the mark; says the version.
+fn read_mark(input: &mut impl Read) -> io::Result<Result<u8, Corrupt>> {
+    let mut head = [0; MARK_BYTES];
+    input.read_exact(&mut head)?;
+    let version = head[MARK.len()];
+    Ok(match head.starts_with(MARK) {
+        true if (1..=VERSION).contains(&version) => Ok(version),
+        true => Err(Corrupt("it is of a version that this program does not know")),
+        false => Err(Corrupt("it does not begin as a log")),
+    })
+}
+
+/// Reads a record's payload.
+fn next_record(input: &mut impl Read, payload: &mut Vec<u8>) -> io::Result<Result<(), Corrupt>> {
     let mut head = [0; HEAD_BYTES];
     input.read_exact(&mut head)?;
-    if place == 0 {
-        return Ok(if &head == MARK { Ok(()) } else { Err(Corrupt("it does not begin as a log")) });
-    }
     let mut reader = Reader::new(&head);
     let (Ok(length), Ok(checksum)) = (reader.u32(), reader.u32()) else {
         return Ok(Err(Corrupt("it ends early")));

@@ -11,8 +11,8 @@ use super::super::disk::{self, Disk, TEMPORARY};
 use super::super::index::Entry;
 use super::super::wire::{put_text, put_varint, put_zigzag};
 use super::{
-    CHUNK, DEFINITION, HEAD_BYTES, MARK, NEXT_SERIES, PAYLOAD_BYTES, SAME_TIME, SAMPLES, SEGMENT,
-    SNAPSHOT, WHOLE,
+    CHUNK, DEFINITION, END, HEAD_BYTES, MARK, MARK_BYTES, NEXT_SERIES, PAYLOAD_BYTES, SAME_TIME,
+    SAMPLES, SEGMENT, SNAPSHOT, VERSION, WHOLE,
 };
 use crate::labels::Labels;
 use crate::sample::Samples;
@@ -21,6 +21,13 @@ use crate::sample::Samples;
 /// took: with very many series, these would otherwise be most of it.
 const SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 const DEFINITIONS_FACTOR: u64 = 4;
+
+/// What a file begins with.
+fn mark() -> [u8; MARK_BYTES] {
+    let mut mark = [VERSION; MARK_BYTES];
+    mark[..MARK.len()].copy_from_slice(MARK);
+    mark
+}
 
 /// Records being put together.
 #[derive(Default)]
@@ -188,11 +195,11 @@ impl Log {
         let path = self.folder.join(format!("{:08}.{SEGMENT}", self.number + 1));
         let file = Arc::new(self.disk.create(&path)?);
         self.number += 1;
-        (self.length, self.definitions_length) = (MARK.len() as u64, 0);
+        (self.length, self.definitions_length) = (MARK_BYTES as u64, 0);
         // Known before the first write, so that a failure of it cuts the right file.
         self.file = Some(file.clone());
         self.unsynced.push(file.clone());
-        self.disk.write(&file, MARK)?;
+        self.disk.write(&file, &mark())?;
         disk::sync_folder(&path)?;
         Ok(file)
     }
@@ -233,7 +240,7 @@ impl<'a> SnapshotWriter<'a> {
         let temporary = path.with_added_extension(TEMPORARY);
         disk::remove(&temporary)?;
         let file = disk.create(&temporary)?;
-        let records = Records { bytes: MARK.to_vec(), start: None };
+        let records = Records { bytes: mark().to_vec(), start: None };
         Ok(Self { disk, file, temporary, path, records })
     }
 
@@ -258,6 +265,8 @@ impl<'a> SnapshotWriter<'a> {
 
     /// Completes it and gives it its name.
     pub(in super::super) fn finish(mut self) -> io::Result<()> {
+        self.records.open(END);
+        self.records.close();
         self.write()?;
         self.disk.sync(&self.file)?;
         self.disk.publish(&self.temporary, &self.path)

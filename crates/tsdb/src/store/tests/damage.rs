@@ -88,8 +88,8 @@ fn damaged_files_cost_themselves_only() {
                     let read = is_part_of(&store, &model);
                     let maintenance = store.maintain(2 * WINDOW + WINDOW / 2);
                     let told = !recovery.losses.is_empty() || !maintenance.notes.is_empty();
-                    // A log may end after any record.
-                    let is_log_end = cut && part == LOG_FOLDER;
+                    // A segment may end after any record.
+                    let is_log_end = cut && name.extension().is_some_and(|ending| ending == "log");
                     assert!(told || read == all || is_log_end, "{what}: {read} of {all}");
                     // At most a block, or the samples that are in the log, are lost.
                     assert!(read >= all - per_block, "{what}");
@@ -168,4 +168,88 @@ fn foreign_files_are_told_and_left() {
     assert!(recovery.losses[0].contains("is not that of its span"), "{recovery}");
     assert!(blocks.join("notes.txt").exists());
     assert!(is_part_of(&store, &model) > 0);
+}
+
+/// The snapshot of a store, and where its records end.
+fn snapshot(store: &TempDir) -> (PathBuf, Vec<u8>, Vec<usize>) {
+    let path = files(&store.path().join(LOG_FOLDER)).remove(0);
+    let bytes = fs::read(&path).expect("a file");
+    let (mut ends, mut place) = (Vec::new(), 8);
+    while place < bytes.len() {
+        ends.push(place);
+        let length = bytes[place..place + 4].try_into().expect("four bytes");
+        place += 8 + u32::from_le_bytes(length) as usize;
+    }
+    assert_eq!(place, bytes.len());
+    (path, bytes, ends)
+}
+
+#[test]
+fn a_snapshot_that_was_cut_where_a_record_ends_is_told() {
+    let folder = folder();
+    let model = sample_store(&folder);
+    let (path, bytes, ends) = snapshot(&folder);
+    assert_eq!(ends.len(), 7, "three series, a chunk each, and the end");
+    for end in ends {
+        fs::write(&path, &bytes[..end]).expect("a file");
+        let (store, recovery) = open(&folder, &options());
+        assert_eq!(recovery.losses.len(), 1, "{recovery}");
+        assert!(recovery.losses[0].contains("cut off where a record ended"), "{recovery}");
+        is_part_of(&store, &model);
+    }
+    fs::write(&path, [&bytes[..], b"more"].concat()).expect("a file");
+    let (store, recovery) = open(&folder, &options());
+    is_like(&store, &model, i64::MIN, i64::MAX);
+    assert!(recovery.losses[0].contains("the last 4 bytes"), "{recovery}");
+}
+
+#[test]
+fn a_snapshot_of_the_first_version_is_read_and_its_doubt_is_told() {
+    let folder = folder();
+    let model = sample_store(&folder);
+    let (path, mut bytes, ends) = snapshot(&folder);
+    bytes.truncate(*ends.last().expect("some"));
+    bytes[7] = 1;
+    fs::write(&path, &bytes).expect("a file");
+    let (store, recovery) = open(&folder, &options());
+    is_like(&store, &model, i64::MIN, i64::MAX);
+    assert!(recovery.losses[0].contains("an older version wrote it"), "{recovery}");
+    drop(store);
+    bytes[7] = 3;
+    fs::write(&path, &bytes).expect("a file");
+    let (store, recovery) = open(&folder, &options());
+    assert!(recovery.losses[0].contains("a version that this program does not know"), "{recovery}");
+    is_part_of(&store, &model);
+}
+
+#[test]
+fn blocks_that_were_set_aside_count_and_leave_first() {
+    let folder = folder();
+    let model = sample_store(&folder);
+    let blocks = folder.path().join(BLOCKS_FOLDER);
+    let aside = |name: &str| blocks.join(name).with_added_extension(block::DAMAGED);
+    for (name, bytes) in [("-20000--10000.block", 100), ("0-10000.block", 200), ("odd", 400)] {
+        fs::write(aside(name), vec![0; bytes]).expect("a file");
+    }
+    let now = 2 * WINDOW + WINDOW / 2;
+    let (store, _) = open(&folder, &options());
+    assert_eq!(store.maintain(now).notes, [] as [String; 0]);
+    assert_eq!(store.statistics().damaged_bytes, 700);
+    let held = store.statistics();
+    drop(store);
+    // One is too old.
+    let retention = Duration::from_millis((now - 5000) as u64);
+    let (store, _) = open(&folder, &Options { retention, ..options() });
+    let done = store.maintain(now);
+    assert_eq!((done.dropped, done.notes.len(), store.statistics().damaged_bytes), (0, 1, 600));
+    assert!(done.notes[0].contains("-20000--10000.block.damaged, which had been set aside"));
+    drop(store);
+    // They do not fit beside what can be read; that fits alone.
+    let bytes_max = held.block_bytes + held.log_bytes + 500;
+    let (store, _) = open(&folder, &Options { bytes_max, ..options() });
+    store.maintain(now);
+    assert_eq!(store.maintain(now).dropped, 0);
+    assert_eq!(store.statistics().damaged_bytes, 400);
+    assert!(aside("odd").exists() && !aside("0-10000.block").exists());
+    is_like(&store, &model, i64::MIN, i64::MAX);
 }
