@@ -8,8 +8,12 @@
 //! a sum of floats has), 2 gauges with one to three decimals, 2 of bytes in pages, 1 counter of bytes,
 //! 1 noisy float.
 
+#[path = "../tests/prometheus/random.rs"]
+mod random;
+
 use std::time::Instant;
 
+use random::Random;
 use tsdb::labels::Labels;
 use tsdb::sample::Samples;
 use tsdb::source::{Condition, Matcher, Source};
@@ -19,47 +23,31 @@ const INSTANCES: usize = 50;
 const INTERVAL: i64 = 15_000;
 const START: i64 = 1_700_006_400_000;
 
-/// A small generator (Vigna's SplitMix64), so that every run is the same.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> f64 {
-        (self.next() % limit) as f64
-    }
-
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
+/// A whole number from none up to below a limit.
+fn below(random: &mut Random, limit: u64) -> f64 {
+    random.below(limit) as f64
 }
 
 fn next_value(kind: usize, place: usize, last: f64, random: &mut Random) -> f64 {
     match kind {
         0 | 1 => (place % 7) as f64,
-        2 => f64::from(u8::from(random.below(400) > 0.0)),
+        2 => f64::from(u8::from(below(random, 400) > 0.0)),
         3 => {
-            if random.below(20) == 0.0 {
-                random.below(12)
+            if below(random, 20) == 0.0 {
+                below(random, 12)
             } else {
                 last
             }
         }
-        4..=6 => last + random.below(60 * (1 + place as u64 % 9)),
+        4..=6 => last + below(random, 60 * (1 + place as u64 % 9)),
         // Buckets fill at rates of their own.
-        7..=12 => last + random.below([1, 2, 3, 8, 30, 120][kind - 7]),
-        13 => last + random.unit() * 2.0,
-        14 => ((last * 10.0).round() + random.below(21) - 10.0) / 10.0,
-        15 => (40_000.0 + random.below(4000)) / [100.0, 1000.0][place % 2],
-        16 | 17 => (last / 4096.0 + random.below(41) - 20.0).max(1000.0) * 4096.0,
-        18 => last + random.below(1_000_000),
-        _ => random.unit(),
+        7..=12 => last + below(random, [1, 2, 3, 8, 30, 120][kind - 7]),
+        13 => last + random.fraction() * 2.0,
+        14 => ((last * 10.0).round() + below(random, 21) - 10.0) / 10.0,
+        15 => (40_000.0 + below(random, 4000)) / [100.0, 1000.0][place % 2],
+        16 | 17 => (last / 4096.0 + below(random, 41) - 20.0).max(1000.0) * 4096.0,
+        18 => last + below(random, 1_000_000),
+        _ => random.fraction(),
     }
 }
 
@@ -135,7 +123,7 @@ fn ingest(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let per_instance = count.div_ceil(INSTANCES);
     let mut random = Random(42);
-    let mut values: Vec<f64> = (0..count).map(|_| 1e6 + random.below(100_000)).collect();
+    let mut values: Vec<f64> = (0..count).map(|_| 1e6 + below(&mut random, 100_000)).collect();
     let handles = (0..count)
         .map(|place| store.series(&labels(place, per_instance)))
         .collect::<Result<Vec<_>, _>>()?;

@@ -8,6 +8,8 @@ use std::fmt::Write;
 use tsdb::labels::{Labels, NAME};
 use tsdb::promql::Memory;
 
+use super::random::Random;
+
 /// The first time of all samples, seconds since 1970; a multiple of 100.
 pub const START: i64 = 1_700_000_000;
 /// How long samples last, seconds.
@@ -243,36 +245,8 @@ impl Data {
     }
 }
 
-/// SplitMix64: numbers that are the same every time.
-pub struct Random(pub u64);
-
 impl Default for Random {
     fn default() -> Self {
         Self(0x5eed)
-    }
-}
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From none up to below a bound.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    /// From none up to below one.
-    pub fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// One of several.
-    pub fn of<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
-        choices[self.below(choices.len() as u64) as usize]
     }
 }

@@ -3,7 +3,7 @@
 //! They keep away from what two right evaluators may answer differently: elements of equal value that
 //! are ranked, and steps (`floor`, `==`, `%`) over values that were computed.
 
-use super::data::Random;
+use super::random::Random;
 
 const GAUGES: [&str; 8] = [
     "temperature_celsius",
@@ -213,5 +213,12 @@ fn vector(random: &mut Random, depth: u64) -> String {
             let (operator, bound) = (random.of(&[">", "<", ">=", "<= bool"]), random.below(60));
             format!("({} {operator} {bound}.2531)", vector(random, depth - 1))
         }
+    }
+}
+
+impl Random {
+    /// One of several.
+    fn of<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
+        choices[self.below(choices.len() as u64) as usize]
     }
 }

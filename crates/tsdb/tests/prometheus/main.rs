@@ -9,6 +9,7 @@
 mod answer;
 mod data;
 mod generate;
+mod random;
 mod server;
 mod written;
 
