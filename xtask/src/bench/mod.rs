@@ -11,6 +11,7 @@ mod load;
 mod machine;
 mod open_loop;
 mod process;
+mod promql;
 mod proxy;
 mod render;
 mod response;
@@ -47,6 +48,8 @@ enum Subject {
     Edge(EdgeOptions),
     /// The load tester beside wrk and h2load, and beside the truth.
     Load(load::LoadOptions),
+    /// The store of figures and its queries beside Prometheus and VictoriaMetrics.
+    Promql(promql::PromqlOptions),
 }
 
 /// Options of `cargo xtask bench edge`.
@@ -84,6 +87,7 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> anyhow::Result<Exi
     match options.subject {
         Subject::Edge(options) => edge(workspace, &options),
         Subject::Load(options) => load::run(workspace, &options),
+        Subject::Promql(options) => promql::run(workspace, &options),
     }
 }
 

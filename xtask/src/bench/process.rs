@@ -52,6 +52,34 @@ pub(super) struct Usage {
     pub(super) peak_memory_bytes: u64,
 }
 
+/// Memory of a process that is resident, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Memory {
+    /// All of it.
+    pub(super) resident_bytes: u64,
+    /// Without what only mirrors files.
+    pub(super) anonymous_bytes: u64,
+    /// The most that was resident so far.
+    pub(super) peak_bytes: u64,
+}
+
+impl Memory {
+    /// Reads proc_pid_status(5); a line that is not there is 0.
+    fn of_status(text: &str) -> Self {
+        let bytes = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kilobytes =
+                line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+            kilobytes.unwrap_or_default() * 1024
+        };
+        Self {
+            resident_bytes: bytes("VmRSS"),
+            anonymous_bytes: bytes("RssAnon"),
+            peak_bytes: bytes("VmHWM"),
+        }
+    }
+}
+
 impl Guarded {
     /// Starts the command on these cores. What it prints goes to `NAME.out` in `folder`.
     pub(super) fn start(
@@ -101,20 +129,17 @@ impl Guarded {
         let before = ended_children()?;
         let mut peak_memory_bytes = 0;
         while self.child.try_wait()?.is_none() {
-            peak_memory_bytes = peak_memory_bytes.max(self.peak_memory_bytes());
+            peak_memory_bytes = peak_memory_bytes.max(self.memory().peak_bytes);
             std::thread::sleep(POLL_INTERVAL);
         }
         let processor_time = ended_children()?.saturating_sub(before);
         Ok((self.finish()?, Usage { processor_time, peak_memory_bytes }))
     }
 
-    /// The most that was resident so far, in bytes; 0 once it has ended.
-    fn peak_memory_bytes(&self) -> u64 {
+    /// Memory of the process without its children; nothing once it has ended.
+    pub(super) fn memory(&self) -> Memory {
         let file = format!("/proc/{}/status", self.child.id());
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kilobytes.unwrap_or_default() * 1024
+        Memory::of_status(&fs::read_to_string(file).unwrap_or_default())
     }
 
     /// Processor time of the process and all its children so far, user and system.
@@ -271,7 +296,7 @@ mod tests {
 
     use crate::bench::machine::available;
 
-    use super::{Guarded, family, private_bytes, stat};
+    use super::{Guarded, Memory, family, private_bytes, stat};
 
     #[test]
     fn a_line_of_stat_is_read_whatever_the_name() {
@@ -284,6 +309,14 @@ mod tests {
     fn private_memory_is_clean_and_dirty() {
         let text = "Rss: 900 kB\nPrivate_Clean: 10 kB\nPrivate_Dirty: 30 kB\nShared_Dirty: 5 kB\n";
         assert_eq!(private_bytes(text), 40 * 1024);
+    }
+
+    #[test]
+    fn resident_memory_is_that_of_the_status() {
+        let text = "Name:\tVmRSS\nVmHWM:\t  20 kB\nVmRSS:\t  10 kB\nRssAnon:\t   4 kB\n";
+        let memory = Memory::of_status(text);
+        let Memory { resident_bytes, anonymous_bytes, peak_bytes } = memory;
+        assert_eq!([resident_bytes, anonymous_bytes, peak_bytes], [10_240, 4096, 20_480]);
     }
 
     #[test]

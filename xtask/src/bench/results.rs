@@ -218,7 +218,7 @@ fn medians(samples: &[Sample]) -> Sample {
 }
 
 /// Of at least one value.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 {

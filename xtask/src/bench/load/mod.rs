@@ -21,6 +21,7 @@ use serde::Serialize;
 use super::lab::{self, Folder};
 use super::machine::{self, Cores, Machine};
 use super::process::{self, Guarded};
+use super::results::median;
 use super::upstream::{SMALL, Upstream};
 use super::wrk;
 use crate::provision;
@@ -259,7 +260,7 @@ fn http2(place: &Place, count: u32) -> anyhow::Result<Comparison> {
 
 fn open(place: &Place, count: u32, closed: &Comparison) -> anyhow::Result<Open> {
     let rates = closed.own_rounds.iter().map(|sample| sample.requests_per_second).collect();
-    let rate = (report::median(rates) * OPEN_SHARE).round();
+    let rate = (median(rates) * OPEN_SHARE).round();
     let (asked, in_flight) = (rate.to_string(), IN_FLIGHT_MAX.to_string());
     let arguments = ["--rate", &asked, "--connections", &in_flight, "--threads", "1"];
     let tester = Plimsoll::new(place.url(), &arguments, place.duration);

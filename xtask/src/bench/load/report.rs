@@ -3,6 +3,7 @@
 use super::testers::Sample;
 use super::{Comparison, Run};
 use crate::bench::render::table;
+use crate::bench::results::median;
 
 /// How far a reported percentile may be from the truth.
 const TRUTH_TOLERANCE: f64 = 0.01;
@@ -139,17 +140,6 @@ fn memory(run: &Run) -> String {
 fn ratio(comparison: &Comparison, of: &dyn Fn(&Sample) -> f64) -> f64 {
     let pairs = comparison.own_rounds.iter().zip(&comparison.other_rounds);
     median(pairs.map(|(own, other)| of(own) / of(other)).collect())
-}
-
-/// Of at least one value.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        f64::midpoint(values[middle - 1], values[middle])
-    }
 }
 
 fn number(value: f64) -> String {
