@@ -205,6 +205,7 @@ impl Store {
         match pushed {
             Some(Pushed::Accepted(grown)) => {
                 committed.accepted += 1;
+                writer.late += u64::from(sample.time < writer.late_before);
                 writer.log.sample(entry, sample.time, sample.value);
                 return grown;
             }

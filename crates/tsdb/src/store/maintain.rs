@@ -12,11 +12,16 @@ use super::head::window_end;
 use super::index::{Entry, State};
 use super::log::{self, SnapshotWriter};
 use super::recovery::milliseconds;
-use super::{Store, Upkeep, lock, read, write};
+use super::{Backlog, Store, Upkeep, lock, read, write};
 use crate::sample::Samples;
 
 /// A block is cut when its span has been past for this part of it: until then late samples are taken.
 const LATE_PART: i64 = 8;
+/// Blocks wait while late samples come, until none came for so long…
+const LATE_QUIET: Duration = Duration::from_secs(30);
+/// …or they have been coming for this part of a block's span, or take this part of the memory.
+const LATE_WAIT_PART: i64 = 8;
+const LATE_MEMORY_PART: u64 = 2;
 /// After a failure to write, the next attempt comes so much later.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -90,7 +95,8 @@ impl Store {
 
     fn write_due(&self, now: i64, upkeep: &mut Upkeep, report: &mut Maintenance) {
         let retry = now.saturating_add(milliseconds(RETRY_INTERVAL));
-        while let Some(end) = self.due(now) {
+        let waits = self.waits_for_backlog(now, &mut upkeep.backlog);
+        while let Some(end) = self.due(now).filter(|_| !waits) {
             match self.cut(end) {
                 Ok(()) => {
                     report.cut += 1;
@@ -143,6 +149,26 @@ impl Store {
         let oldest = self.young.oldest.load(Ordering::Relaxed);
         let end = window_end(oldest, self.window);
         (oldest != i64::MAX && now >= end.saturating_add(self.window / LATE_PART)).then_some(end)
+    }
+
+    /// Whether samples of spans that are past keep coming. A block would shut out those that are still
+    /// to come.
+    fn waits_for_backlog(&self, now: i64, backlog: &mut Backlog) -> bool {
+        let late = {
+            let mut writer = lock(&self.writer);
+            writer.late_before = late_before(now, self.window);
+            writer.late
+        };
+        if late != backlog.seen {
+            (backlog.seen, backlog.newest) = (late, now);
+            backlog.since.get_or_insert(now);
+        } else if !(0..milliseconds(LATE_QUIET)).contains(&now.saturating_sub(backlog.newest)) {
+            backlog.since = None;
+        }
+        let bytes = self.young.bytes.load(Ordering::Relaxed).max(0).cast_unsigned();
+        let has_room = bytes < self.options.memory_bytes_max / LATE_MEMORY_PART;
+        let wait = 0..self.window / LATE_WAIT_PART;
+        has_room && backlog.since.is_some_and(|since| wait.contains(&now.saturating_sub(since)))
     }
 
     /// Series with young samples, by labels.
@@ -259,6 +285,11 @@ impl Store {
         snapshot.finish()?;
         log::files(&folder)?.obsolete.iter().try_for_each(|path| disk::remove(path))
     }
+}
+
+/// The end of the newest span that a block is due of.
+pub(super) fn late_before(now: i64, window: i64) -> i64 {
+    now.saturating_sub(window / LATE_PART).div_euclid(window).saturating_mul(window)
 }
 
 fn log_bytes(folder: &std::path::Path) -> io::Result<u64> {

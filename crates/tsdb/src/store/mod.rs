@@ -3,7 +3,8 @@
 //! The way of a sample: [`Store::commit`] appends it to its series' open chunk ([`chunk`]) and to the
 //! write-ahead log (`log`). Full chunks are sealed. When the span of a block (two hours) is past,
 //! [`Store::maintain`] writes that span of all series into one immutable file (`block`), forgets it in
-//! memory, and replaces the log by a snapshot of what is left in memory. Blocks are merged into larger
+//! memory, and replaces the log by a snapshot of what is left in memory. While samples come of spans that
+//! are past, as when a sender was cut off for hours, that waits for a while. Blocks are merged into larger
 //! ones, and dropped when they are too old or too large together. [`Source`](crate::source::Source)
 //! reads blocks and memory as one.
 //!
@@ -136,6 +137,10 @@ struct Writer {
     log: Log,
     /// Older samples are refused: they would belong into blocks that are written, milliseconds.
     floor: i64,
+    /// Samples before this are late: a block of their span is due. Set by upkeep, milliseconds.
+    late_before: i64,
+    /// How many late samples were accepted.
+    late: u64,
 }
 
 /// Sums over what is in memory.
@@ -157,12 +162,23 @@ struct Upkeep {
     retry: i64,
     /// The same for merging.
     compaction_retry: i64,
+    backlog: Backlog,
     /// The log is to be replaced by a snapshot.
     is_snapshot_due: bool,
     /// Bytes of the log's files when upkeep last looked.
     log_bytes: u64,
     /// The same of blocks that were set aside.
     damaged_bytes: u64,
+}
+
+/// Whether somebody is sending what was held up.
+#[derive(Default)]
+struct Backlog {
+    /// Late samples when upkeep last looked.
+    seen: u64,
+    /// When it last saw more of them, and since when they have been coming, milliseconds.
+    newest: i64,
+    since: Option<i64>,
 }
 
 /// Why writing has stopped.

@@ -18,9 +18,10 @@ use super::disk::{self, Disk, TEMPORARY};
 use super::head::{HeadSeries, Pushed};
 use super::index::{Entry, Index, State};
 use super::log::{self, Log, Record, SegmentEnd};
+use super::maintain::late_before;
 use super::{
-    BLOCK_MAX, BLOCK_MIN, BLOCKS_FOLDER, Blocks, LOCK_FILE, LOG_FOLDER, Options, Refused, Store,
-    Trouble, Upkeep, Writer, Young, chunk, read, write,
+    BLOCK_MAX, BLOCK_MIN, BLOCKS_FOLDER, Backlog, Blocks, LOCK_FILE, LOG_FOLDER, Options, Refused,
+    Store, Trouble, Upkeep, Writer, Young, chunk, read, write,
 };
 use crate::sample::Samples;
 
@@ -108,7 +109,12 @@ impl Store {
         let store = Self {
             folder: folder.to_owned(),
             window,
-            writer: Mutex::new(Writer { log: Log::new(disk.clone(), log_folder, number), floor }),
+            writer: Mutex::new(Writer {
+                log: Log::new(disk.clone(), log_folder, number),
+                floor,
+                late_before: late_before(now, window),
+                late: 0,
+            }),
             disk,
             lock,
             index: RwLock::new(index),
@@ -125,6 +131,7 @@ impl Store {
                 flushed: now,
                 retry: i64::MIN,
                 compaction_retry: i64::MIN,
+                backlog: Backlog::default(),
                 is_snapshot_due: false,
                 log_bytes: 0,
                 damaged_bytes: 0,

@@ -447,6 +447,42 @@ fn queries_miss_nothing_while_blocks_are_cut_and_merged() {
 }
 
 #[test]
+fn blocks_wait_while_samples_come_that_were_held_up() {
+    let folder = folder();
+    let window = 400_000;
+    let options = Options { block: Duration::from_millis(400_000), ..options() };
+    let mut now = 10 * window;
+    let (store, _) = Store::open(folder.path(), options.clone(), now).expect("a good folder");
+    let mut model = Model::new();
+    // What a sender kept over six spans, in the order of time, while upkeep goes on.
+    for start in (0..6 * window).step_by(window as usize / 4) {
+        model_of(&store, &mut model, start, start + window / 4);
+        now += 500;
+        assert_eq!(store.maintain(now).cut, 0);
+    }
+    assert_eq!(store.maintain(now + 29_999).cut, 0);
+    assert_eq!(store.maintain(now + 30_000).cut, 6);
+    is_like(&store, &model, i64::MIN, i64::MAX);
+    assert_eq!(store.statistics().refused, Refused::default());
+    // One whose clock is wrong does not keep blocks from being written for ever.
+    now += 60_000;
+    let mut cut = 0;
+    for step in 0..11 {
+        let time = 6 * window + step * 1000;
+        let accepted = append(&store, &labels("b", 0), time, 1.0).accepted;
+        assert_eq!(accepted, u64::from(cut == 0), "{step}");
+        cut += store.maintain(now + step * 5_000).cut;
+    }
+    assert_eq!(cut, 1);
+}
+
+fn model_of(store: &Store, model: &mut Model, from: i64, to: i64) {
+    for (labels, samples) in fill(store, 2, from, to) {
+        model.entry(labels).or_default().extend(samples);
+    }
+}
+
+#[test]
 fn senseless_options_are_refused() {
     let folder = folder();
     let options = Options { block: Duration::from_millis(1), ..Options::default() };

@@ -113,10 +113,16 @@ pub(super) fn settle(server: &Server, ingest: &mut Ingest) -> anyhow::Result<()>
 /// Whether every sample is found. Takes memory, so it is done last.
 pub(super) fn verify(server: &Server, span: &Span) -> anyhow::Result<()> {
     let window = (span.end - span.start) / 1000;
-    let expression = format!("sum(count_over_time({FLEET}[{window}s]))");
-    let found = found(server, &expression, span)?;
-    if found != span.samples() {
-        bail!("{} has {found} of {} samples", server.peer.name(), span.samples());
+    let body = server.ask("label/__name__/values", &[("match[]", FLEET.to_owned())])?;
+    let Answer::Values(names) = Answer::parse(&body)? else { bail!("no names were answered") };
+    let mut all = 0;
+    // Name by name: without it, series of different metrics have the same labels.
+    for name in names {
+        let expression = format!("sum(count_over_time({name}{FLEET}[{window}s]))");
+        all += found(server, &expression, span)?;
+    }
+    if all != span.samples() {
+        bail!("{} has {all} of {} samples", server.peer.name(), span.samples());
     }
     Ok(())
 }
