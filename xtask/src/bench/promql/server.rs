@@ -90,7 +90,14 @@ impl Peer {
         // Some print it as an error.
         let printed = [output.stdout, output.stderr].concat();
         let printed = String::from_utf8_lossy(&printed);
-        Ok(printed.lines().next().unwrap_or_default().trim().to_owned())
+        let first = printed.lines().next().unwrap_or_default().trim();
+        if !first.is_empty() {
+            return Ok(first.to_owned());
+        }
+        // Debian's build of VictoriaMetrics does not know its version; its package does.
+        let mut package = Command::new("dpkg-query");
+        package.args(["--show", "--showformat=Debian ${Version}", self.name()]);
+        Ok(command::output(&mut package).unwrap_or_else(|_| "of unknown version".to_owned()))
     }
 
     /// The command; it listens at `port` and keeps its samples in `data`.
