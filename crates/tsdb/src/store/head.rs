@@ -119,7 +119,7 @@ impl HeadSeries {
         for sealed in self.sealed.iter().filter(|sealed| sealed.last >= from && sealed.first <= to)
         {
             let start = samples.len();
-            chunk::decode(&sealed.bytes, samples)?;
+            chunk::decode_until(&sealed.bytes, to, samples)?;
             trim(samples, start, from, to);
         }
         if self.open.len() > 0 && self.open.last() >= from && self.open.first() <= to {

@@ -9,6 +9,7 @@
 pub struct Corrupt(pub &'static str);
 
 /// The rest of some bytes.
+#[derive(Clone)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
 }

@@ -165,8 +165,10 @@ impl Block {
         samples: &mut Samples,
     ) -> Result<(), BlockError> {
         self.visit(id, from, to, |chunk| {
-            let start = samples.len();
-            decode(chunk, samples)?;
+            let (mut times, start) = (Reader::new(chunk.times), samples.len());
+            chunk::decode_times(&mut times, chunk.first, chunk.count, &mut samples.times)?;
+            let mut values = Reader::new(chunk.values);
+            chunk::finish_until(&mut values, chunk.count, start, to, samples)?;
             trim(samples, start, from, to);
             Ok(())
         })
@@ -285,7 +287,8 @@ impl Block {
 pub(in super::super) fn decode(chunk: &RawChunk<'_>, samples: &mut Samples) -> Result<(), Corrupt> {
     let mut times = Reader::new(chunk.times);
     chunk::decode_times(&mut times, chunk.first, chunk.count, &mut samples.times)?;
-    chunk::decode_values(&mut Reader::new(chunk.values), chunk.count, &mut samples.values)
+    let mut values = Reader::new(chunk.values);
+    chunk::decode_values(&mut values, chunk.count, chunk.count, &mut samples.values)
 }
 
 /// Where each series' record is; the records lie one after the other.

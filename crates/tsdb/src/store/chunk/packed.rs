@@ -167,10 +167,26 @@ fn packed_bytes(count: usize, width: u32) -> usize {
     (count * width as usize).div_ceil(8)
 }
 
-/// Reads a column of `count` values and hands them on in pieces.
+/// Of a column that is a straight line the first value and the distance from one to the next, and what
+/// follows it.
+pub(super) fn line<'a>(reader: &Reader<'a>) -> Option<(i64, i64, Reader<'a>)> {
+    let mut reader = reader.clone();
+    let order = reader.u8().ok().filter(|order| (1..=2).contains(order))?;
+    let first = reader.zigzag().ok()?;
+    let second = if order == 2 { reader.zigzag().ok()? } else { 0 };
+    let is_rest = reader.u8() == Ok(REST);
+    let rest = reader.zigzag().ok().filter(|_| is_rest)?;
+    // Of order 2, the rest is how much the distance changes.
+    let is_straight = order == 1 || rest == 0;
+    is_straight.then_some((first, if order == 1 { rest } else { second }, reader))
+}
+
+/// Reads a column of `count` values and hands them on in pieces, at least the first `wanted`. Of those
+/// behind, not even whether they are written is looked at.
 pub(super) fn decode(
     reader: &mut Reader<'_>,
     count: usize,
+    wanted: usize,
     mut sink: impl FnMut(&[i64]),
 ) -> Result<(), Corrupt> {
     let order = reader.u8()?;
@@ -190,7 +206,7 @@ pub(super) fn decode(
     let mut group = [0i64; GROUP];
     let mut left = count - usize::from(order);
     let mut rest = false;
-    while left > 0 {
+    while left > count.saturating_sub(wanted) {
         let length = left.min(GROUP);
         if !rest {
             rest = decode_group(reader, length, &mut group)?;

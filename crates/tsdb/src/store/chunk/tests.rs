@@ -18,6 +18,14 @@ fn comes_back(times: &[i64], values: &[f64]) -> usize {
     decode(&bytes, &mut samples).expect("it was just written");
     assert_eq!(samples.times, times);
     assert_eq!(bits(&samples.values), bits(values));
+    for count in [0, 1, times.len() / 3, 65, 66, 67, times.len()] {
+        let to = times.get(count.wrapping_sub(1)).copied().unwrap_or(i64::MIN);
+        let wanted = times.partition_point(|time| *time <= to);
+        let mut samples = Samples { times: vec![i64::MIN], values: vec![0.5] };
+        decode_until(&bytes, to, &mut samples).expect("it was just written");
+        assert_eq!(samples.times[1..], times[..wanted]);
+        assert_eq!(bits(&samples.values[1..]), bits(&values[..wanted]));
+    }
     let mut open = OpenChunk::default();
     times.iter().zip(values).for_each(|(time, value)| open.push(*time, *value));
     samples.clear();
@@ -133,7 +141,7 @@ proptest! {
         let mut bytes = Vec::new();
         packed::encode(&numbers, &mut bytes);
         let (mut reader, mut back) = (Reader::new(&bytes), Vec::new());
-        packed::decode(&mut reader, numbers.len(), |part| back.extend_from_slice(part)).unwrap();
+        packed::decode(&mut reader, numbers.len(), numbers.len(), |part| back.extend_from_slice(part)).unwrap();
         prop_assert_eq!(reader.left(), 0);
         prop_assert_eq!(back, numbers);
     }
