@@ -28,7 +28,7 @@ use super::machine::{self, Cores, Machine};
 use super::process;
 use crate::workspace::{Profile, Workspace};
 use crate::{command, provision};
-use batches::Batches;
+use batches::{Batches, Span};
 use measure::{Ingest, Measured};
 use server::{Disk, Peer, Server};
 
@@ -124,26 +124,18 @@ pub(super) fn run(workspace: &Workspace, options: &PromqlOptions) -> anyhow::Res
 
     let folder = Folder::new()?;
     let mut servers = Vec::new();
-    let mut ingest = BTreeMap::new();
     for peer in &options.peers {
-        let server = Server::start(*peer, &plimsoll, &cores.all()[1..], folder.path())?;
-        eprintln!("{}: {} samples", peer.name(), span.samples());
-        let taken = measure::ingest(&server, &bodies, &span);
-        ingest.insert(*peer, taken.with_context(|| format!("{} takes samples", peer.name()))?);
-        servers.push(server);
+        servers.push(Server::start(*peer, &plimsoll, &cores.all()[1..], folder.path())?);
     }
     let sent_bytes = bodies.iter().map(|body| body.len() as u64).sum();
-    drop(bodies);
-    for server in &servers {
-        eprintln!("{}: until it is at rest", server.peer.name());
-        let taken = ingest.get_mut(&server.peer).context("it was given samples")?;
-        measure::settle(server, taken)?;
-    }
+    let ingest = feed(&servers, bodies, &span)?;
+    let (rounds, time) = match options.quick {
+        true => (1, QUICK_MEASUREMENT),
+        false => (options.rounds, MEASUREMENT),
+    };
     let mut outcomes = Vec::new();
     for query in &queries {
         eprintln!("{}", query.title);
-        let time = if options.quick { QUICK_MEASUREMENT } else { MEASUREMENT };
-        let rounds = if options.quick { 1 } else { options.rounds };
         let outcome = measure::query(&servers, query, &span, rounds, time);
         outcomes.push(outcome.with_context(|| format!("in the query `{}`", query.title))?);
     }
@@ -161,7 +153,7 @@ pub(super) fn run(workspace: &Workspace, options: &PromqlOptions) -> anyhow::Res
         revision: revision(workspace)?,
         machine: before,
         versions,
-        rounds: if options.quick { 1 } else { options.rounds },
+        rounds,
         series: span.series(),
         samples: span.samples(),
         sent_bytes,
@@ -173,6 +165,28 @@ pub(super) fn run(workspace: &Workspace, options: &PromqlOptions) -> anyhow::Res
     let is_whole = !options.quick && Peer::ALL.iter().all(|peer| options.peers.contains(peer));
     write(workspace, &run, is_whole)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the servers the samples, one after the other, and waits until all are at rest.
+fn feed(
+    servers: &[Server],
+    bodies: Vec<Vec<u8>>,
+    span: &Span,
+) -> anyhow::Result<BTreeMap<Peer, Ingest>> {
+    let mut all = BTreeMap::new();
+    for server in servers {
+        let name = server.peer.name();
+        eprintln!("{name}: {} samples", span.samples());
+        let taken = measure::ingest(server, &bodies, span);
+        all.insert(server.peer, taken.with_context(|| format!("{name} takes samples"))?);
+    }
+    drop(bodies);
+    for server in servers {
+        eprintln!("{}: until it is at rest", server.peer.name());
+        let taken = all.get_mut(&server.peer).context("it was given samples")?;
+        measure::settle(server, taken)?;
+    }
+    Ok(all)
 }
 
 /// Checked-in figures come from whole runs only.
