@@ -34,12 +34,12 @@ pub(super) struct Span {
 
 impl Batches {
     /// Of so many instances over so long, ending now.
-    pub(super) fn prepare(instances: usize, hours: i64) -> anyhow::Result<Self> {
+    pub(super) fn prepare(instances: usize, minutes: i64) -> anyhow::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is wrong")?;
         let now = i64::try_from(now.as_millis()).context("the clock is wrong")?;
         let mut fleet = Fleet::new(instances);
         let end = now / MINUTE * MINUTE;
-        let start = end - hours * 60 * MINUTE;
+        let start = end - minutes * MINUTE;
         let phases = fleet.instances.iter().map(|instance| instance.phase).collect();
         let span = Span { start, end, phases };
         // Instances know nothing of each other.
@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn requests_rise_in_time_and_hold_every_sample() {
-        let batches = Batches::prepare(20, 1).unwrap();
-        assert_eq!(batches.bodies.len(), 2 * 240);
+        let batches = Batches::prepare(20, 5).unwrap();
+        assert_eq!(batches.bodies.len(), 2 * 20);
         let (mut samples, mut last) = (0, batches.span.start);
         for body in &batches.bodies {
             let request = Request::decode(body, &Limits::default()).unwrap();
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn samples_of_a_part_are_counted() {
-        let span = Batches::prepare(10, 1).unwrap().span;
-        let third = span.start + 20 * 60_000;
+        let span = Batches::prepare(10, 6).unwrap().span;
+        let third = span.start + 2 * 60_000;
         assert_eq!(
             span.samples_in(i64::MIN, third) + span.samples_in(third, i64::MAX),
             span.samples()

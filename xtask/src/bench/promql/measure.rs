@@ -40,10 +40,24 @@ pub(super) struct Ingest {
     /// Share of a core that it takes at rest.
     pub(super) idle_share: f64,
     /// At rest.
-    pub(super) memory: Option<Memory>,
+    pub(super) memory: Memory,
     /// Before the first request.
     #[serde(skip)]
     before: Duration,
+}
+
+impl Ingest {
+    /// What is known once the samples are found; afterwards it is the same until it rests.
+    pub(super) fn new(wall_seconds: f64, processor_seconds: f64, memory: Memory) -> Self {
+        Self {
+            wall_seconds,
+            processor_seconds,
+            processor_seconds_at_rest: processor_seconds,
+            idle_share: 0.0,
+            memory,
+            before: Duration::ZERO,
+        }
+    }
 }
 
 /// What a query took, as the mean of its repetitions.
@@ -71,14 +85,7 @@ pub(super) fn ingest(server: &Server, bodies: &[Vec<u8>], span: &Span) -> anyhow
     }
     let wall_seconds = start.elapsed().as_secs_f64();
     let taken = server.process.processor_time()?.saturating_sub(before).as_secs_f64();
-    Ok(Ingest {
-        wall_seconds,
-        processor_seconds: taken,
-        processor_seconds_at_rest: taken,
-        idle_share: 0.0,
-        memory: None,
-        before,
-    })
+    Ok(Ingest { before, ..Ingest::new(wall_seconds, taken, server.process.memory()) })
 }
 
 /// What a query for a number gives at the end of the samples; none is 0.
@@ -101,7 +108,7 @@ pub(super) fn settle(server: &Server, ingest: &mut Ingest) -> anyhow::Result<()>
         if share < REST_SHARE && server.has_blocks()? {
             ingest.idle_share = share;
             ingest.processor_seconds_at_rest = after.saturating_sub(ingest.before).as_secs_f64();
-            ingest.memory = Some(server.process.memory());
+            ingest.memory = server.process.memory();
             return Ok(());
         }
         if start.elapsed() > REST_PATIENCE {

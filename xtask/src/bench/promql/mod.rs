@@ -34,9 +34,9 @@ use server::{Disk, Peer, Server};
 
 /// The list of queries.
 const QUERIES: &str = include_str!("../../../../bench/promql-queries.txt");
-/// Instances of the fleet, with 200 series each, and hours of samples.
-const FLEET: (usize, i64) = (50, 6);
-const QUICK_FLEET: (usize, i64) = (5, 6);
+/// Instances of the fleet, with 200 series each, and minutes of samples.
+const FLEET: (usize, i64) = (50, 360);
+const QUICK_FLEET: (usize, i64) = (5, 360);
 /// Each measurement repeats its query for so long.
 const MEASUREMENT: Duration = Duration::from_millis(300);
 const QUICK_MEASUREMENT: Duration = Duration::from_millis(20);
@@ -118,8 +118,8 @@ pub(super) fn run(workspace: &Workspace, options: &PromqlOptions) -> anyhow::Res
     let cores = Cores::share_out()?;
     let before = Machine::read(&cores);
     eprintln!("making samples");
-    let (instances, hours) = if options.quick { QUICK_FLEET } else { FLEET };
-    let Batches { bodies, span } = Batches::prepare(instances, hours)?;
+    let (instances, minutes) = if options.quick { QUICK_FLEET } else { FLEET };
+    let Batches { bodies, span } = Batches::prepare(instances, minutes)?;
     machine::pin_thread(cores.all()[0])?;
 
     let folder = Folder::new()?;

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(queries[0].expression, "up + 1");
         assert_eq!(queries[0].way, Way::Range { span: 900, step: 15 });
         assert_eq!(queries[0].way.shown(), "15 min, 15 s");
-        let span = Batches::prepare(1, 1).unwrap().span;
+        let span = Batches::prepare(1, 60).unwrap().span;
         let (path, parameters) = queries[0].request(&span);
         let end = span.end / 1000 - 30;
         let wanted = [

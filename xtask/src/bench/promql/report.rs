@@ -139,7 +139,7 @@ fn memory(run: &Run) -> String {
     let at_rest: BTreeMap<Peer, (Memory, Memory)> = run
         .ingest
         .iter()
-        .filter_map(|(peer, one)| Some((*peer, (one.memory?, *run.memory_after.get(peer)?))))
+        .filter_map(|(peer, one)| Some((*peer, (one.memory, *run.memory_after.get(peer)?))))
         .collect();
     let columns: [Column<(Memory, Memory)>; 5] = [
         ("MB at rest", 1, |one, _| one.0.resident_bytes as f64 / 1e6),
@@ -256,4 +256,73 @@ fn answers(run: &Run) -> String {
 
 fn verdict(is_met: bool) -> &'static str {
     if is_met { "met" } else { "**missed**" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::document;
+    use crate::bench::machine::{Cores, Machine};
+    use crate::bench::process::Memory;
+    use crate::bench::promql::measure::{Ingest, Measured};
+    use crate::bench::promql::server::{Disk, Peer};
+    use crate::bench::promql::{QueryOutcome, Run};
+
+    /// Plimsoll's figures are `own` times Prometheus'.
+    fn run(own: f64) -> Run {
+        let each = |factor: f64| [(Peer::Prometheus, 1.0), (Peer::Plimsoll, factor)];
+        let memory = |factor: f64| {
+            let bytes = (factor * 1e8) as u64;
+            Memory { resident_bytes: bytes, anonymous_bytes: bytes / 2, peak_bytes: 2 * bytes }
+        };
+        let ingest = |factor: f64| Ingest::new(20.0, 10.0 * factor, memory(factor));
+        let disk = |factor: f64| {
+            let block_bytes = (2e6 * factor) as u64;
+            Disk { block_bytes, block_samples: 1_000_000, log_bytes: 0, all_bytes: block_bytes }
+        };
+        let measured = |factor: f64| Measured {
+            processor_milliseconds: 8.0 * factor,
+            wall_milliseconds: 9.0 * factor,
+            repetitions: 2,
+        };
+        let query = QueryOutcome {
+            title: "All".to_owned(),
+            way: "instant".to_owned(),
+            expression: "up".to_owned(),
+            rounds: each(own).map(|(peer, factor)| (peer, vec![measured(factor)])).into(),
+            answer_lengths: BTreeMap::new(),
+            difference: (own > 1.0).then(|| "one is missing".to_owned()),
+        };
+        let cores = Cores { proxy: 0, upstream: 1, load: vec![2, 3] };
+        Run {
+            command: "cargo xtask bench promql".to_owned(),
+            date: "today".to_owned(),
+            revision: "abc".to_owned(),
+            machine: Machine::read(&cores),
+            versions: each(own).map(|(peer, _)| (peer, "1".to_owned())).into(),
+            rounds: 1,
+            series: 10,
+            samples: 1_000_000,
+            sent_bytes: 5_000_000,
+            ingest: each(own).map(|(peer, factor)| (peer, ingest(factor))).into(),
+            queries: vec![query],
+            memory_after: each(own).map(|(peer, factor)| (peer, memory(factor))).into(),
+            disk: each(own).map(|(peer, factor)| (peer, disk(factor))).into(),
+        }
+    }
+
+    #[test]
+    fn aims_are_judged_by_the_ratio_to_prometheus() {
+        let text = document(&run(0.5));
+        assert!(text.contains("| plimsoll / prometheus |               2.00 |"), "{text}");
+        assert!(text.contains("(median of the queries): met (0.50)"), "{text}");
+        assert!(text.contains("less in each: met."), "{text}");
+        assert!(text.contains("1 of 1 are Prometheus'"), "{text}");
+        assert!(!text.contains("missed"), "{text}");
+        let text = document(&run(1.5));
+        assert_eq!(text.matches("**missed**").count(), 5, "{text}");
+        assert!(text.contains("less in each: **missed** (All)."), "{text}");
+        assert!(text.contains("**All** differs: one is missing"), "{text}");
+    }
 }
