@@ -142,10 +142,13 @@ impl Definitions<'_> {
         let weights = (0..bounds.len()).map(|place| (-(place as f64 - middle).powi(2) / 4.0).exp());
         let weights: Vec<f64> = weights.collect();
         let all: f64 = weights.iter().sum();
-        let shares = weights.iter().map(|weight| weight / all).collect();
+        let shares: Vec<f64> = weights.iter().map(|weight| weight / all).collect();
         let mean = mean * (0.5 + self.random.f64());
-        let buckets = vec![0.0; bounds.len()];
-        self.measures.push(Measure::Histogram { buckets, shares, sum: 0.0, mean });
+        // They have been counting for a while: from the very first sample of a counter that starts at
+        // nothing, Prometheus 2 and 3 extrapolate differently.
+        let buckets: Vec<f64> = shares.iter().map(|share| (share * mean * 1e4).round()).collect();
+        let sum = buckets.iter().sum::<f64>() * 0.05;
+        self.measures.push(Measure::Histogram { buckets, shares, sum, mean });
     }
 
     /// 59 series.
