@@ -30,10 +30,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::admin::{self, Command, status::Phase};
 use crate::config::model::Config;
@@ -43,7 +43,7 @@ use crate::edge::server::ServerSpec;
 use crate::edge::{Edge, server::ServerState};
 use crate::fleet::{Fleet, FleetSnapshot, InstanceTraffic};
 use crate::log;
-use crate::observe::{Observer, prepare};
+use crate::observe::{InstanceAt, ObserveError, Observer, prepare};
 
 use bind::Bound;
 pub use demo::{Demo, DemoOptions, run_demo};
@@ -70,8 +70,10 @@ struct App {
     edge: Arc<Edge>,
     roster: Arc<Roster>,
     fleet: Fleet,
-    /// `None` when nothing is measured.
-    observer: Option<Observer>,
+    /// Set before anything is asked, unless nothing is measured.
+    observer: OnceLock<Arc<Observer>>,
+    /// Where servers are that may tell figures; written when there are others.
+    instances: watch::Sender<Arc<[InstanceAt]>>,
     path: Option<PathBuf>,
     started_at: Timestamp,
     /// Written by reloads and the stop, read by status.
@@ -91,6 +93,16 @@ struct State {
 impl App {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells measuring where servers are.
+    fn publish_instances(&self) {
+        let instances = observe::instances(&self.config(), &self.fleet.changes().borrow());
+        self.instances.send_if_modified(|known| {
+            let is_other = *known != instances;
+            *known = instances;
+            is_other
+        });
     }
 
     fn config(&self) -> Arc<Config> {
@@ -129,11 +141,13 @@ async fn serve(plan: Plan) -> ExitCode {
         Ok(bound) => bound,
         Err(errors) => return wrong(&errors),
     };
-    let prepared = match plan.config.observe.as_ref().map(prepare).transpose() {
+    let prepared = match prepare(&plan.config) {
         Ok(prepared) => prepared,
-        Err(error) => {
+        Err(error @ ObserveError::Folder(_)) => {
             return wrong(&plan.origin.refuse("observe.directory", &error.to_string()).into());
         }
+        Err(error @ ObserveError::Rules(_)) => return refused_as_it_is(&error),
+        Err(error) => return refused(error),
     };
     let config = Arc::new(plan.config);
     let roster = Arc::new(Roster::new(&config));
@@ -146,16 +160,13 @@ async fn serve(plan: Plan) -> ExitCode {
     };
     tokio::spawn(Arc::clone(&roster).run());
     let edge = Arc::new(edge);
-    let observer = match prepared.map(|prepared| prepared.start(&config)).transpose() {
-        Ok(observer) => observer,
-        Err(error) => return refused(format_args!("cannot start a thread: {error}")),
-    };
     let fleet = Fleet::start(&config, traffic(&edge, &roster));
     let app = Arc::new(App {
         edge,
         roster,
         fleet,
-        observer,
+        observer: OnceLock::new(),
+        instances: watch::Sender::default(),
         path: plan.path,
         started_at: Timestamp::now(),
         state: Mutex::new(State {
@@ -166,13 +177,21 @@ async fn serve(plan: Plan) -> ExitCode {
         }),
         reloading: tokio::sync::Mutex::default(),
     });
+    let admin = bound.as_ref().map(|bound| bound.address());
+    if let Some(prepared) = prepared {
+        match prepared.start(&config, observe::inputs(&app, admin), admin) {
+            // It is set here only.
+            Ok(observer) => drop(app.observer.set(Arc::new(observer))),
+            Err(error) => return refused(error),
+        }
+    }
     tokio::spawn(follow_fleet(Arc::clone(&app)));
     let (sender, commands) = mpsc::channel(admin::COMMANDS_MAX);
-    let admin = bound.as_ref().map(|bound| bound.address());
     if let Some(bound) = bound {
         let token = config.admin.as_ref().and_then(|admin| admin.token.clone());
         log::info(log::PROGRAM, format_args!("status and metrics on http://{}", bound.address()));
-        tokio::spawn(admin::serve(bound, token, sender, axum::Router::new()));
+        let extra = app.observer.get().map(Observer::router).unwrap_or_default();
+        tokio::spawn(admin::serve(bound, token, sender, extra));
     }
     let addresses: Vec<_> = app.edge.listeners().into_iter().map(|(_, at)| at).collect();
     for location in locations(&app.edge) {
@@ -198,6 +217,11 @@ fn location(address: SocketAddr) -> String {
 
 fn wrong(errors: &ConfigErrors) -> ExitCode {
     eprintln!("{errors}");
+    ExitCode::from(2)
+}
+
+fn refused_as_it_is(error: &ObserveError) -> ExitCode {
+    eprintln!("{error}");
     ExitCode::from(2)
 }
 
@@ -229,6 +253,7 @@ async fn follow_fleet(app: Arc<App>) {
         for (service, servers) in servers(&snapshot) {
             app.roster.set_servers(&service, servers);
         }
+        app.publish_instances();
         if changes.changed().await.is_err() {
             return;
         }

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => app::bench::run(&arguments),
         Command::Check(arguments) => cli::prepare::check(&arguments),
         Command::Promql(arguments) => cli::promql::run(&arguments),
+        Command::Rules(arguments) => cli::rules::run(&arguments),
         Command::Config(arguments) => cli::prepare::document(&arguments),
         Command::Client(command) => cli::commands::run(&command),
         Command::Clinic(arguments) => clinic(arguments),

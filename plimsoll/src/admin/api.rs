@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::access::Denial;
 use super::server::Shared;
 use super::status::{Phase, Status};
-use super::{Command, Drained, Refusal, RefusalKind, Reloaded, Restarted, page};
+use super::{Command, Drained, Refusal, RefusalKind, Reloaded, Restarted, Tried, page};
 
 /// The app answers a look within microseconds; this is for one that is stuck.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,6 +25,9 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A rolling restart of a large service with a long start timeout.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// A test alarm, and that it is over, have a minute each.
+const TRY_TIMEOUT: Duration = Duration::from_secs(130);
 
 /// The body of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +151,11 @@ pub fn restart_path(service: &str) -> String {
     format!("/api/services/{}/restart", segment(service))
 }
 
+/// The path whose POST tries a receiver of alarms.
+pub fn try_path(receiver: &str) -> String {
+    format!("/api/receivers/{}/test", segment(receiver))
+}
+
 /// The path whose POST drains a server and whose DELETE gives it back.
 pub fn drain_path(service: &str, server: &str) -> String {
     format!("/api/services/{}/servers/{}/drain", segment(service), segment(server))
@@ -241,8 +249,18 @@ pub(super) async fn undo_drain(
     Ok(Json(ask(&shared, LOOK_TIMEOUT, drain).await??))
 }
 
+/// `POST /api/receivers/{receiver}/test`
+pub(super) async fn try_receiver(
+    State(shared): App,
+    Path(receiver): Path<String>,
+) -> Handled<Json<Tried>> {
+    let attempt = |reply| Command::TryReceiver { receiver, reply };
+    Ok(Json(ask(&shared, TRY_TIMEOUT, attempt).await??))
+}
+
 const PATHS: &str = "there are: GET /, /metrics, /api/status, /-/healthy, /-/ready; \
-                     POST /api/reload, /api/services/SERVICE/restart; \
+                     /prometheus/api/v1/…, /alertmanager/api/v2/…; \
+                     POST /api/reload, /api/services/SERVICE/restart, /api/receivers/NAME/test; \
                      POST and DELETE /api/services/SERVICE/servers/SERVER/drain";
 
 /// Any other path.

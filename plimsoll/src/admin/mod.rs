@@ -57,6 +57,22 @@ pub enum Command {
         /// Answered once the balancer knows, not when the last request ended.
         reply: oneshot::Sender<Result<Drained, Refusal>>,
     },
+    /// Send a test alarm to a receiver of alarms.
+    TryReceiver {
+        /// Its name.
+        receiver: String,
+        /// Answered when it has taken or refused it.
+        reply: oneshot::Sender<Result<Tried, Refusal>>,
+    },
+}
+
+/// What a receiver of alarms said to a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Its name.
+    pub receiver: String,
+    /// In words.
+    pub answer: String,
 }
 
 /// What a reload did.

@@ -93,6 +93,12 @@ fn notices(page: &mut Markup, status: &Status) {
         page.raw("<p class=\"notice\"><b>The last reload was refused;");
         page.raw(" what was in force before still is.</b> ").text(failure).raw("</p>\n");
     }
+    for alarm in &status.alarms {
+        page.raw("<p class=\"notice\"><b>").text(&alarm.name).raw("</b> ");
+        let what = if alarm.summary.is_empty() { &alarm.labels } else { &alarm.summary };
+        let since = units::age(status.seconds_since(alarm.since));
+        page.text(what).raw(" <span class=\"quiet\">for ").text(&since).raw("</span></p>\n");
+    }
     if let Some(lost) = status.access_log_lost() {
         page.raw("<p class=\"notice warn\"><b>").text(&lost).raw("</b> Why stands in the log of ");
         page.raw("Plimsoll itself.</p>\n");

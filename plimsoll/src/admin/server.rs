@@ -125,6 +125,7 @@ fn router(shared: Arc<Shared>, extra: Router) -> Router {
         .route("/api/status", get(api::status))
         .route("/api/reload", post(api::reload))
         .route("/api/services/{service}/restart", post(api::restart))
+        .route("/api/receivers/{receiver}/test", post(api::try_receiver))
         .route(
             "/api/services/{service}/servers/{server}/drain",
             post(api::drain).delete(api::undo_drain),

@@ -17,6 +17,9 @@ pub const CRASH_LOOP: &str = "crash-loop";
 /// The window of rates, error shares and latencies, in seconds.
 pub const RATE_WINDOW_SECONDS: u32 = 10;
 
+/// Most alarms that [`Status::alarms`] has; `plimsoll alarms` has all.
+pub const ALARMS_MAX: usize = 20;
+
 /// One Plimsoll at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -36,6 +39,10 @@ pub struct Status {
     pub config_loaded_at: Timestamp,
     /// Why the last reload was refused; `null` once one succeeded.
     pub reload_failure: Option<String>,
+    /// Alarms that fire, those that are silenced left out, the oldest first; at most
+    /// [`ALARMS_MAX`].
+    #[serde(default)]
+    pub alarms: Vec<AlarmStatus>,
     /// Where client connections are accepted.
     pub listeners: Vec<ListenerStatus>,
     /// Client connections open now.
@@ -61,6 +68,19 @@ pub enum Phase {
     Running,
     /// Was told to stop: accepts nothing new, waits for open requests.
     Draining,
+}
+
+/// An alarm that fires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmStatus {
+    /// Name of its rule, as `ServerDown`.
+    pub name: String,
+    /// Its other labels, as `service=web server=web-1`.
+    pub labels: String,
+    /// What it means, for people; may be empty.
+    pub summary: String,
+    /// Since when it fires.
+    pub since: Timestamp,
 }
 
 /// One listening address.

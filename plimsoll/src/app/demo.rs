@@ -98,11 +98,14 @@ fn config_text(options: &DemoOptions, program: &Path, directory: &Path) -> Strin
          connect = \"socket\"\n\
          environment = {{ DATABASE_URL = {database:?} }}\n\
          balance = \"least-conn\"\n\
-         health = {{ path = \"/health/\", every = \"1s\", timeout = \"1s\", fall = 2 }}\n",
+         health = {{ path = \"/health/\", every = \"1s\", timeout = \"1s\", fall = 2 }}\n\
+         [observe]\n\
+         directory = {figures:?}\n",
         listen = options.listen,
         admin = options.admin,
         instances = options.instances,
         database = directory.join("clinic.db"),
+        figures = directory.join("figures"),
     )
 }
 

@@ -1,18 +1,84 @@
 //! What measuring is told of the rest: the program's own figures, and where instances are.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::model::{Config, Source};
+use jiff::Timestamp;
+
+use super::{App, operate};
+use crate::admin::status::{ALARMS_MAX, AlarmStatus};
+use crate::admin::{Refusal, RefusalKind, Tried};
+use crate::config::model::{Address, Config, Source};
 use crate::fleet::FleetSnapshot;
-use crate::observe::InstanceAt;
+use crate::observe::notify::TestError;
+use crate::observe::scrape::Inputs;
+use crate::observe::{Alert, InstanceAt};
+
+/// What scraping is told. The app outlives it.
+pub fn inputs(app: &Arc<App>, admin: Option<SocketAddr>) -> Inputs {
+    let weak = Arc::downgrade(app);
+    let own = move || weak.upgrade().map_or_else(String::new, |app| operate::metrics(&app));
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let host = host.unwrap_or_else(|| "localhost".to_owned());
+    let own_instance = match admin {
+        Some(address) => format!("{host}:{}", address.port()),
+        None => host,
+    };
+    Inputs { own: Arc::new(own), own_instance, instances: app.instances.subscribe() }
+}
+
+/// The label that names an alarm.
+const NAME: &str = "alertname";
+
+/// Alarms that fire and are not silenced, the oldest first.
+pub fn alarms(app: &App) -> Vec<AlarmStatus> {
+    let active = app.observer.get().map(|observer| observer.active_alarms()).unwrap_or_default();
+    let labels = |alarm: &Alert| {
+        let others = alarm.labels.iter().filter(|(name, _)| *name != NAME);
+        others.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    let status = |alarm: &Arc<Alert>| AlarmStatus {
+        name: alarm.labels.get(NAME).unwrap_or_default().to_owned(),
+        labels: labels(alarm),
+        summary: alarm.annotations.get("summary").cloned().unwrap_or_default(),
+        since: Timestamp::from_millisecond(alarm.starts_at).unwrap_or_default(),
+    };
+    active.iter().take(ALARMS_MAX).map(status).collect()
+}
+
+/// Sends a test alarm to a receiver.
+pub async fn try_receiver(app: &App, receiver: String) -> Result<Tried, Refusal> {
+    let refusal = |kind, error: String, remedy: &str| {
+        let remedy = remedy.to_owned();
+        Refusal { kind, error, remedy, details: Vec::new() }
+    };
+    let Some(observer) = app.observer.get() else {
+        return Err(refusal(
+            RefusalKind::Conflict,
+            "nothing is measured, so nobody is told of alarms".to_owned(),
+            "remove `observe = false` from the config file, and start Plimsoll again",
+        ));
+    };
+    match observer.try_receiver(&receiver).await {
+        Ok(answer) => Ok(Tried { receiver, answer }),
+        Err(error @ TestError::Unknown { .. }) => Err(refusal(
+            RefusalKind::NotFound,
+            error.to_string(),
+            "receivers are those of [observe.notify.receiver] in the config file",
+        )),
+        Err(TestError::Failed { words, remedy }) => {
+            Err(refusal(RefusalKind::Failed, words, remedy))
+        }
+    }
+}
 
 /// Every server whose own figures may be asked for: those that are listed, and the fleet's instances
 /// that have an address.
 pub fn instances(config: &Config, fleet: &FleetSnapshot) -> Arc<[InstanceAt]> {
     let mut instances = BTreeMap::new();
     for (service, settings) in &config.services {
-        let mut add = |instance: &str, address: &crate::config::model::Address| {
+        let mut add = |instance: &str, address: &Address| {
             let place = (service.clone(), instance.to_owned());
             instances.insert(place, address.clone());
         };

@@ -13,7 +13,7 @@ use crate::config::model::Source;
 use crate::edge::roster::ServerView;
 use crate::edge::server::ServerState;
 use crate::fleet::RestartError;
-use crate::{config, log};
+use crate::{config, log, observe};
 
 /// Carries out one command. A reply that nobody waits for any more is dropped.
 pub async fn carry_out(app: Arc<App>, command: Command) {
@@ -33,10 +33,14 @@ pub async fn carry_out(app: Arc<App>, command: Command) {
         Command::Drain { service, server, undo, reply } => {
             let _ = reply.send(drain(&app, service, server, undo));
         }
+        Command::TryReceiver { receiver, reply } => {
+            let _ = reply.send(super::observe::try_receiver(&app, receiver).await);
+        }
     }
 }
 
-fn metrics(app: &App) -> String {
+/// All figures of this Plimsoll.
+pub fn metrics(app: &App) -> String {
     let mut exposition = Exposition::new();
     let fleet = Arc::clone(&app.fleet.changes().borrow());
     let keeps = |service: &str, server: &str| {
@@ -47,7 +51,7 @@ fn metrics(app: &App) -> String {
     app.roster.expose(&mut exposition);
     app.fleet.expose(&mut exposition);
     status::expose(app, &mut exposition);
-    if let Some(observer) = &app.observer {
+    if let Some(observer) = app.observer.get() {
         observer.expose(&mut exposition);
     }
     exposition.finish()
@@ -96,10 +100,11 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     };
     // Reading a file and looking up users and commands may block.
     let reading = path.clone();
-    let loaded = tokio::task::spawn_blocking(move || {
+    let (loaded, rules) = tokio::task::spawn_blocking(move || {
         let loaded = config::load(&reading).map_err(|errors| vec![errors.to_string()])?;
         loaded.verify_environment().map_err(|errors| vec![errors.to_string()])?;
-        Ok(loaded)
+        let rules = observe::check(&loaded.config).map_err(|error| vec![error.to_string()])?;
+        Ok((loaded, rules))
     })
     .await
     .map_err(|error| invalid(vec![error.to_string()]))?
@@ -133,9 +138,15 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
         log::info("reload", change);
     }
     let instances = app.fleet.apply(&new).await.changes;
-    let mut state = app.state();
-    state.config = new;
-    state.loaded_at = Timestamp::now();
+    if let Some(observer) = app.observer.get() {
+        observer.apply(&new, rules);
+    }
+    {
+        let mut state = app.state();
+        state.config = new;
+        state.loaded_at = Timestamp::now();
+    }
+    app.publish_instances();
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
     Ok(Reloaded { changes: diff.changes, instances, warnings })
 }

@@ -50,6 +50,7 @@ pub fn status(app: &App) -> Status {
         config_path: app.path.as_ref().map(|path| path.display().to_string()),
         config_loaded_at: loaded_at,
         reload_failure,
+        alarms: super::observe::alarms(app),
         listeners: app
             .edge
             .listeners()

@@ -70,6 +70,9 @@ async fn end(
         let _ = hurry.wait_for(|hurry| *hurry).await;
     };
     tokio::pin!(hurried);
+    if let Some(observer) = app.observer.get() {
+        observer.stop_alarms().await;
+    }
     let drained = tokio::select! {
         report = app.edge.drain(deadline.saturating_duration_since(Instant::now())) => report,
         () = &mut hurried => app.edge.drain(Duration::ZERO).await,
@@ -80,7 +83,7 @@ async fn end(
         report = app.fleet.stop(deadline) => report,
         () = &mut hurried => app.fleet.stop(Instant::now()).await,
     };
-    if let Some(observer) = &app.observer {
+    if let Some(observer) = app.observer.get() {
         observer.stop().await;
     }
     let mut cut = Vec::new();

@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::admin::units::{self, plural};
+use crate::admin::{Tried, api};
 
 use super::arguments::alarms::AlarmsArguments;
-use super::client::LOOK_TIMEOUT;
+use super::client::{LOOK_TIMEOUT, TRY_TIMEOUT};
 use super::commands::{CommandError, find, painter};
-use super::table::{Align, Cell, Colour, Painter, Table};
+use super::table::{Align, Cell, Colour, Painter, Table, harmless};
 
 /// Alert rules with their alarms, as Prometheus tells them.
 const RULES: &str = "/prometheus/api/v1/rules?type=alert";
@@ -77,6 +78,11 @@ struct ToldStatus {
 /// Shows what fires and what is about to.
 pub fn alarms(arguments: &AlarmsArguments) -> Result<(), CommandError> {
     let client = find(&arguments.connection)?;
+    if let Some(receiver) = &arguments.receiver {
+        let tried: Tried = client.ask("POST", &api::try_path(receiver), TRY_TIMEOUT)?;
+        let (receiver, answer) = (harmless(&tried.receiver), harmless(&tried.answer));
+        return Ok(writeln!(io::stdout(), "{receiver} took a test alarm: {answer}")?);
+    }
     if arguments.json {
         let json: Value = client.ask("GET", RULES, LOOK_TIMEOUT)?;
         return Ok(writeln!(io::stdout(), "{json:#}")?);
@@ -110,11 +116,20 @@ fn picture(rules: &[Rule], told: &[Told], all: bool, now: Timestamp, painter: Pa
         let mut table = Table::default();
         let quiet = || rules.iter().filter(|rule| rule.alerts.is_empty());
         table.column("QUIET", Align::Left, quiet().map(|rule| Cell::plain(rule.name.clone())));
-        table.column("FIRES IF", Align::Left, quiet().map(|rule| Cell::plain(rule.query.clone())));
+        table.column(
+            "FIRES IF",
+            Align::Left,
+            quiet().map(|rule| Cell::plain(on_one_line(&rule.query))),
+        );
         out.push('\n');
         out.push_str(&table.render(painter));
     }
     out
+}
+
+/// An expression of several lines on one.
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn table(alarms: &[&Alarm], told: &[Told], now: Timestamp) -> Table {

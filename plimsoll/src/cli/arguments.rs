@@ -6,6 +6,7 @@
 pub mod alarms;
 pub mod bench;
 pub mod promql;
+pub mod rules;
 
 use std::path::PathBuf;
 
@@ -99,6 +100,12 @@ pub enum Command {
     /// scripts in the format of Prometheus' own tests.
     #[command(after_help = promql::EXAMPLES)]
     Promql(promql::PromqlArguments),
+
+    /// Check rule files, or print the rules that Plimsoll brings along.
+    ///
+    /// Rules record what queries answer and raise alarms; files are in Prometheus' format.
+    #[command(after_help = rules::EXAMPLES)]
+    Rules(rules::RulesArguments),
 
     /// Start a fleet of the built-in clinic service, to see Plimsoll work.
     ///

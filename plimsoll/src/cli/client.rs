@@ -38,6 +38,8 @@ pub const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(70);
 /// For a rolling restart: likewise.
 pub const RESTART_TIMEOUT: Duration = Duration::from_secs(3700);
+/// For a test alarm: likewise.
+pub const TRY_TIMEOUT: Duration = Duration::from_secs(140);
 /// Largest answer: the status of 10 000 servers.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 

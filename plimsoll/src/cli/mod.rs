@@ -10,6 +10,7 @@ pub mod commands;
 pub mod prepare;
 pub mod promql;
 mod report;
+pub mod rules;
 mod silence;
 mod table;
 mod values;

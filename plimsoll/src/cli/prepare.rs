@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use crate::admin::units::plural;
 use crate::config::model::{Config, Source};
 use crate::config::{self, Loaded, RunOptions, Warning};
+use crate::observe;
 
 use super::arguments::{
     CheckArguments, ConfigArguments, ConfigDocument, DemoArguments, RunArguments, UpArguments,
@@ -66,6 +67,12 @@ pub fn check(arguments: &CheckArguments) -> ExitCode {
         Err(code) => return code,
     };
     warn(&loaded.warnings);
+    match observe::check(&loaded.config) {
+        Ok(rules) => rules.warnings.iter().for_each(|warning| {
+            let _ = writeln!(io::stderr(), "warning: {warning}\n");
+        }),
+        Err(error) => return refuse(error),
+    }
     warn(&loaded.probe_servers());
     print(format_args!("{} is good: {}\n", arguments.config.display(), contents(&loaded.config)))
 }

@@ -57,6 +57,12 @@ fn head(status: &Status, painter: Painter) -> String {
         let warning = painter.paint(Some(Colour::Red), "The last reload was refused:");
         out.push_str(&format!("{warning} {}\n", failure.trim_end()));
     }
+    for alarm in &status.alarms {
+        let name = painter.paint(Some(Colour::Red), &format!("Alarm {}", alarm.name));
+        let what = if alarm.summary.is_empty() { &alarm.labels } else { &alarm.summary };
+        let since = units::age(status.seconds_since(alarm.since));
+        out.push_str(&format!("{name} for {since}: {}\n", harmless(what)));
+    }
     if let Some(lost) = status.access_log_lost() {
         let warning = painter.paint(Some(Colour::Yellow), &lost);
         out.push_str(&format!("{warning} Why stands in the log of Plimsoll itself.\n"));
@@ -216,7 +222,9 @@ fn events(status: &Status, painter: Painter) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::admin::status::samples;
+    use jiff::SignedDuration;
+
+    use crate::admin::status::{AlarmStatus, samples};
 
     use super::*;
 
@@ -250,10 +258,17 @@ mod tests {
         status.services.clear();
         status.phase = Phase::Draining;
         status.reload_failure = Some("plimsoll.toml:3: unknown key `lisen`".to_owned());
+        status.alarms = vec![AlarmStatus {
+            name: "ServerDown".to_owned(),
+            labels: "service=web".to_owned(),
+            summary: "web-1 of web is \x1b[2Jdown".to_owned(),
+            since: status.now - SignedDuration::from_secs(200),
+        }];
         let expected = "\
 Plimsoll 0.1.0  draining  up 3 h 12 m  pid 4200  no config file
 on 0.0.0.0:9999  128 connections  2.1 k/s  0.6 % errors  p50 8.9 ms  p90 22 ms  p99 62 ms  99 in flight
 The last reload was refused: plimsoll.toml:3: unknown key `lisen`
+Alarm ServerDown for 3 m: web-1 of web is ?[2Jdown
 
 There is no service.
 ";

@@ -12,25 +12,24 @@
 //! PromQL, bounded, for people and for rules. What decides (`scrape/plan`, `alarms/plan`,
 //! `notify/plan`) reads no clock. Times are milliseconds since 1970.
 
-pub mod alarms;
-pub mod api;
-pub mod databases;
+mod alarms;
+mod alert;
+mod api;
+mod databases;
 mod folder;
 pub mod notify;
 mod observer;
-pub mod query;
-pub mod remote;
+mod query;
+mod remote;
 pub mod rules;
 pub mod scrape;
-pub mod storage;
+mod storage;
 mod upkeep;
-pub mod views;
-
-mod alert;
+mod views;
 
 use crate::config::model::Address;
 pub use alert::Alert;
-pub use observer::{Observer, prepare};
+pub use observer::{ObserveError, Observer, check, prepare};
 
 /// The part that lines in the log are about.
 const PART: &str = "observe";

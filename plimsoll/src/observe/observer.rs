@@ -1,71 +1,185 @@
 //! The parts of measuring as one: prepared before anything is started, started, reloaded, stopped.
+//!
+//! Invariants: what can be refused is refused by [`prepare`] (or, at a reload, by [`check`]), so that
+//! a start or a reload is never half done; alarms stop before the figures that they judge.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
+use axum::Router;
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tsdb::exposition::Exposition;
 use tsdb::store::Recovery;
 
+use super::alarms::{Alarms, External};
+use super::api::{self, Parts};
 use super::folder::{self, FolderError, Opened};
+use super::notify::{Notifier, NotifyError, TestError};
 use super::query::Engine;
+use super::remote::Remote;
+use super::rules::{self, RuleErrors};
+use super::scrape::{Inputs, Scraper};
 use super::storage::Storage;
 use super::upkeep::Upkeep;
-use super::{PART, now};
+use super::{Alert, PART, now};
 use crate::config::model::Config;
-use crate::config::model::observe::Observe;
-use crate::log;
+use crate::config::model::observe::{HttpEndpoint, Means, Observe};
+use crate::{log, outbound};
 
-/// What can be refused has not been: the store is open.
+/// Why measuring cannot begin, or a reload cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Rules are wrong.
+    #[error(transparent)]
+    Rules(#[from] RuleErrors),
+    /// An endpoint cannot be used, as for its file of certificates.
+    #[error("{0}")]
+    Endpoint(String),
+    /// A receiver of alarms cannot be used.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
+    /// The system refuses a thread.
+    #[error("cannot start a thread: {0}; look at `ulimit -u`")]
+    Thread(std::io::Error),
+}
+
+/// Everything that may be refused is done.
 pub struct Prepared {
     settings: Arc<Observe>,
     opened: Opened,
+    rules: rules::Loaded,
 }
 
 /// The running parts.
 pub struct Observer {
+    /// Written by reloads; read by the API.
+    settings: ArcSwap<Observe>,
     storage: Arc<Storage>,
     engine: Arc<Engine>,
-    folder: PathBuf,
+    /// For rules, so that people cannot starve them.
+    judge: Arc<Engine>,
+    remote: Remote,
+    scraper: Scraper,
+    alarms: Alarms,
+    notifier: Arc<Notifier>,
+    started_at: Timestamp,
+    admin: Option<SocketAddr>,
     /// Taken by the stop.
     upkeep: Mutex<Option<Upkeep>>,
     /// Removes the folder at the end, if it is a temporary one.
     _temporary: Option<TempDir>,
 }
 
-/// Does all of it that may be refused.
+/// Opens the folder and reads the rules; `None` if nothing is to be measured.
 ///
 /// # Errors
-/// The folder of the config cannot be used.
-pub fn prepare(settings: &Arc<Observe>) -> Result<Prepared, FolderError> {
+/// What cannot be had, or is wrong.
+pub fn prepare(config: &Config) -> Result<Option<Prepared>, ObserveError> {
+    let Some(settings) = &config.observe else { return Ok(None) };
+    let rules = check(config)?;
     let opened = folder::open(settings, now())?;
-    Ok(Prepared { settings: Arc::clone(settings), opened })
+    Ok(Some(Prepared { settings: Arc::clone(settings), opened, rules }))
+}
+
+/// Reads what a configuration names besides itself.
+///
+/// # Errors
+/// Everything that is wrong with its rules, or a file of certificates that cannot be used.
+pub fn check(config: &Config) -> Result<rules::Loaded, ObserveError> {
+    let Some(settings) = &config.observe else { return Ok(rules::Loaded::default()) };
+    for endpoint in endpoints(settings) {
+        outbound::client(endpoint).map_err(ObserveError::Endpoint)?;
+    }
+    Ok(rules::load(&settings.rules, &config.services)?)
+}
+
+/// Everything that is asked or told by HTTP and has certificates of its own.
+fn endpoints(settings: &Observe) -> impl Iterator<Item = &HttpEndpoint> {
+    let Observe { jobs, prometheus, remote_write, notify, .. } = settings;
+    let receivers = notify.receivers.values().filter_map(|receiver| match &receiver.means {
+        Means::Webhook(endpoint)
+        | Means::Slack { endpoint, .. }
+        | Means::PagerDuty { endpoint, .. } => Some(endpoint),
+        Means::Email { .. } | Means::Command { .. } => None,
+    });
+    let all = jobs.iter().flat_map(|job| &job.targets).chain(prometheus);
+    let all = all.chain(remote_write.iter().map(|receiver| &receiver.endpoint));
+    let all = all.chain(receivers).chain(&notify.alertmanagers);
+    all.filter(|endpoint| endpoint.ca.is_some())
 }
 
 impl Prepared {
     /// Starts the parts. Says where figures are kept and what of them was found.
     ///
     /// # Errors
-    /// When the system refuses a thread.
-    pub fn start(self, config: &Config) -> std::io::Result<Observer> {
-        let Self { settings, opened } = self;
+    /// The system refuses a thread.
+    pub fn start(
+        self,
+        config: &Config,
+        inputs: Inputs,
+        admin: Option<SocketAddr>,
+    ) -> Result<Observer, ObserveError> {
+        let Self { settings, opened, rules } = self;
         let Opened { store, folder, temporary, recovery, warning } = opened;
         if let Some(warning) = warning {
             log::warn(PART, warning);
         }
         tell(&folder, &recovery, temporary.is_some());
+        rules.warnings.iter().for_each(|warning| log::warn(PART, warning));
         let store = Arc::new(store);
-        let upkeep = Upkeep::start(Arc::clone(&store))?;
-        let storage = Arc::new(Storage::new(Arc::clone(&store), Vec::new()));
-        let engine = Arc::new(Engine::new(store, settings.query));
-        let _ = config;
-        let upkeep = Mutex::new(Some(upkeep));
-        Ok(Observer { storage, engine, folder, upkeep, _temporary: temporary })
+        let upkeep = Upkeep::start(Arc::clone(&store)).map_err(ObserveError::Thread)?;
+        let labels = &settings.external_labels;
+        let (remote, tap) = Remote::start(&settings.remote_write, labels);
+        let storage = Arc::new(Storage::new(Arc::clone(&store), vec![tap]));
+        let engine = |engine: Result<Engine, String>| engine.map(Arc::new);
+        let (engine, judge) = (
+            engine(Engine::of(Arc::clone(&store), &settings)).map_err(ObserveError::Endpoint)?,
+            engine(Engine::for_rules(store, &settings)).map_err(ObserveError::Endpoint)?,
+        );
+        let external = external(&settings, admin);
+        let notifier = Notifier::start(&settings.notify, Some(folder.clone()), &external.url)?;
+        let told = Arc::clone(&notifier);
+        let alarms = Alarms::start(
+            Arc::clone(&judge),
+            Arc::clone(&storage),
+            Arc::new(move |alerts| told.offer(alerts)),
+            Some(folder),
+            rules.groups,
+            external,
+        );
+        let scraper = Scraper::start(Arc::clone(&storage), &settings, &config.services, inputs);
+        Ok(Observer {
+            settings: ArcSwap::from(settings),
+            storage,
+            engine,
+            judge,
+            remote,
+            scraper,
+            alarms,
+            notifier,
+            started_at: Timestamp::now(),
+            admin,
+            upkeep: Mutex::new(Some(upkeep)),
+            _temporary: temporary,
+        })
     }
 }
 
+/// What alarms carry.
+fn external(settings: &Observe, admin: Option<SocketAddr>) -> External {
+    let own = || admin.map_or_else(String::new, |address| format!("http://{address}"));
+    let url = settings.rules.external_url.clone().unwrap_or_else(own);
+    External { labels: settings.external_labels.clone(), url }
+}
+
 /// Says what was found; a new or a temporary folder has nothing to tell.
-fn tell(folder: &std::path::Path, recovery: &Recovery, is_temporary: bool) {
+fn tell(folder: &Path, recovery: &Recovery, is_temporary: bool) {
     let place = folder.display();
     if is_temporary {
         log::info(PART, format_args!("figures are kept in {place} until the stop"));
@@ -85,13 +199,75 @@ fn kept(recovery: &Recovery) -> String {
 }
 
 impl Observer {
+    /// Takes another configuration, whose rules were read by [`check`].
+    pub fn apply(&self, config: &Config, rules: rules::Loaded) {
+        let Some(settings) = &config.observe else { return };
+        rules.warnings.iter().for_each(|warning| log::warn(PART, warning));
+        self.settings.store(Arc::clone(settings));
+        // All of it was tried by `check`; what fails now goes on by the settings before.
+        let tried = [
+            self.engine.apply(settings),
+            self.judge.apply(settings),
+            self.notifier.apply(&settings.notify).map_err(|error| error.to_string()),
+        ];
+        for error in tried.into_iter().filter_map(Result::err) {
+            log::error(PART, error);
+        }
+        self.remote.apply(&settings.remote_write, &settings.external_labels);
+        self.scraper.apply(settings, &config.services);
+        self.alarms.apply(rules.groups, external(settings, self.admin));
+    }
+
+    /// What the admin server has besides: the APIs of Prometheus and of Alertmanager.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let look = || Arc::clone(self);
+        let (settings, targets, metadata, groups) = (look(), look(), look(), look());
+        let parts = Parts {
+            engine: Arc::clone(&self.engine),
+            storage: Arc::clone(&self.storage),
+            settings: Arc::new(move || settings.settings.load_full()),
+            targets: Arc::new(move || targets.scraper.targets()),
+            metadata: Arc::new(move || metadata.scraper.metadata()),
+            groups: Arc::new(move || groups.alarms.groups()),
+            started_at: self.started_at,
+        };
+        Router::new()
+            .nest("/prometheus", api::router(parts))
+            .nest("/alertmanager/api/v2", self.notifier.router())
+    }
+
+    /// Alarms that fire and are not silenced, the oldest first.
+    pub fn active_alarms(&self) -> Vec<Arc<Alert>> {
+        self.notifier.active()
+    }
+
+    /// Sends a test alarm to a receiver; yields its answer in words.
+    ///
+    /// # Errors
+    /// There is none of this name, or it did not take it.
+    pub async fn try_receiver(&self, receiver: &str) -> Result<String, TestError> {
+        self.notifier.test(receiver).await
+    }
+
     /// Adds the parts' own figures.
     pub fn expose(&self, out: &mut Exposition) {
         self.storage.expose(out);
+        self.scraper.expose(out);
+        self.remote.expose(out);
+        self.alarms.expose(out);
+        self.notifier.expose(out);
+    }
+
+    /// Judges no more: what goes down from here on is meant to.
+    pub async fn stop_alarms(&self) {
+        self.alarms.stop().await;
+        self.notifier.stop().await;
     }
 
     /// Ends the parts; what they know is on the disk afterwards.
     pub async fn stop(&self) {
+        self.scraper.stop().await;
+        self.remote.stop().await;
         let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(upkeep) = upkeep {
             // It waits for the disk. If the runtime is going, so is everything.

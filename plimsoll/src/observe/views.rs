@@ -25,8 +25,6 @@ pub struct TargetView {
     pub last_at: Option<i64>,
     /// How long that took.
     pub last_took: Duration,
-    /// Samples of the last scrape, before relabelling.
-    pub samples: u64,
     /// Time between two scrapes.
     pub every: Duration,
     /// Most time for one.

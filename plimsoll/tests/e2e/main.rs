@@ -11,6 +11,7 @@ mod harness;
 mod http;
 mod lifecycle;
 mod mistakes;
+mod observe;
 mod operations;
 mod postgres;
 mod real_servers;

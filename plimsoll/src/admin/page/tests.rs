@@ -1,4 +1,4 @@
-use super::super::status::samples;
+use super::super::status::{AlarmStatus, samples};
 use super::*;
 
 #[test]
@@ -91,6 +91,8 @@ fn hostile_names_stay_text() {
     told.version = hostile();
     told.config_path = Some(hostile());
     told.reload_failure = Some(hostile());
+    let (name, labels, summary) = (hostile(), hostile(), hostile());
+    told.alarms = vec![AlarmStatus { name, labels, summary, since: told.now }];
     told.listeners[0].address = hostile();
     for service in &mut told.services {
         service.name = hostile();

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::status::{State, samples};
-use super::super::{Drained, Refusal, RefusalKind, Restarted};
+use super::super::{Drained, Refusal, RefusalKind, Restarted, Tried};
 use super::*;
 
 /// Answers as a running Plimsoll would; only the service `web` with the server `a/b` exists.
@@ -46,6 +46,10 @@ async fn app(mut commands: mpsc::Receiver<Command>) {
                     Err(missing("server"))
                 }));
             }
+            Command::TryReceiver { receiver, reply } => drop(reply.send(match &*receiver {
+                "ops" => Ok(Tried { receiver, answer: "it answered 200 OK".to_owned() }),
+                _ => Err(missing("receiver")),
+            })),
         }
     }
 }

@@ -141,6 +141,7 @@ pub(crate) fn troubled() -> Status {
         config_path: Some("/etc/plimsoll/plimsoll.toml".to_owned()),
         config_loaded_at: ago(5400),
         reload_failure: None,
+        alarms: Vec::new(),
         listeners: vec![ListenerStatus {
             name: ":9999".to_owned(),
             address: "0.0.0.0:9999".to_owned(),

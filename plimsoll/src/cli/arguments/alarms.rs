@@ -9,6 +9,7 @@ pub const ALARMS_EXAMPLES: &str = "\
 Examples:
   plimsoll alarms
   plimsoll alarms --rules
+  plimsoll alarms --try ops                         does the receiver `ops` get them?
   plimsoll alarms --json | jq '.data.groups[].rules[].alerts[]'";
 
 /// Shown below the help of `plimsoll silence`.
@@ -27,6 +28,10 @@ pub struct AlarmsArguments {
     /// Also show the rules that are quiet.
     #[arg(long)]
     pub rules: bool,
+
+    /// Send a test alarm to this receiver and show what it answers.
+    #[arg(long = "try", value_name = "RECEIVER", conflicts_with_all = ["rules", "json"])]
+    pub receiver: Option<String>,
 
     /// Print all there is as JSON, as Prometheus' API has it.
     #[arg(long, conflicts_with = "rules")]

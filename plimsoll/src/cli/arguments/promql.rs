@@ -55,7 +55,7 @@ pub enum PromqlCommand {
     /// Answers for now, for another time (--at), or over a span (--last, or --from and --to) as
     /// one line a series.
     #[command(after_help = QUERY_EXAMPLES)]
-    Query(QueryArguments),
+    Query(Box<QueryArguments>),
 }
 
 /// `plimsoll promql test`.

@@ -40,7 +40,7 @@ use self::delivery::Hand;
 use self::figures::Figures;
 use self::forward::Forwards;
 use self::plan::{Message, Plan};
-pub use self::plan::{Silence, SilenceError, SilenceState, Term};
+pub use self::plan::{Silence, SilenceError, SilenceState};
 pub use self::receiver::ReceiverError;
 use self::receiver::Sender;
 use super::Alert;
@@ -203,6 +203,15 @@ impl Notifier {
         self.plan().expire(id, super::now())?;
         self.keep().await;
         Ok(())
+    }
+
+    /// Alarms that fire and are not hushed, the oldest first.
+    pub fn active(&self) -> Vec<Arc<Alert>> {
+        let shown = self.plan().shown(super::now());
+        let active = shown.iter().filter(|shown| shown.state() == plan::AlertState::Active);
+        let mut alerts: Vec<Arc<Alert>> = active.map(|shown| Arc::clone(&shown.alert)).collect();
+        alerts.sort_by_key(|alert| alert.starts_at);
+        alerts
     }
 
     /// Sends a marked test alarm to one receiver, and that it is over if it wants to know; yields

@@ -82,7 +82,7 @@ pub(super) fn document(notify: &Notify) -> String {
 fn words(time: Duration) -> String {
     let millis = time.as_millis();
     let units = [("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    match units.iter().find(|(_, size)| millis > 0 && millis % size == 0) {
+    match units.iter().find(|(_, size)| millis > 0 && millis.is_multiple_of(*size)) {
         Some((unit, size)) => format!("{}{unit}", millis / size),
         None => format!("{millis}ms"),
     }

@@ -111,6 +111,7 @@ pub enum QueryFailure {
 
 impl Engine {
     /// Over the own store.
+    #[cfg(test)]
     pub fn new(store: Arc<Store>, bounds: QueryBounds) -> Self {
         Self::with(store, false, Current::new(bounds, None, false))
     }
@@ -155,14 +156,6 @@ impl Engine {
     /// Why there is no answer.
     pub async fn instant(&self, query: &Query, at: i64) -> Result<Outcome, QueryFailure> {
         self.evaluate(query, When::Instant(at), Options::default()).await
-    }
-
-    /// Evaluates at each time of the grid.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn range(&self, query: &Query, grid: Grid) -> Result<Outcome, QueryFailure> {
-        self.evaluate(query, When::Range(grid), Options::default()).await
     }
 
     /// Whether another Prometheus answers, which may know more functions than this one.

@@ -29,7 +29,9 @@ use std::sync::Arc;
 pub use built_in::text as built_in_text;
 pub use error::RuleErrors;
 pub use model::{Alerting, Group, Rule, RuleKind};
-pub use objectives::{LATENCY_BOUNDS, text as objectives_text};
+#[cfg(test)]
+pub use objectives::LATENCY_BOUNDS;
+pub use objectives::text as objectives_text;
 
 use crate::config::model::Service;
 use crate::config::model::observe::RuleSettings;

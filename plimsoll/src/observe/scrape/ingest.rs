@@ -84,8 +84,6 @@ pub(super) struct Read {
 /// What came of a scrape.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    /// How many samples.
-    pub counts: Counts,
     /// What the store says.
     pub appended: Appended,
     /// New series that the store had no room for, and what it says.
@@ -202,7 +200,7 @@ impl Ingest {
         now: i64,
     ) -> Stored {
         let (is_up, counts) = (read.failure.is_none(), read.counts);
-        let mut stored = Stored { counts, ..Stored::default() };
+        let mut stored = Stored::default();
         if self.is_over {
             return stored;
         }

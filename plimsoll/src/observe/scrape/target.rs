@@ -50,7 +50,6 @@ pub(super) struct Condition {
     last_error: Option<String>,
     last_at: Option<i64>,
     last_took: Duration,
-    samples: u64,
     /// It had metrics at least once.
     had_metrics: bool,
 }
@@ -76,7 +75,6 @@ impl Target {
             last_error: None,
             last_at: None,
             last_took: Duration::ZERO,
-            samples: 0,
             had_metrics: false,
         };
         Self {
@@ -232,7 +230,6 @@ impl Target {
         });
         condition.last_at = Some(started);
         condition.last_took = took;
-        condition.samples = stored.counts.scraped;
         condition.had_metrics |= failure.is_none();
     }
 
@@ -249,7 +246,6 @@ impl Target {
             last_error: condition.last_error,
             last_at: condition.last_at,
             last_took: condition.last_took,
-            samples: condition.samples,
             ..view(&self.wanted())
         }
     }
@@ -285,7 +281,6 @@ pub(super) fn view(wanted: &Wanted) -> TargetView {
         last_error,
         last_at: None,
         last_took: Duration::ZERO,
-        samples: 0,
         every: wanted.every,
         timeout: wanted.timeout,
     }

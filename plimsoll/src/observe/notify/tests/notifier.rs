@@ -37,7 +37,7 @@ async fn what_was_told_is_kept_and_not_told_again() {
     }
     let silence = super::super::Silence {
         id: String::new(),
-        matchers: vec![super::super::Term::parse("n=3").unwrap()],
+        matchers: vec![super::super::plan::Term::parse("n=3").unwrap()],
         starts_at: 0,
         ends_at: crate::observe::now() + 3_600_000,
         updated_at: 0,

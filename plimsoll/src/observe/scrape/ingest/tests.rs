@@ -71,7 +71,7 @@ impl World {
         let words = read.failure.as_ref().map(Failure::to_string);
         let stored = self.ingest.store(&read, 0.25, &scrape, &self.storage, at);
         let unplaced = stored.unplaced.map(|(count, reason)| format!("{count}: {reason}"));
-        words.or(unplaced).map_or(Ok(stored.counts), Err)
+        words.or(unplaced).map_or(Ok(read.counts), Err)
     }
 
     /// Nobody was there.

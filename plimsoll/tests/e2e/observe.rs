@@ -1,0 +1,268 @@
+//! Measuring, rules and alarms: what Prometheus and Alertmanager are installed for.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::harness::{self, Plimsoll};
+use crate::http;
+use crate::upstream::{Upstream, ok, service};
+
+/// Figures every second, alarms told at once.
+const QUICK: &str = "[observe]\nscrape = { every = \"1s\", timeout = \"1s\" }\n";
+
+impl Plimsoll {
+    /// The series of an instant query, by the text of their labels without the metric's name.
+    fn ask(&self, expression: &str) -> Vec<(Value, f64)> {
+        let body = format!("query={}", encoded(expression));
+        let path = "/prometheus/api/v1/query";
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let answer = http::request(self.admin, "POST", path, &form, body.as_bytes()).json();
+        assert_eq!(answer["status"], "success", "{expression}: {answer}");
+        let series = answer["data"]["result"].as_array().unwrap().iter();
+        series
+            .map(|one| {
+                let value = one["value"][1].as_str().unwrap().parse().unwrap();
+                (one["metric"].clone(), value)
+            })
+            .collect()
+    }
+
+    /// The only value of an instant query; `None` without one.
+    fn value(&self, expression: &str) -> Option<f64> {
+        match &self.ask(expression)[..] {
+            [] => None,
+            [(_, value)] => Some(*value),
+            more => panic!("{expression}: {more:?}"),
+        }
+    }
+
+    fn api(&self, path: &str) -> Value {
+        http::get(self.admin, path).json()
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+#[test]
+fn own_figures_and_those_of_instances_are_there() {
+    let plimsoll = Plimsoll::up(&harness::clinic(2, QUICK));
+    plimsoll.wait_healthy("web", 2);
+    for _ in 0..10 {
+        assert_eq!(plimsoll.get("/").status, 200);
+    }
+    plimsoll.wait("requests in the store", || {
+        plimsoll.value("sum(plimsoll_service_requests_total{service=\"web\"})") >= Some(10.0)
+    });
+    // Found by themselves, and labelled.
+    plimsoll.wait("instances", || plimsoll.value("sum(up{service=\"web\"})") == Some(2.0));
+    let (labels, _) = plimsoll.ask("up{service=\"web\", instance=\"web-1\"}").remove(0);
+    assert_eq!(labels["job"], "web");
+    plimsoll.wait("the machine's figures", || {
+        plimsoll.value("count(node_cpu_seconds_total) > 0").is_some()
+            && plimsoll.value("process_resident_memory_bytes{job=\"plimsoll\"}").is_some()
+    });
+    let targets = plimsoll.api("/prometheus/api/v1/targets");
+    let active = targets["data"]["activeTargets"].as_array().unwrap();
+    assert!(active.iter().any(|one| one["labels"]["instance"] == "web-2"), "{targets}");
+    let names = plimsoll.api("/prometheus/api/v1/label/__name__/values");
+    assert!(names.to_string().contains("plimsoll_server_up"), "{names}");
+
+    let query = "sum(plimsoll_service_requests_total)";
+    let (code, out, errors) = plimsoll.command(&["promql", "query", query]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.starts_with("SERIES") && out.contains("{}"), "{out}");
+    let (code, out, errors) = plimsoll.command(&["promql", "query", query, "--last", "1m"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("VALUES"), "{out}");
+    let (code, _, errors) = plimsoll.command(&["promql", "query", "sum("]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("parse error"), "{errors}");
+}
+
+#[test]
+fn an_instance_that_goes_takes_its_series_along() {
+    let plimsoll = Plimsoll::up(&harness::clinic(2, QUICK));
+    plimsoll.wait_healthy("web", 2);
+    plimsoll.wait("both", || plimsoll.value("count(up{service=\"web\"})") == Some(2.0));
+    plimsoll.write_config(&harness::clinic(1, QUICK));
+    let (code, _, errors) = plimsoll.command(&["reload"]);
+    assert_eq!(code, 0, "{errors}");
+    // Marked stale, not only old: the lookback of five minutes would show it on.
+    plimsoll.wait("one", || plimsoll.value("count(up{service=\"web\"})") == Some(1.0));
+}
+
+#[test]
+fn figures_outlive_a_kill() {
+    let mut plimsoll = Plimsoll::up(&harness::clinic(1, QUICK));
+    plimsoll.wait_healthy("web", 1);
+    plimsoll.wait("figures", || {
+        plimsoll.value("count_over_time(plimsoll_start_time_seconds[5m])") >= Some(3.0)
+    });
+    let first = plimsoll.value("plimsoll_start_time_seconds").unwrap();
+    plimsoll.signal(nix::sys::signal::Signal::SIGKILL);
+    plimsoll.wait_exit();
+    let directory = std::mem::replace(&mut plimsoll.directory, tempfile::tempdir().unwrap());
+    drop(plimsoll);
+    let again = Plimsoll::up_in(directory, &harness::clinic(1, QUICK), &[]);
+    assert!(again.wait_log("in its log").contains("samples"));
+    again.wait("figures of before", || {
+        // The port of the admin server, and so the instance, is another one.
+        let oldest = again.value("min(min_over_time(plimsoll_start_time_seconds[5m]))");
+        oldest == Some(first) && again.value("max(plimsoll_start_time_seconds)") > Some(first)
+    });
+}
+
+/// A receiver of webhooks and the messages that it got.
+fn receiver() -> (Upstream, Arc<Mutex<Vec<Value>>>) {
+    let messages: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let got = Arc::clone(&messages);
+    let upstream = Upstream::answering(move |request| {
+        got.lock().unwrap().push(serde_json::from_slice(&request.body).unwrap());
+        ok("")
+    });
+    (upstream, messages)
+}
+
+#[test]
+fn an_alarm_is_told_silenced_and_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = "groups:\n- name: fleet\n  interval: 1s\n  rules:\n  - alert: Few\n    \
+                 expr: sum by (service) (plimsoll_server_up) < 2\n    \
+                 annotations:\n      summary: '{{ $labels.service }} has {{ $value }} of 2 servers'\n";
+    std::fs::write(directory.path().join("fleet.yml"), rules).unwrap();
+    let (upstream, messages) = receiver();
+    let observe = format!(
+        "[observe]\nrules = {{ files = [\"fleet.yml\"], built_in = false }}\n\
+         [observe.notify]\ngroup_wait = \"0s\"\ngroup_interval = \"1s\"\n\
+         [observe.notify.receiver.people]\nwebhook = \"http://{}/\"\n",
+        upstream.address
+    );
+    let plimsoll = Plimsoll::up_in(directory, &harness::clinic(2, &observe), &[]);
+    plimsoll.wait_healthy("web", 2);
+    let told = |status: &str| {
+        let messages = messages.lock().unwrap();
+        let of = |message: &&Value| {
+            message["status"] == status && message["groupLabels"]["alertname"] == "Few"
+        };
+        messages.iter().filter(of).count()
+    };
+    let (code, out, errors) = plimsoll.command(&["alarms", "--try", "people"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.starts_with("people took a test alarm"), "{out}");
+    let (code, _, errors) = plimsoll.command(&["alarms", "--try", "nobody"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("people"), "{errors}");
+    // It starts with fewer than two, which is told and over first.
+    plimsoll.wait("quiet", || plimsoll.value("ALERTS{alertname=\"Few\"}").is_none());
+    let before = told("firing");
+    let over = told("resolved");
+    let (code, ..) = plimsoll.command(&["drain", "web-2"]);
+    assert_eq!(code, 0);
+    plimsoll.wait("the alarm", || told("firing") > before);
+    {
+        let messages = messages.lock().unwrap();
+        let last = messages.iter().rfind(|message| message["status"] == "firing").unwrap();
+        assert_eq!(last["version"], "4");
+        assert_eq!(last["alerts"][0]["annotations"]["summary"], "web has 1 of 2 servers");
+    }
+    let (code, out, errors) = plimsoll.command(&["alarms"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("1 firing") && out.contains("web has 1 of 2 servers"), "{out}");
+    let (code, out, errors) = plimsoll.command(&["silence", "Few", "service=web", "--for", "5m"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("is silent for 5 m"), "{out}");
+    let (_, out, _) = plimsoll.command(&["alarms"]);
+    assert!(out.contains("silenced"), "{out}");
+    let (_, out, _) = plimsoll.command(&["silence"]);
+    let id = out.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let (code, out, errors) = plimsoll.command(&["silence", "--expire", &id]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("has ended"), "{out}");
+    plimsoll.command(&["drain", "web-2", "--undo"]);
+    plimsoll.wait("the end", || told("resolved") > over);
+}
+
+#[test]
+fn a_bad_rule_file_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("own.yml");
+    let rules = |expression: &str| {
+        format!("groups:\n- name: own\n  rules:\n  - record: own:one\n    expr: {expression}\n")
+    };
+    let observe = "[observe]\nrules = { files = [\"*.yml\"], every = \"1s\" }\n";
+    std::fs::write(&file, rules("vector(1)")).unwrap();
+    let plimsoll = Plimsoll::up_in(directory, &harness::clinic(1, observe), &[]);
+    plimsoll.wait("what is recorded", || plimsoll.value("own:one") == Some(1.0));
+    std::fs::write(&file, rules("vector(")).unwrap();
+    let (code, _, errors) = plimsoll.command(&["reload"]);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("own.yml:5"), "{errors}");
+    for words in [["check", "-c", "plimsoll.toml"], ["rules", "check", "own.yml"]] {
+        let mut command = std::process::Command::new(harness::binary());
+        command.args(words).current_dir(plimsoll.directory.path());
+        let (code, _, errors) = harness::output(command);
+        assert_eq!(code, 2, "{words:?}");
+        assert!(errors.contains("own.yml:5"), "{words:?}: {errors}");
+    }
+    let rules_now = plimsoll.api("/prometheus/api/v1/rules?type=record");
+    assert!(rules_now.to_string().contains("vector(1)"), "{rules_now}");
+    std::fs::write(&file, rules("vector(2)")).unwrap();
+    let (code, _, errors) = plimsoll.command(&["reload"]);
+    assert_eq!(code, 0, "{errors}");
+    plimsoll.wait("the new rule", || plimsoll.value("own:one") == Some(2.0));
+}
+
+#[test]
+fn bad_targets_cost_themselves_only() {
+    let page = |text: &str| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n";
+        format!("{head}Content-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
+    };
+    let good = Upstream::answering(move |_| page("good 1\n"));
+    let garbage = Upstream::answering(move |_| page("this is { no metric\n"));
+    let silent = Upstream::start(|stream| {
+        let _ = std::io::copy(&mut &stream, &mut std::io::sink());
+    });
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let job = |name: &str, address| {
+        format!(
+            "[[observe.job]]\nname = \"{name}\"\ntargets = [\"http://{address}/metrics\"]\n\
+             every = \"1s\"\ntimeout = \"500ms\"\n"
+        )
+    };
+    let jobs = [
+        job("good", good.address),
+        job("garbage", garbage.address),
+        job("silent", silent.address),
+        job("gone", gone),
+    ];
+    let web = Upstream::text("hello");
+    let plimsoll = Plimsoll::up(&service(&[&web], &format!("[observe]\n{}", jobs.concat())));
+    plimsoll.wait("a verdict on each", || {
+        plimsoll.value("count(up{job=~\"good|garbage|silent|gone\"})") == Some(4.0)
+            && plimsoll.value("sum(up{job=~\"garbage|silent|gone\"})") == Some(0.0)
+            && plimsoll.value("good{job=\"good\"}") == Some(1.0)
+    });
+    let targets = plimsoll.api("/prometheus/api/v1/targets").to_string();
+    for words in ["line 1", "no answer in", "connection refused"] {
+        assert!(targets.contains(words), "{words}: {targets}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_refused_or_told() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    let web = Upstream::text("hello");
+    let config = service(&[&web], "[observe]\ndirectory = \"file/data\"\n");
+    let text = format!("listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{config}");
+    std::fs::write(directory.path().join("plimsoll.toml"), text).unwrap();
+    let mut command = std::process::Command::new(harness::binary());
+    command.args(["up", "-c", "plimsoll.toml"]).current_dir(directory.path());
+    let (code, _, errors) = harness::output(command);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("plimsoll.toml:") && errors.contains("file/data"), "{errors}");
+}
