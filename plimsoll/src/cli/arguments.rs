@@ -35,6 +35,7 @@ With a config file:
   plimsoll reload                                   apply an edited file; no request is lost
   plimsoll restart web                              replace the instances one by one
   plimsoll drain web-2                              take one server out; --undo gives it back
+  plimsoll alarms                                   what fires, and since when
 
 Exit codes: 0 done, 1 it did not work, 2 it was asked wrongly (arguments or config file).
 `plimsoll COMMAND --help` tells more and shows examples.";
