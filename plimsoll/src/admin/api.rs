@@ -259,8 +259,8 @@ pub(super) async fn try_receiver(
 }
 
 const PATHS: &str = "there are: GET /, /metrics, /api/status, /-/healthy, /-/ready; \
-                     /prometheus/api/v1/…, /alertmanager/api/v2/…; \
-                     POST /api/reload, /api/services/SERVICE/restart, /api/receivers/NAME/test; \
+                     /prometheus/api/v1/… and /prometheus/federate, /alertmanager/api/v2/… (all three \
+                     unless `observe = false`); POST /api/reload, /api/services/SERVICE/restart, /api/receivers/NAME/test; \
                      POST and DELETE /api/services/SERVICE/servers/SERVER/drain";
 
 /// Any other path.

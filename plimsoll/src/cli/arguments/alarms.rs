@@ -61,7 +61,7 @@ pub struct SilenceArguments {
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
 
-    /// End the silence of this name now.
+    /// End the silence with this ID, or the beginning of it, now.
     #[arg(long, value_name = "ID")]
     pub expire: Option<String>,
 

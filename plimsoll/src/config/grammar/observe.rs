@@ -69,7 +69,7 @@ raw_table! {
         own_every: Duration =
             setting(duration(EVERY.0, EVERY.1), defaults::OWN_EVERY), r#""1s""#;
         /// Labels that everything gets that leaves for another system: by remote write, by
-        /// `/federate` and with alarms.
+        /// `/prometheus/federate` and with alarms.
         external_labels: Vec<Named<String>> = setting(Map(ANY_TEXT), []), r#"{ cluster = "eu" }"#;
         /// A Prometheus, or what speaks its API, that answers queries instead of the own store.
         prometheus: Option<RawEndpoint> = optional(ENDPOINT, "the own store"),
@@ -171,7 +171,7 @@ raw_table! {
         /// Whether the built-in alerts are evaluated.
         built_in: bool = setting(Flag, defaults::BUILT_IN_RULES), "false";
         /// Built-in alerts that are not wanted, by name.
-        without: Vec<Item<String>> = setting(List(NAME_TEXT), []), r#"["HostDiskFull"]"#;
+        without: Vec<Item<String>> = setting(List(NAME_TEXT), []), r#"["DiskAlmostFull"]"#;
         /// Time between two evaluations of a group that does not say.
         every: Duration =
             setting(duration(EVERY.0, 24 * HOUR), defaults::RULES_EVERY), r#""15s""#;
@@ -317,7 +317,7 @@ database! {
 raw_table! {
     /// Bounds of queries. One that goes beyond is stopped, with a message that says which.
     Query at "observe.query" {
-        /// Samples that one query may read and hold.
+        /// Samples that one query may hold at once. It may read twenty times as many.
         max_samples: u64 =
             setting(integer::<u64>(1000, 100_000_000_000), defaults::QUERY_SAMPLES), "50000000";
         /// Most time for one.

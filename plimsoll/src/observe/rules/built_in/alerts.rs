@@ -222,7 +222,7 @@ const TARGETS: &[Alert] = &[
         "5m",
         "up{job!~\"postgres|redis\"} == 0",
         "{{ $labels.job }} at {{ $labels.instance }} delivers no figures",
-        "The target {{ $labels.instance }} of job {{ $labels.job }} could not be scraped for 5 minutes; alarms that rest on its figures are blind. First: the page of targets has the error.",
+        "The target {{ $labels.instance }} of job {{ $labels.job }} could not be scraped for 5 minutes; alarms that rest on its figures are blind. First: the log and `/prometheus/api/v1/targets` of the admin server say why.",
     ),
     alert(
         "CertificateExpiresSoon",
