@@ -134,7 +134,11 @@ fn on_one_line(text: &str) -> String {
 
 fn table(alarms: &[&Alarm], told: &[Told], now: Timestamp) -> Table {
     let state = |alarm: &&Alarm| {
-        let of = told.iter().find(|told| told.labels == alarm.labels);
+        // What is told carries the external labels besides.
+        let is_told = |told: &&Told| {
+            alarm.labels.iter().all(|(name, value)| told.labels.get(name) == Some(value))
+        };
+        let of = told.iter().find(is_told);
         match of.map(|told| &told.status) {
             _ if alarm.state != "firing" => Cell::coloured(Colour::Yellow, alarm.state.clone()),
             Some(status) if !status.silenced_by.is_empty() => {
@@ -200,7 +204,7 @@ mod tests {
         ]}}))
         .unwrap();
         let told: Vec<Told> = serde_json::from_value(json!([
-            {"labels": {"alertname": "Down", "service": "db"},
+            {"labels": {"alertname": "Down", "service": "db", "cluster": "eu"},
              "status": {"state": "suppressed", "silencedBy": ["x"], "inhibitedBy": []}},
         ]))
         .unwrap();

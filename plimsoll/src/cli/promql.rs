@@ -146,6 +146,7 @@ fn query(arguments: &QueryArguments) -> Result<(), Failure> {
             .map_err(|error| Failure::usage(error.to_string(), ""))?;
     }
     let endpoint = endpoint(arguments)?;
+    let times = span.times();
     let (path, mut form) = match span {
         Span::At(at) => ("query", at.map(|at| vec![("time", at)]).unwrap_or_default()),
         Span::Over { from, to, step } => {
@@ -183,7 +184,7 @@ fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     }
     let text = match arguments.json {
         true => format!("{}\n", String::from_utf8_lossy(&bytes).trim_end()),
-        false => answer::table(&answer["data"], painter()).ok_or_else(stranger)?,
+        false => answer::table(&answer["data"], times, painter()).ok_or_else(stranger)?,
     };
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -166,6 +166,7 @@ fn shown(matchers: &[Matcher]) -> String {
 
 /// `name=value`, `name!=value`, `name=~pattern`, `name!~pattern`, or an alarm's name.
 fn matcher(text: &str) -> Result<Matcher, CommandError> {
+    let text = text.trim();
     let Some(at) = text.find(['=', '!']) else {
         let (name, value) = (NAME.to_owned(), text.to_owned());
         return Ok(Matcher { name, value, is_regex: false, is_equal: true });
@@ -183,7 +184,7 @@ fn matcher(text: &str) -> Result<Matcher, CommandError> {
             });
         }
     };
-    let value = rest[length..].trim_matches('"').to_owned();
+    let value = rest[length..].trim().trim_matches('"').to_owned();
     Ok(Matcher { name: name.trim().to_owned(), value, is_regex, is_equal })
 }
 
@@ -202,6 +203,7 @@ mod tests {
         for (text, expected) in [
             ("Down", "alertname=Down"),
             ("a=b", "a=b"),
+            (" a = b ", "a=b"),
             ("a=\"b c\"", "a=b c"),
             ("a!=b=c", "a!=b=c"),
             ("a=~b|c", "a=~b|c"),

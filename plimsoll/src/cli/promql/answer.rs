@@ -9,8 +9,19 @@ const BLOCKS_MAX: usize = 60;
 /// From the least value to the largest.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The `data` of an answer as text; `None` if it is none.
-pub fn table(data: &Value, painter: Painter) -> Option<String> {
+/// The times of a span: the first, and how far they are apart, in seconds; and how many they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Seconds since 1970.
+    pub first: f64,
+    /// Seconds.
+    pub step: f64,
+    /// Of the whole span, with a value or without.
+    pub count: usize,
+}
+
+/// The `data` of an answer as text; `None` if it is none. Of a span, `times` are those asked for.
+pub fn table(data: &Value, times: Option<Times>, painter: Painter) -> Option<String> {
     let result = data.get("result")?;
     match data.get("resultType")?.as_str()? {
         "scalar" | "string" => Some(format!("{}\n", result.get(1)?.as_str()?)),
@@ -23,7 +34,7 @@ pub fn table(data: &Value, painter: Painter) -> Option<String> {
         "matrix" => rows(
             result.as_array()?,
             painter,
-            |series| span(series.get("values")?),
+            |series| span(series.get("values")?, times),
             &["LAST", "MIN", "MAX", "VALUES"],
         ),
         _ => None,
@@ -68,16 +79,23 @@ fn name(metric: &Value) -> Option<String> {
     }
 }
 
-/// The last, least and largest value, and all as blocks.
-fn span(values: &Value) -> Option<Vec<String>> {
-    let mut numbers = Vec::new();
-    for value in values.as_array()? {
-        numbers.push(value.get(1)?.as_str()?.parse::<f64>().ok()?);
+/// The last, least and largest value, and all as blocks; blanks stand where there is none.
+fn span(values: &Value, times: Option<Times>) -> Option<Vec<String>> {
+    let values = values.as_array()?;
+    let mut numbers = vec![f64::NAN; times.map_or(values.len(), |times| times.count)];
+    let mut last = f64::NAN;
+    for (place, value) in values.iter().enumerate() {
+        let at = value.get(0)?.as_f64()?;
+        last = value.get(1)?.as_str()?.parse::<f64>().ok()?;
+        let place = match times {
+            Some(Times { first, step, .. }) => ((at - first) / step).round().max(0.0) as usize,
+            None => place,
+        };
+        *numbers.get_mut(place)? = last;
     }
     let finite = || numbers.iter().copied().filter(|number| number.is_finite());
     let least = finite().fold(f64::INFINITY, f64::min);
     let largest = finite().fold(f64::NEG_INFINITY, f64::max);
-    let last = *numbers.last()?;
     Some(vec![short(last), short(least), short(largest), blocks(&numbers, least, largest)])
 }
 
@@ -122,7 +140,7 @@ mod tests {
     use super::*;
 
     fn shown(data: &Value) -> String {
-        table(data, Painter { colours: false }).unwrap()
+        table(data, None, Painter { colours: false }).unwrap()
     }
 
     #[test]
@@ -161,10 +179,23 @@ up         7000       0    7000  ▁▂▃▄▅▆▇█
     }
 
     #[test]
+    fn gaps_stay_gaps() {
+        let data = json!({"resultType": "matrix", "result": [
+            {"metric": {"a": "b"}, "values": [[20, "1"], [30, "2"], [60, "1"]]},
+        ]});
+        let times = Times { first: 10.0, step: 10.0, count: 7 };
+        let shown = table(&data, Some(times), Painter { colours: false }).unwrap();
+        assert!(shown.ends_with("   1    1    2   ▁█  ▁ \n"), "{shown:?}");
+        // Times that were not asked for are no answer.
+        let times = Times { count: 3, ..times };
+        assert!(table(&data, Some(times), Painter { colours: false }).is_none());
+    }
+
+    #[test]
     fn what_is_no_answer_is_not_shown() {
         let plain = Painter { colours: false };
         for data in [json!({}), json!({"resultType": "vector"}), json!(null)] {
-            assert!(table(&data, plain).is_none(), "{data}");
+            assert!(table(&data, None, plain).is_none(), "{data}");
         }
     }
 }

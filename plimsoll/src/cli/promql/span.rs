@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::Times;
 use crate::cli::arguments::promql::QueryArguments;
 
 /// Values of a series that a span has unless `--step` says otherwise: what fits on a line.
 const VALUES: u64 = 60;
+
+/// Most times of a span that are shown.
+const TIMES_MAX: f64 = 1e6;
 
 /// For which times, written as the API takes them.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +66,18 @@ impl Span {
             to: seconds(to),
             step: format!("{}", step.as_secs_f64()),
         })
+    }
+}
+
+impl Span {
+    /// The times of a span.
+    pub fn times(&self) -> Option<Times> {
+        let Self::Over { from, to, step } = self else { return None };
+        let (first, end) = (from.parse::<f64>().ok()?, to.parse::<f64>().ok()?);
+        let step = step.parse::<f64>().ok()?;
+        // A server answers no more than eleven thousand.
+        let count = ((end - first) / step).floor().clamp(0.0, TIMES_MAX) as usize + 1;
+        Some(Times { first, step, count })
     }
 }
 
