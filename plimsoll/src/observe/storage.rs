@@ -10,7 +10,8 @@ use tsdb::store::{Append, Committed, Store};
 /// keep all others of its series out.
 const AHEAD_MAX: i64 = 10 * 60 * 1000;
 
-/// Gets a copy of all samples that the store took; must not block.
+/// Gets a copy of all samples that the store took, and of no other: what it refused, or had already,
+/// would differ elsewhere. Must not block.
 pub type Tap = Box<dyn Fn(&[Append<'_>]) + Send + Sync>;
 
 /// The store, and who else gets its samples.
@@ -74,6 +75,11 @@ impl Storage {
             ),
             ("plimsoll_store_log_bytes", "Bytes of the write-ahead log.", known.log_bytes as f64),
             (
+                "plimsoll_store_damaged_bytes",
+                "Bytes of damaged blocks that were set aside.",
+                known.damaged_bytes as f64,
+            ),
+            (
                 "plimsoll_store_memory_bytes",
                 "Bytes of young samples in memory.",
                 known.memory_bytes as f64,
@@ -106,15 +112,29 @@ impl Storage {
     }
 
     fn commit(&self, samples: &[Append<'_>]) -> Committed {
-        let committed = self.store.commit(samples);
+        let mut left_out = Vec::new();
+        let committed = self.store.commit_telling(samples, |place| left_out.push(place));
         self.accepted.fetch_add(committed.accepted, Ordering::Relaxed);
-        self.taps.iter().for_each(|tap| tap(samples));
+        if committed.accepted == 0 {
+            return committed;
+        }
+        if left_out.is_empty() {
+            self.taps.iter().for_each(|tap| tap(samples));
+            return committed;
+        }
+        let mut left_out = left_out.into_iter().peekable();
+        let mut is_taken = |place: &usize| left_out.next_if_eq(place).is_none();
+        let taken = samples.iter().enumerate().filter(|(place, _)| is_taken(place));
+        let taken: Vec<Append<'_>> = taken.map(|(_, sample)| *sample).collect();
+        self.taps.iter().for_each(|tap| tap(&taken));
         committed
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use tsdb::labels::Labels;
     use tsdb::store::Options;
 
@@ -124,10 +144,10 @@ mod tests {
     fn samples_far_ahead_are_refused_and_others_copied() {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(folder.path(), Options::default(), 0).unwrap();
-        let copies = Arc::new(AtomicU64::new(0));
+        let copies: Arc<Mutex<Vec<i64>>> = Arc::default();
         let copied = Arc::clone(&copies);
         let tap: Tap = Box::new(move |samples| {
-            copied.fetch_add(samples.len() as u64, Ordering::Relaxed);
+            copied.lock().unwrap().extend(samples.iter().map(|sample| sample.time));
         });
         let storage = Storage::new(Arc::new(store), vec![tap]);
         let series = storage.store().series(&Labels::from_pairs([("__name__", "up")])).unwrap();
@@ -135,11 +155,18 @@ mod tests {
         let appended = storage
             .append(&[sample(1000), sample(2000 + AHEAD_MAX), sample(2001 + AHEAD_MAX)], 2000);
         assert_eq!((appended.committed.accepted, appended.ahead), (2, 1));
-        assert_eq!(copies.load(Ordering::Relaxed), 2);
+        assert_eq!(copies.lock().unwrap().split_off(0), [1000, 2000 + AHEAD_MAX]);
+        // Repeated, old, in conflict, new.
+        let other = Append { series: &series, time: 2000 + AHEAD_MAX, value: 2.0 };
+        storage.append(&[sample(2000 + AHEAD_MAX), sample(7), other, sample(2001 + AHEAD_MAX)], 2001);
+        assert_eq!(copies.lock().unwrap().split_off(0), [2001 + AHEAD_MAX]);
+        storage.append(&[sample(7)], 2001);
+        assert_eq!(copies.lock().unwrap().len(), 0);
         let mut exposition = Exposition::new();
         storage.expose(&mut exposition);
         let text = exposition.finish();
-        assert!(text.contains("plimsoll_store_samples_total 2\n"), "{text}");
+        assert!(text.contains("plimsoll_store_samples_total 3\n"), "{text}");
+        assert!(text.contains("plimsoll_store_damaged_bytes 0\n"), "{text}");
         assert!(
             text.contains("plimsoll_store_refused_samples_total{reason=\"ahead\"} 1\n"),
             "{text}"

@@ -81,13 +81,15 @@ impl Store {
             }
         }
         self.drop_damaged(&mut report);
-        upkeep.damaged_bytes = self.retain(now, upkeep.log_bytes, &mut report);
+        let log = self.measured.log_bytes.load(Ordering::Relaxed);
+        let damaged = self.retain(now, log, &mut report);
+        self.measured.damaged_bytes.store(damaged, Ordering::Relaxed);
         if now >= upkeep.retry || upkeep.retry.saturating_sub(now) > milliseconds(RETRY_INTERVAL) {
             self.write_due(now, &mut upkeep, &mut report);
         }
         self.compact_due(now, &mut upkeep, &mut report);
         match log_bytes(&self.log_folder()) {
-            Ok(bytes) => upkeep.log_bytes = bytes,
+            Ok(bytes) => self.measured.log_bytes.store(bytes, Ordering::Relaxed),
             Err(error) => report.notes.push(format!("cannot list the log: {error}")),
         }
         report

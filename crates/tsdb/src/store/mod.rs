@@ -124,8 +124,10 @@ pub struct Store {
     young: Young,
     /// Refused so far, by reason; written by commits.
     refused: Mutex<Refused>,
-    /// Held by one upkeep at a time.
+    /// Held by one upkeep at a time, for as long as the disk takes: nobody else may wait for it.
     upkeep: Mutex<Upkeep>,
+    /// Written by upkeep; read by statistics.
+    measured: Measured,
     /// Written by commits and upkeep.
     trouble: Mutex<Trouble>,
     /// The worst offenders in words, for refusals; written by upkeep and by the first refusal.
@@ -165,10 +167,15 @@ struct Upkeep {
     backlog: Backlog,
     /// The log is to be replaced by a snapshot.
     is_snapshot_due: bool,
-    /// Bytes of the log's files when upkeep last looked.
-    log_bytes: u64,
-    /// The same of blocks that were set aside.
-    damaged_bytes: u64,
+}
+
+/// Bytes on the disk when upkeep last looked.
+#[derive(Default)]
+struct Measured {
+    /// Of the log's files.
+    log_bytes: AtomicU64,
+    /// Of blocks that were set aside.
+    damaged_bytes: AtomicU64,
 }
 
 /// Whether somebody is sending what was held up.
@@ -222,13 +229,9 @@ pub struct Statistics {
 }
 
 impl Store {
-    /// Figures as they are now; each is right, though they are not of one moment.
+    /// Figures as they are now; each is right, though they are not of one moment. Waits for no disk.
     pub fn statistics(&self) -> Statistics {
         // One lock after the other: they would be held to the end of the expression below.
-        let (log_bytes, damaged_bytes) = {
-            let upkeep = lock(&self.upkeep);
-            (upkeep.log_bytes, upkeep.damaged_bytes)
-        };
         let series = read(&self.index).len();
         let refused = *lock(&self.refused);
         let blocks = self.blocks();
@@ -237,8 +240,8 @@ impl Store {
             series_young: self.young.series.load(Ordering::Relaxed),
             samples_young: self.young.samples.load(Ordering::Relaxed),
             memory_bytes: self.young.bytes.load(Ordering::Relaxed).max(0).cast_unsigned(),
-            log_bytes,
-            damaged_bytes,
+            log_bytes: self.measured.log_bytes.load(Ordering::Relaxed),
+            damaged_bytes: self.measured.damaged_bytes.load(Ordering::Relaxed),
             blocks: blocks.len(),
             refused,
             ..Statistics::default()

@@ -20,7 +20,7 @@ use super::index::{Entry, Index, State};
 use super::log::{self, Log, Record, SegmentEnd};
 use super::maintain::late_before;
 use super::{
-    BLOCK_MAX, BLOCK_MIN, BLOCKS_FOLDER, Backlog, Blocks, LOCK_FILE, LOG_FOLDER, Options, Refused,
+    BLOCK_MAX, BLOCK_MIN, BLOCKS_FOLDER, Backlog, Blocks, LOCK_FILE, LOG_FOLDER, Measured, Options, Refused,
     Store, Trouble, Upkeep, Writer, Young, chunk, read, write,
 };
 use crate::sample::Samples;
@@ -133,9 +133,8 @@ impl Store {
                 compaction_retry: i64::MIN,
                 backlog: Backlog::default(),
                 is_snapshot_due: false,
-                log_bytes: 0,
-                damaged_bytes: 0,
             }),
+            measured: Measured::default(),
             trouble: Mutex::new(Trouble::default()),
             worst: Mutex::new(None),
             options,

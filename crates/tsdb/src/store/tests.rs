@@ -496,3 +496,18 @@ fn senseless_options_are_refused() {
         _ => panic!("a file is no folder"),
     }
 }
+
+#[test]
+fn figures_do_not_wait_for_upkeep() {
+    let folder = folder();
+    let (store, _) = open(&folder, &options());
+    let store = Arc::new(store);
+    append(&store, &labels("up", 1), 1, 1.0);
+    // As while a disk takes its time.
+    let upkeep = lock(&store.upkeep);
+    let (told, (tell, heard)) = (Arc::clone(&store), std::sync::mpsc::channel());
+    let asking = std::thread::spawn(move || tell.send(told.statistics().series));
+    assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(1));
+    drop(upkeep);
+    asking.join().expect("no panic").expect("it is heard");
+}
