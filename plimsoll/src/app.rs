@@ -97,8 +97,9 @@ impl App {
 
     /// Tells measuring where servers are.
     fn publish_instances(&self) {
-        let instances = observe::instances(&self.config(), &self.fleet.changes().borrow());
         self.instances.send_if_modified(|known| {
+            // In here, so that of two who tell at once the later does not tell what was before.
+            let instances = observe::instances(&self.config(), &self.fleet.changes().borrow());
             let is_other = *known != instances;
             *known = instances;
             is_other

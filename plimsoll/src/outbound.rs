@@ -3,32 +3,60 @@
 //! One client for each set of trusted certificates; who may come in is said by the endpoint. What a
 //! peer answers is read up to a bound, never whole by its own word. The environment's proxies are not
 //! asked: what Plimsoll watches is near.
+//!
+//! Redirects stay on the host that the configuration names, because what lets Plimsoll in there (also
+//! in headers of any name) is nobody else's business; and one that would make a GET without a body of
+//! a POST is not followed, because an answer of 200 to that would mean nothing. What is not followed
+//! is the answer.
 
 use std::error::Error;
 use std::time::Duration;
 
+use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 
 use crate::config::model::observe::HttpEndpoint;
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
+/// Characters of a foreign `Location` that a message repeats.
+const LOCATION_SHOWN_MAX: usize = 200;
 /// An idle connection is closed after this.
 const IDLE: Duration = Duration::from_secs(90);
 /// Who asks, in the peers' logs.
 const AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 
-/// A client for requests to `endpoint` and to others that trust the same certificates.
+/// A client for requests to `endpoint` and to others that trust the same certificates. A method that
+/// is redirected stays what it is.
 ///
 /// # Errors
 /// What is wrong with the file of certificates, in words.
 pub fn client(endpoint: &HttpEndpoint) -> Result<Client, String> {
-    let mut builder = Client::builder()
-        .user_agent(AGENT)
-        .redirect(Policy::limited(REDIRECTS_MAX))
-        .pool_idle_timeout(IDLE)
-        .no_proxy();
+    build(endpoint, true)
+}
+
+/// The same for GET alone, which any redirect on the host may send elsewhere.
+///
+/// # Errors
+/// As of [`client`].
+pub fn reader(endpoint: &HttpEndpoint) -> Result<Client, String> {
+    build(endpoint, false)
+}
+
+fn build(endpoint: &HttpEndpoint, keeps_method: bool) -> Result<Client, String> {
+    let redirects = Policy::custom(move |attempt| {
+        let keeps = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
+        let is_followed = attempt.previous().last().is_some_and(|from| stays(from, attempt.url()))
+            && (!keeps_method || keeps.contains(&attempt.status()));
+        match is_followed {
+            true if attempt.previous().len() > REDIRECTS_MAX => attempt.error("too many redirects"),
+            true => attempt.follow(),
+            false => attempt.stop(),
+        }
+    });
+    let mut builder =
+        Client::builder().user_agent(AGENT).redirect(redirects).pool_idle_timeout(IDLE).no_proxy();
     if let Some(path) = &endpoint.ca {
         let wrong = |what: &dyn std::fmt::Display| {
             format!("cannot use the certificates of {}: {what}", path.display())
@@ -41,6 +69,22 @@ pub fn client(endpoint: &HttpEndpoint) -> Result<Client, String> {
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(|error| format!("cannot make requests: {}", in_words(&error)))
+}
+
+/// Whether a redirect stays on the host: on its port, or from the usual one of HTTP to that of HTTPS.
+fn stays(from: &Url, to: &Url) -> bool {
+    let place = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
+    let (from_place, to_place) = (place(from), place(to));
+    let is_upgrade =
+        from_place == ("http".to_owned(), Some(80)) && to_place == ("https".to_owned(), Some(443));
+    from.host_str() == to.host_str() && (from_place == to_place || is_upgrade)
+}
+
+/// Where an answer leads that is a redirect and was not followed, for people.
+pub fn elsewhere(response: &Response) -> Option<String> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
+    let text = location.and_then(|value| value.to_str().ok())?;
+    Some(text.chars().filter(|c| !c.is_control()).take(LOCATION_SHOWN_MAX).collect())
 }
 
 /// A request to `url`, which is the endpoint's or one below it, with what lets it in.
@@ -107,3 +151,6 @@ pub fn in_words(error: &reqwest::Error) -> String {
     let text = cause.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

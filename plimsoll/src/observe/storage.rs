@@ -158,7 +158,8 @@ mod tests {
         assert_eq!(copies.lock().unwrap().split_off(0), [1000, 2000 + AHEAD_MAX]);
         // Repeated, old, in conflict, new.
         let other = Append { series: &series, time: 2000 + AHEAD_MAX, value: 2.0 };
-        storage.append(&[sample(2000 + AHEAD_MAX), sample(7), other, sample(2001 + AHEAD_MAX)], 2001);
+        storage
+            .append(&[sample(2000 + AHEAD_MAX), sample(7), other, sample(2001 + AHEAD_MAX)], 2001);
         assert_eq!(copies.lock().unwrap().split_off(0), [2001 + AHEAD_MAX]);
         storage.append(&[sample(7)], 2001);
         assert_eq!(copies.lock().unwrap().len(), 0);

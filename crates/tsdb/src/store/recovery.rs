@@ -20,8 +20,8 @@ use super::index::{Entry, Index, State};
 use super::log::{self, Log, Record, SegmentEnd};
 use super::maintain::late_before;
 use super::{
-    BLOCK_MAX, BLOCK_MIN, BLOCKS_FOLDER, Backlog, Blocks, LOCK_FILE, LOG_FOLDER, Measured, Options, Refused,
-    Store, Trouble, Upkeep, Writer, Young, chunk, read, write,
+    BLOCK_MAX, BLOCK_MIN, BLOCKS_FOLDER, Backlog, Blocks, LOCK_FILE, LOG_FOLDER, Measured, Options,
+    Refused, Store, Trouble, Upkeep, Writer, Young, chunk, read, write,
 };
 use crate::sample::Samples;
 

@@ -345,7 +345,7 @@ pub struct Inhibition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstanceMetrics {
     /// `/metrics` is tried; an instance that answers with anything else than metrics is left alone
-    /// and asked again every ten minutes. Default.
+    /// and asked again after ten minutes, then ever more rarely, up to four hours. Default.
     Tried,
     /// At this path, and an instance without it is down (`up` is 0).
     At(String),

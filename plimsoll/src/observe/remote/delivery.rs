@@ -60,11 +60,21 @@ pub(super) async fn deliver(
     }
 }
 
-/// "Retries & Backoff" of the protocol: 5xx and 429 pass, other refusals do not.
+/// "Retries & Backoff" of the protocol: 5xx and 429 pass, other refusals do not; redirects that are not followed
+/// are no refusals.
 async fn refusal(response: Response) -> Outcome {
     let status = response.status();
     let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
     let retry_after = retry_after.and_then(|value| until(value, Timestamp::now()));
+    if status.is_redirection() {
+        let place = outbound::elsewhere(&response).unwrap_or_else(|| "nowhere".to_owned());
+        // Nothing is said about the samples: they wait until somebody mends the URL.
+        let reason = format!(
+            "it answered {status}, a redirect to {place}; put the URL that takes samples into the \
+             configuration"
+        );
+        return Outcome::Passing { reason, retry_after };
+    }
     let words = outbound::body(response, ANSWER_BYTES_MAX).await.unwrap_or_default();
     let reason = reason(status, &String::from_utf8_lossy(&words));
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {

@@ -2,8 +2,8 @@
 //!
 //! What a target sends is taken up to a bound, in time and in bytes, unpacked. Bodies grow in memory as
 //! they come; a large one needs one of a few places ([`LargeBodies`]) until it is stored, so that many
-//! targets that send without end at once do not take all memory. Redirects of listed URLs are followed; those of a
-//! service's servers only on the same server (`server`).
+//! targets that send without end at once do not take all memory. Redirects are followed while they stay
+//! on the host (`outbound`, and `server` for a service's servers).
 
 mod server;
 
@@ -57,13 +57,17 @@ impl LargeBodies {
 pub(super) struct Clients(BTreeMap<Option<PathBuf>, Result<Client, String>>);
 
 impl Clients {
-    /// For these targets. The one without a file is kept, with its connections; files are read again,
-    /// because they may have changed.
-    pub(super) fn renew(&mut self, targets: &[Wanted]) {
+    /// Of another configuration: files are read again, because they may have changed. The client
+    /// without a file is kept, with its connections.
+    pub(super) fn forget_files(&mut self) {
         self.0.retain(|ca, _| ca.is_none());
+    }
+
+    /// For these targets; what is there is kept.
+    pub(super) fn renew(&mut self, targets: &[Wanted]) {
         for target in targets {
             if let Source::Http { endpoint, .. } = &target.source {
-                let make = || outbound::client(endpoint);
+                let make = || outbound::reader(endpoint);
                 self.0.entry(target.ca().cloned()).or_insert_with(make);
             }
         }
@@ -96,7 +100,8 @@ pub(super) async fn url(
                 |error: &reqwest::Error| Failure::Connection(outbound::in_words(error));
             let mut response = request.send().await.map_err(|error| unreachable(&error))?;
             if response.status() != StatusCode::OK {
-                return Err(Failure::Status { status: response.status(), location: None });
+                let location = outbound::elsewhere(&response);
+                return Err(Failure::Status { status: response.status(), location });
             }
             let format = format(content_type(&response))?;
             let mut body = Body::new(bounds);

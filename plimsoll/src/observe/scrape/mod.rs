@@ -58,6 +58,8 @@ const SLOW_SCRAPES_MAX: usize = 64;
 /// Of them, those whose body is large; each may take the largest size that is configured.
 const QUICK_LARGE_BODIES_MAX: usize = 6;
 const SLOW_LARGE_BODIES_MAX: usize = 2;
+/// Pages that are read and stored at once.
+const STORING_MAX: usize = 4;
 /// The name of this machine where the system does not say.
 const HOST_UNKNOWN: &str = "localhost";
 
@@ -94,6 +96,8 @@ struct Shared {
     quick: Places,
     /// For those that do not.
     slow: Places,
+    /// Places for reading and storing pages.
+    storing: Arc<Semaphore>,
     /// Written by the runner and by `apply`; held for a moment.
     state: Mutex<State>,
     /// Tells the runner that there are other targets.
@@ -117,8 +121,14 @@ impl Places {
 impl Shared {
     /// Finds the targets anew.
     fn renew(&self) {
+        self.renew_in(&mut lock(&self.state));
+    }
+
+    /// The servers are asked for under the lock: of two who find targets at once, the later must not
+    /// have the older servers.
+    fn renew_in(&self, state: &mut State) {
         let instances = self.inputs.instances.borrow().clone();
-        lock(&self.state).renew(&instances, now());
+        state.renew(&instances, now());
     }
 }
 
@@ -142,6 +152,7 @@ impl Scraper {
             inputs: Arc::new(inputs),
             quick: Places::new(QUICK_SCRAPES_MAX, QUICK_LARGE_BODIES_MAX),
             slow: Places::new(SLOW_SCRAPES_MAX, SLOW_LARGE_BODIES_MAX),
+            storing: Arc::new(Semaphore::new(STORING_MAX)),
             state: Mutex::new(State::new(facts)),
             changed: Notify::new(),
             figures: Mutex::default(),
@@ -159,10 +170,9 @@ impl Scraper {
     pub fn apply(&self, observe: &Arc<Observe>, services: &BTreeMap<String, Arc<Service>>) {
         {
             let mut state = lock(&self.shared.state);
-            state.facts.observe = Arc::clone(observe);
-            state.facts.metrics = targets::metrics_of(services);
+            state.configure(observe, services);
+            self.shared.renew_in(&mut state);
         }
-        self.shared.renew();
         self.shared.changed.notify_one();
     }
 

@@ -114,8 +114,7 @@ impl Runner {
                 true => None,
                 false => places.scrapes.acquire().await.ok(),
             };
-            let (inputs, large) = (Arc::clone(&shared.inputs), places.large.clone());
-            Some(scraped.scrape(tick, inputs, large, Arc::clone(&shared.storage)).await)
+            Some(scraped.scrape(tick, Arc::clone(&shared), places.large.clone()).await)
         });
         self.running.insert(task.id(), (due.id, target));
     }

@@ -12,13 +12,18 @@ use super::fetch::Clients;
 use super::plan::{self, Id, Plan};
 use super::target::Target;
 use super::targets::{self, Facts, Fate, Wanted};
+use crate::config::model::Service;
+use crate::config::model::observe::Observe;
 use crate::observe::InstanceAt;
+
+/// Services by name.
+type Services = BTreeMap<String, Arc<Service>>;
 
 /// The targets, and when they are due.
 #[derive(Debug)]
 pub(super) struct State {
     /// What decides about targets.
-    pub facts: Facts,
+    facts: Facts,
     /// Ticks of `targets`.
     pub plan: Plan,
     targets: BTreeMap<Id, Arc<Target>>,
@@ -54,6 +59,13 @@ impl State {
             last_id: 0,
             former: Vec::new(),
         }
+    }
+
+    /// Takes another configuration; [`State::renew`] is to follow.
+    pub(super) fn configure(&mut self, observe: &Arc<Observe>, services: &Services) {
+        self.facts.observe = Arc::clone(observe);
+        self.facts.metrics = targets::metrics_of(services);
+        self.clients.forget_files();
     }
 
     /// Finds the targets of the configuration and of these servers.

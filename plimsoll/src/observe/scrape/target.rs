@@ -10,15 +10,15 @@ use super::fetch::{self, Bounds, LargeBodies, Page};
 use super::ingest::{Counts, Ingest, Read, Scrape, Stored};
 use super::plan;
 use super::targets::{Fate, Source, Wanted};
-use super::{Inputs, host, lock};
+use super::{Inputs, Shared, host, lock};
 use crate::observe::storage::Storage;
 use crate::observe::views::{MetadataView, TargetHealth, TargetView};
 use crate::observe::{databases, now};
 
-/// A larger page is read on a thread for blocking work, so that others are not kept waiting.
-const INLINE_BYTES: usize = 64 << 10;
-/// Something that answers without metrics is asked again after this.
-const REST: Duration = Duration::from_secs(10 * 60);
+/// Something that answers without metrics is asked again after this; it doubles with each such answer…
+const REST_MIN: Duration = Duration::from_secs(10 * 60);
+/// …up to this: each time leaves a line in somebody's log.
+const REST_MAX: Duration = Duration::from_secs(4 * 3600);
 /// Who takes longer, or does not answer in time, waits for a place among its like.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -50,8 +50,12 @@ pub(super) struct Condition {
     last_error: Option<String>,
     last_at: Option<i64>,
     last_took: Duration,
+    /// The last scrape was not answered in time.
+    was_late: bool,
     /// It had metrics at least once.
     had_metrics: bool,
+    /// Answers without metrics in a row.
+    without: u32,
 }
 
 /// What came of a scrape, for those who count and tell.
@@ -75,7 +79,9 @@ impl Target {
             last_error: None,
             last_at: None,
             last_took: Duration::ZERO,
+            was_late: false,
             had_metrics: false,
+            without: 0,
         };
         Self {
             wanted: Mutex::new(Asked { wanted: Arc::new(wanted), client }),
@@ -102,43 +108,39 @@ impl Target {
 
     /// Whether it is one of those that take their time.
     pub(super) fn is_slow(&self) -> bool {
-        lock(&self.condition).last_took >= SLOW
+        let condition = lock(&self.condition);
+        condition.was_late || condition.last_took >= SLOW
     }
 
     /// Asks it, and stores what it says. `tick` is the time that it was due.
+    ///
+    /// Reading and storing is work for another thread, and few at once do it: a disk that hangs keeps
+    /// those waiting and nobody else.
     pub(super) async fn scrape(
         self: Arc<Self>,
         tick: i64,
-        inputs: Arc<Inputs>,
+        shared: Arc<Shared>,
         large: LargeBodies,
-        storage: Arc<Storage>,
     ) -> Outcome {
         let Asked { wanted, client } = lock(&self.wanted).clone();
         let started = now();
         let at = plan::stamp(tick, started, wanted.every);
         let clock = Instant::now();
-        let page = self.page(&wanted, client, &inputs, &large).await;
-        let work = {
-            let target = Arc::clone(&self);
-            move |page| target.take(page, at, started, clock, &storage)
+        let page = self.page(&wanted, client, &shared.inputs, &large).await;
+        let took = clock.elapsed();
+        // Never closed; and if it were, nothing but a bound would be lost.
+        let turn = Arc::clone(&shared.storing).acquire_owned().await.ok();
+        let work = move || {
+            let outcome = self.take(page, at, started, took, &shared.storage);
+            drop(turn);
+            outcome
         };
-        match page {
-            Ok(page) if page.body.len() > INLINE_BYTES => {
-                let size = page.body.len();
-                match tokio::task::spawn_blocking(move || work(Ok(page))).await {
-                    Ok(outcome) => outcome,
-                    Err(error) => Outcome {
-                        stored: Stored::default(),
-                        failure: Some(Failure::Figures(format!(
-                            "{size} bytes could not be read: {error}"
-                        ))),
-                        took: clock.elapsed(),
-                        rest: None,
-                    },
-                }
-            }
-            page => work(page),
-        }
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Outcome {
+            stored: Stored::default(),
+            failure: Some(Failure::Figures(format!("its page could not be read: {error}"))),
+            took,
+            rest: None,
+        })
     }
 
     async fn page(
@@ -187,9 +189,10 @@ impl Target {
         page: Result<Page, Failure>,
         at: i64,
         started: i64,
-        clock: Instant,
+        asked_for: Duration,
         storage: &Storage,
     ) -> Outcome {
+        let clock = Instant::now();
         let mut ingest = lock(&self.ingest);
         // It may have changed while the page was on its way.
         let wanted = self.wanted();
@@ -200,15 +203,17 @@ impl Target {
             Ok(page) => ingest.read(&page.body, page.format, &scrape),
             Err(failure) => Read { counts: Counts::default(), failure: Some(failure) },
         };
-        let took = clock.elapsed();
+        let took = asked_for + clock.elapsed();
         let stored = ingest.store(&read, took.as_secs_f64(), &scrape, storage, now());
         let failure = read.failure;
         drop(ingest);
         let is_without = !is_promised && failure.as_ref().is_some_and(Failure::is_another_answer);
-        self.note(&stored, failure.as_ref(), is_without, started, took);
-        Outcome { stored, failure, took, rest: is_without.then_some(REST) }
+        let without = self.note(&stored, failure.as_ref(), is_without, started, took);
+        let rest = is_without.then(|| rest(without));
+        Outcome { stored, failure, took, rest }
     }
 
+    /// Writes down how it is; says how many answers in a row had no metrics.
     fn note(
         &self,
         stored: &Stored,
@@ -216,7 +221,7 @@ impl Target {
         is_without: bool,
         started: i64,
         took: Duration,
-    ) {
+    ) -> u32 {
         let mut condition = lock(&self.condition);
         condition.health = match failure {
             None => TargetHealth::Up,
@@ -230,7 +235,10 @@ impl Target {
         });
         condition.last_at = Some(started);
         condition.last_took = took;
+        condition.was_late = matches!(failure, Some(Failure::Timeout(_)));
         condition.had_metrics |= failure.is_none();
+        condition.without = if is_without { condition.without.saturating_add(1) } else { 0 };
+        condition.without
     }
 
     /// It is no more: its series end at `at`. Waits for a page that is being read.
@@ -265,6 +273,12 @@ impl Target {
     }
 }
 
+/// How long to rest after so many answers without metrics in a row.
+fn rest(without: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(without.saturating_sub(1));
+    REST_MIN.saturating_mul(doubled).min(REST_MAX)
+}
+
 /// A target that was never asked, for people.
 pub(super) fn view(wanted: &Wanted) -> TargetView {
     let (health, last_error) = match &wanted.fate {
@@ -283,5 +297,16 @@ pub(super) fn view(wanted: &Wanted) -> TargetView {
         last_took: Duration::ZERO,
         every: wanted.every,
         timeout: wanted.timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_double_up_to_a_bound() {
+        let minutes = [1, 2, 3, 5, 6, 40, u32::MAX].map(|count| rest(count).as_secs() / 60);
+        assert_eq!(minutes, [10, 20, 40, 160, 240, 240, 240]);
     }
 }

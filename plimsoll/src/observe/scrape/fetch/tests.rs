@@ -9,7 +9,7 @@ const BODY_BYTES: u64 = 1 << 20;
 async fn ask_url(endpoint: &HttpEndpoint, timeout: Duration) -> Result<Page, Failure> {
     let large = LargeBodies::new(1);
     let bounds = Bounds { timeout, body_bytes: BODY_BYTES, large: &large };
-    url(outbound::client(endpoint), endpoint, &endpoint.url, bounds).await
+    url(outbound::reader(endpoint), endpoint, &endpoint.url, bounds).await
 }
 
 async fn ask_server(address: &Address, path: &str) -> Result<Page, Failure> {
