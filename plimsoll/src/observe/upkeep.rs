@@ -1,13 +1,17 @@
 //! The thread that looks after the store: flushes, cuts and merges blocks, drops old ones.
 //!
-//! What goes wrong is told when it begins and when it is over, not at each attempt.
+//! What goes wrong is told when it begins, when it becomes something else and when it is over, not at
+//! each attempt.
+
+mod plan;
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tsdb::store::Store;
 
+use self::plan::{Event, Plan};
 use super::{PART, now};
 use crate::log;
 
@@ -45,9 +49,13 @@ impl Upkeep {
 }
 
 fn run(store: &Store, stop: &(Mutex<bool>, Condvar)) {
-    let mut trouble = None;
+    let (mut trouble, mut plan, start) = (None, Plan::default(), Instant::now());
     loop {
-        let done = store.maintain(now());
+        let judged = plan.judge(now(), start.elapsed());
+        if let Some(event) = judged.event {
+            obey(store, event, judged.time);
+        }
+        let done = store.maintain(judged.time);
         trouble = tell(trouble, store.trouble(), &done.notes);
         let stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = stop.1.wait_timeout_while(stopped, INTERVAL, |stopped| !*stopped);
@@ -60,10 +68,33 @@ fn run(store: &Store, stop: &(Mutex<bool>, Condvar)) {
     }
 }
 
+/// Does and tells what a clock that jumps asks for.
+fn obey(store: &Store, event: Event, now: i64) {
+    match event {
+        Event::Ahead(milliseconds) => {
+            let hours = milliseconds as f64 / 3_600_000.0;
+            let text = format!(
+                "the clock went ahead by {hours:.1} hours at once; unless the machine slept, see \
+                 whether it is right: until it has stood so for an hour, no figures are dropped for \
+                 their age"
+            );
+            log::warn(PART, text);
+        }
+        Event::Back => {
+            let gone = store.forget_after(now);
+            log::info(
+                PART,
+                format!("the clock is back; {gone} samples of its wrong time are gone"),
+            );
+        }
+        Event::Believed => log::info(PART, "the clock has stayed ahead and is believed"),
+    }
+}
+
 /// Tells what is new; returns what was told.
 fn tell(before: Option<String>, trouble: Option<String>, notes: &[String]) -> Option<String> {
     match (&before, &trouble) {
-        (None, Some(trouble)) => log::error(PART, trouble),
+        (before, Some(trouble)) if before.as_ref() != Some(trouble) => log::error(PART, trouble),
         (Some(_), None) => log::info(PART, "figures are written to the disk again"),
         _ => {}
     }

@@ -140,6 +140,18 @@ impl HeadSeries {
         }
         before.saturating_sub(self.memory_bytes())
     }
+
+    /// Forgets the samples after a time; says how many.
+    pub(super) fn forget_after(&mut self, time: i64, window: i64) -> Result<usize, Corrupt> {
+        let (mut all, mut kept) = (Samples::default(), Self::new());
+        self.read(i64::MIN, i64::MAX, &mut all)?;
+        let count = all.times.partition_point(|known| *known <= time);
+        for (time, value) in all.times.iter().zip(&all.values).take(count) {
+            kept.push(*time, *value, window);
+        }
+        *self = kept;
+        Ok(all.len() - count)
+    }
 }
 
 /// End of the window that a time lies in, exclusive.

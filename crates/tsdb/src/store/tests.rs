@@ -511,3 +511,34 @@ fn figures_do_not_wait_for_upkeep() {
     drop(upkeep);
     asking.join().expect("no panic").expect("it is heard");
 }
+
+#[test]
+fn samples_of_a_wrong_clock_are_forgotten_for_good() {
+    let folder = folder();
+    let (known, young) = (labels("known", 1), labels("young", 1));
+    {
+        let (store, _) = open(&folder, &options());
+        for time in 1..=300 {
+            append(&store, &known, time, 1.0);
+        }
+        let before = store.statistics();
+        for time in [WINDOW * 100, WINDOW * 100 + 1] {
+            append(&store, &known, time, 2.0);
+            append(&store, &young, time, 2.0);
+        }
+        assert_eq!(append(&store, &known, 302, 1.0).refused.old, 1, "they keep others out");
+        assert_eq!(store.forget_after(250), 54);
+        let after = store.statistics();
+        assert_eq!((after.newest, after.samples_young), (Some(250), 250));
+        assert_eq!((after.series, after.series_young), (1, 1));
+        assert!(after.memory_bytes <= before.memory_bytes, "{after:?}");
+        assert_eq!(append(&store, &known, 302, 1.0).accepted, 1);
+        assert_eq!(append(&store, &young, 302, 1.0).accepted, 1);
+        store.maintain(400);
+        // Killed: the log alone says what there is.
+    }
+    let (store, _) = open(&folder, &options());
+    let all = read_all(&store, 0, i64::MAX).expect("nothing is damaged");
+    assert_eq!(all[&known].times.last(), Some(&302));
+    assert_eq!((all[&known].len(), all[&young].len()), (251, 1));
+}

@@ -116,17 +116,16 @@ async fn a_standby_tells_its_lag_and_the_primary_tells_of_it() {
     let standby = primary.standby();
     let url = standby.url("postgres");
     primary.execute("CREATE TABLE t (n int)").await;
-    // Both ends of the link are up once the primary knows it.
-    let told = loop {
-        let text = figures(&target(primary.url("postgres"))).await.unwrap();
-        if text.contains("state=\"streaming\"") {
-            break text;
-        }
-    };
     let labels = "{application_name=\"walreceiver\",client_addr=\"127.0.0.1\",state=\"streaming\",\
                   slot_name=\"\"}";
-    assert!(value(&told, &format!("pg_stat_replication_pg_wal_lsn_diff{labels}")).is_some());
-    assert!(value(&told, &format!("pg_stat_replication_flush_lag_bytes{labels}")).is_some());
+    // Both ends of the link are up once the standby has told the primary how far it is.
+    loop {
+        let text = figures(&target(primary.url("postgres"))).await.unwrap();
+        let names = ["pg_stat_replication_pg_wal_lsn_diff", "pg_stat_replication_flush_lag_bytes"];
+        if names.iter().all(|name| value(&text, &format!("{name}{labels}")).is_some()) {
+            break;
+        }
+    }
     let text = loop {
         let text = figures(&target(url.clone())).await.unwrap();
         if value(&text, "pg_replication_lag_seconds") == Some(0.0) {
