@@ -15,7 +15,7 @@ use tsdb::exposition::Exposition;
 use tsdb::store::Recovery;
 
 use super::alarms::{Alarms, External};
-use super::api::{self, Parts};
+use super::api::{self, Parts, Received};
 use super::folder::{self, FolderError, Opened};
 use super::notify::{Notifier, NotifyError, TestError};
 use super::query::Engine;
@@ -65,6 +65,8 @@ pub struct Observer {
     /// For rules, so that people cannot starve them.
     judge: Arc<Engine>,
     remote: Remote,
+    /// Written by the API.
+    received: Arc<Received>,
     scraper: Scraper,
     alarms: Alarms,
     notifier: Arc<Notifier>,
@@ -160,6 +162,7 @@ impl Prepared {
             engine,
             judge,
             remote,
+            received: Arc::default(),
             scraper,
             alarms,
             notifier,
@@ -225,6 +228,7 @@ impl Observer {
         let parts = Parts {
             engine: Arc::clone(&self.engine),
             storage: Arc::clone(&self.storage),
+            received: Arc::clone(&self.received),
             settings: Arc::new(move || settings.settings.load_full()),
             targets: Arc::new(move || targets.scraper.targets()),
             metadata: Arc::new(move || metadata.scraper.metadata()),
@@ -254,6 +258,7 @@ impl Observer {
         self.storage.expose(out);
         self.scraper.expose(out);
         self.remote.expose(out);
+        self.received.expose(out);
         self.alarms.expose(out);
         self.notifier.expose(out);
     }

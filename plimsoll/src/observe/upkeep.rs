@@ -93,14 +93,58 @@ fn obey(store: &Store, event: Event, now: i64) {
 
 /// Tells what is new; returns what was told.
 fn tell(before: Option<String>, trouble: Option<String>, notes: &[String]) -> Option<String> {
-    match (&before, &trouble) {
-        (before, Some(trouble)) if before.as_ref() != Some(trouble) => log::error(PART, trouble),
-        (Some(_), None) => log::info(PART, "figures are written to the disk again"),
-        _ => {}
+    match news(before.as_deref(), trouble.as_deref()) {
+        Some(Ok(over)) => log::info(PART, over),
+        Some(Err(trouble)) => log::error(PART, trouble),
+        None => {}
     }
     // What has no lasting trouble behind it, such as a damaged block that was set aside.
     if trouble.is_none() {
         notes.iter().for_each(|note| log::warn(PART, note));
     }
     trouble
+}
+
+/// What is new of trouble with the disk: another one, or that it is over.
+fn news<'a>(before: Option<&str>, trouble: Option<&'a str>) -> Option<Result<&'a str, &'a str>> {
+    match (before, trouble) {
+        (Some(_), None) => Some(Ok("figures are written to the disk again")),
+        (before, trouble) if before != trouble => trouble.map(Err),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tsdb::labels::Labels;
+    use tsdb::store::{Append, Options};
+
+    use super::*;
+
+    #[test]
+    fn what_a_wrong_clock_dated_is_gone_when_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path(), Options::default(), 0).unwrap();
+        let series = store.series(&Labels::from_pairs([("__name__", "up")])).unwrap();
+        let sample = |time| Append { series: &series, time, value: 1.0 };
+        store.commit(&[sample(1000), sample(2000), sample(99_000_000)]);
+        for (event, newest) in [
+            (Event::Ahead(90_000_000), 99_000_000),
+            (Event::Believed, 99_000_000),
+            (Event::Back, 2000),
+        ] {
+            obey(&store, event, 3000);
+            assert_eq!(store.statistics().newest, Some(newest), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn trouble_is_told_when_it_is_new_or_another_and_when_it_is_over() {
+        let (full, gone) = (Some("the disk is full"), Some("the disk is gone"));
+        assert_eq!(news(None, None), None);
+        assert_eq!(news(None, full), full.map(Err));
+        assert_eq!(news(full, full), None);
+        assert_eq!(news(full, gone), gone.map(Err));
+        assert_eq!(news(gone, None), Some(Ok("figures are written to the disk again")));
+    }
 }

@@ -37,6 +37,7 @@ use super::storage::Storage;
 use super::views::{GroupView, MetadataView, TargetView};
 use crate::config::model::observe::Observe;
 use failure::Failure;
+pub use write::Received;
 use write::Receiver;
 
 /// The version of Prometheus whose API this is; clients decide by it what they may ask.
@@ -56,6 +57,8 @@ pub struct Parts {
     pub engine: Arc<Engine>,
     /// Takes samples, and is asked by `/federate`.
     pub storage: Arc<Storage>,
+    /// Counts what remote write brings.
+    pub received: Arc<Received>,
     /// The settings in force.
     pub settings: Look<Arc<Observe>>,
     /// Targets of scraping, the dropped ones included.

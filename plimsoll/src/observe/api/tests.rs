@@ -84,6 +84,7 @@ pub(super) fn settings() -> Observe {
 pub(super) struct Fixture {
     pub(super) router: Router,
     pub(super) storage: Arc<Storage>,
+    received: Arc<Received>,
     _folder: TempDir,
 }
 
@@ -94,17 +95,18 @@ impl Fixture {
         let store = Arc::new(store);
         let storage = Arc::new(Storage::new(Arc::clone(&store), taps));
         let engine = Arc::new(Engine::of(store, &settings).unwrap());
-        let settings = Arc::new(settings);
+        let (settings, received) = (Arc::new(settings), Arc::default());
         let parts = Parts {
             engine,
             storage: Arc::clone(&storage),
+            received: Arc::<Received>::clone(&received),
             settings: Arc::new(move || Arc::clone(&settings)),
             targets: Arc::new(targets),
             metadata: Arc::new(metadata),
             groups: Arc::new(groups),
             started_at: Timestamp::UNIX_EPOCH,
         };
-        Self { router: router(parts), storage, _folder: folder }
+        Self { router: router(parts), storage, received, _folder: folder }
     }
 
     pub(super) fn append(&self, labels: &[(&str, &str)], time: i64, value: f64) {

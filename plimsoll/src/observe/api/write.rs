@@ -10,8 +10,9 @@
 //!
 //! Source: <https://prometheus.io/docs/specs/prw/remote_write_spec/>.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,10 +21,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
+use tsdb::exposition::{Exposition, Kind};
 use tsdb::remote_write::{CONTENT_ENCODING, CONTENT_TYPE, Limits, Request as Message, Series};
 use tsdb::store::{Append, Handle, Refusal};
 
-use super::App;
+use super::{App, Shared};
 use crate::observe::storage::{Appended, Storage};
 
 /// Requests that are read and stored at once.
@@ -58,8 +60,64 @@ struct Known {
     random: RandomState,
 }
 
+/// What came in by remote write.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// Requests by the status of the answer, of which there are few; held for a moment.
+    requests: Mutex<BTreeMap<u16, u64>>,
+    /// Samples that were taken, and that were not.
+    samples: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Received {
+    /// Writes it down, once there is something.
+    pub fn expose(&self, out: &mut Exposition) {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if requests.is_empty() {
+            return;
+        }
+        let name = "plimsoll_remote_write_receiver_requests_total";
+        let mut family = out.family(name, Kind::Counter, "Remote writes, by status of the answer.");
+        for (status, count) in requests {
+            family.sample(&[("code", &status.to_string())], count as f64);
+        }
+        for (name, help, count) in [
+            (
+                "plimsoll_remote_write_receiver_samples_total",
+                "Samples of remote writes that were stored.",
+                &self.samples,
+            ),
+            (
+                "plimsoll_remote_write_receiver_refused_samples_total",
+                "Samples of remote writes that were not taken.",
+                &self.refused,
+            ),
+        ] {
+            let count = count.load(Ordering::Relaxed) as f64;
+            out.family(name, Kind::Counter, help).sample(&[], count);
+        }
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let (committed, ahead) = (&outcome.appended.committed, outcome.appended.ahead);
+        let refused = committed.refused.sum() + ahead + outcome.without_series as u64;
+        self.samples.fetch_add(committed.accepted, Ordering::Relaxed);
+        self.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+}
+
 /// `POST /api/v1/write`
 pub(super) async fn receive(State(shared): App, request: Request) -> Response {
+    let received = Arc::clone(&shared.parts.received);
+    let answer = take(shared, request).await;
+    let mut requests = received.requests.lock().unwrap_or_else(PoisonError::into_inner);
+    *requests.entry(answer.status().as_u16()).or_default() += 1;
+    drop(requests);
+    answer
+}
+
+async fn take(shared: Arc<Shared>, request: Request) -> Response {
     if !(shared.parts.settings)().remote_write_receiver {
         return told(
             StatusCode::NOT_FOUND,
@@ -87,6 +145,7 @@ pub(super) async fn receive(State(shared): App, request: Request) -> Response {
     let storing = tokio::task::spawn_blocking(move || {
         Message::decode(&body, &Limits::default())
             .map(|message| store(&stored.receiver, &stored.parts.storage, &message))
+            .inspect(|outcome| stored.parts.received.count(outcome))
     });
     match storing.await {
         Ok(Ok(outcome)) => outcome.response(),

@@ -158,7 +158,9 @@ impl Target {
             Source::Own => Ok(text((inputs.own)())),
             Source::Host => bounds.within(self.look()).await.map(text),
             Source::Http { url, endpoint } => fetch::url(client, endpoint, url, bounds).await,
-            Source::Instance { address, path, .. } => fetch::server(address, path, bounds).await,
+            Source::Instance { address, path, host, .. } => {
+                fetch::server(address, path, host.as_deref(), bounds).await
+            }
             // They keep to the target's timeout themselves, and say where they were when it was over.
             Source::Postgres(database) => {
                 let page = databases::postgres::figures(database).await;

@@ -21,7 +21,7 @@ use super::span;
 use crate::config::model::observe::{
     DatabaseTarget, HttpEndpoint, InstanceMetrics, Observe, ScrapeJob, ScrapeLimits,
 };
-use crate::config::model::{Address, Service};
+use crate::config::model::{Address, HealthCheckKind, Service};
 use crate::observe::InstanceAt;
 
 /// Most targets that are scraped; each holds its series and a place in the schedule.
@@ -76,6 +76,9 @@ pub(super) enum Source {
         address: Address,
         /// What is asked.
         path: String,
+        /// The host that its health checks ask for, where they name one: frameworks refuse, and log,
+        /// hosts that they do not know.
+        host: Option<String>,
         /// Whether it may be without metrics.
         is_tried: bool,
     },
@@ -130,18 +133,33 @@ pub(super) struct Facts {
     /// What is measured.
     pub observe: Arc<Observe>,
     /// Where services tell their figures, by name.
-    pub metrics: BTreeMap<String, InstanceMetrics>,
+    pub metrics: BTreeMap<String, Told>,
     /// The `instance` label of Plimsoll's own figures.
     pub own_instance: String,
     /// The `instance` label of the machine's.
     pub host: String,
 }
 
+/// Where the servers of a service tell their figures.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    at: InstanceMetrics,
+    /// The host to ask for, if another than the address.
+    host: Option<String>,
+}
+
 /// `metrics` of each service.
-pub(super) fn metrics_of(
-    services: &BTreeMap<String, Arc<Service>>,
-) -> BTreeMap<String, InstanceMetrics> {
-    services.iter().map(|(name, service)| (name.clone(), service.metrics.clone())).collect()
+pub(super) fn metrics_of(services: &BTreeMap<String, Arc<Service>>) -> BTreeMap<String, Told> {
+    let told = |service: &Service| {
+        let headers = match service.health.as_ref().map(|health| &health.kind) {
+            Some(HealthCheckKind::Http { headers, .. }) => &headers[..],
+            _ => &[],
+        };
+        let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let host = host.map(|(_, host)| host.clone());
+        Told { at: service.metrics.clone(), host }
+    };
+    services.iter().map(|(name, service)| (name.clone(), told(service))).collect()
 }
 
 /// All targets. Those beyond [`TARGETS_MAX`] are refused, the servers of services first.
@@ -216,7 +234,8 @@ fn database(
 
 /// A server of a service; `None` if it is not to be asked.
 fn server(facts: &Facts, instance: &InstanceAt) -> Option<Wanted> {
-    let (path, is_tried) = match facts.metrics.get(&instance.service)? {
+    let told = facts.metrics.get(&instance.service)?;
+    let (path, is_tried) = match &told.at {
         InstanceMetrics::Tried => (METRICS_PATH.to_owned(), true),
         InstanceMetrics::At(path) => (path.clone(), false),
         InstanceMetrics::Off => return None,
@@ -240,7 +259,12 @@ fn server(facts: &Facts, instance: &InstanceAt) -> Option<Wanted> {
         job: instance.service.clone(),
         labels,
         discovered,
-        source: Source::Instance { address: instance.address.clone(), path, is_tried },
+        source: Source::Instance {
+            address: instance.address.clone(),
+            path,
+            host: told.host.clone(),
+            is_tried,
+        },
         fate: Fate::Asked,
         every: scrape.every,
         timeout: scrape.timeout.min(scrape.every),

@@ -13,7 +13,7 @@ use super::*;
 use crate::config::model::observe::{
     DataDirectory, DatabaseTarget, HttpEndpoint, InstanceMetrics, ScrapeJob, ScrapeLimits,
 };
-use crate::config::model::{Address, Source};
+use crate::config::model::{Address, HealthCheck, HealthCheckKind, Source};
 use crate::config::{sample, usual_observe};
 use crate::observe::views::TargetHealth;
 
@@ -353,4 +353,48 @@ async fn nothing_is_asked_after_the_stop() {
     assert_eq!((peer.count(), *world.own.borrow()), (asked, own));
     // Series go on after a restart, so they do not end.
     assert_eq!(world.ask("a").len(), 1);
+}
+
+#[tokio::test]
+async fn a_page_that_waits_for_the_disk_keeps_nobody_else() {
+    let peer = Peer::new(&[("/metrics", page("a 1\n"))]);
+    let address = Address::Tcp(peer.listen().await);
+    let mut world =
+        World::start(&observe(Vec::new()), &services(&[("web", InstanceMetrics::Tried)]));
+    let shared = Arc::clone(&world.scraper.shared);
+    let turns = shared.storing.acquire_many(STORING_MAX as u32).await.unwrap();
+    world.instances.send_replace(Arc::from([instance("web", "web-1", address)]));
+    peer.asked(1).await;
+    assert!(world.ask("a").is_empty());
+    // This thread, on which all else of the test runs, is free.
+    drop(turns);
+    world.until("it is stored", |world| world.ask("a").len() == 1).await;
+    world.scraper.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_is_asked_for_the_host_of_its_health_checks() {
+    let peer = Peer::new(&[("/metrics", page("a 1\n"))]);
+    let address = Address::Tcp(peer.listen().await);
+    let plain = sample::service("web", Source::Servers(Vec::new()), EVERY);
+    let health = HealthCheck {
+        kind: HealthCheckKind::Http {
+            path: "/".to_owned(),
+            headers: vec![("Host".to_owned(), "shop.example".to_owned())],
+            statuses: vec![(200, 399)],
+            body: None,
+        },
+        every: EVERY,
+        timeout: EVERY,
+        rise: 1,
+        fall: 3,
+        jitter: 0.0,
+    };
+    let service = Service { metrics: InstanceMetrics::Tried, health: Some(health), ..plain };
+    let world = World::start(&observe(Vec::new()), &[("web".to_owned(), Arc::new(service))].into());
+    world.instances.send_replace(Arc::from([instance("web", "web-1", address)]));
+    peer.asked(1).await;
+    let head = peer.heads().remove(0).to_lowercase();
+    assert!(head.contains("\r\nhost: shop.example\r\n"), "{head}");
+    world.scraper.stop().await;
 }

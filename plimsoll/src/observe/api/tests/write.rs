@@ -1,5 +1,6 @@
 //! Remote write in: what is stored, what is refused, and with which status.
 
+use tsdb::exposition::Exposition;
 use tsdb::remote_write::Encoder;
 
 use super::*;
@@ -45,6 +46,17 @@ async fn what_fits_is_stored_and_the_rest_is_told() {
         "1: too far ahead",
     ] {
         assert!(words.contains(part), "{words}");
+    }
+    let mut exposition = Exposition::new();
+    fixture.received.expose(&mut exposition);
+    let text = exposition.finish();
+    for line in [
+        "plimsoll_remote_write_receiver_requests_total{code=\"204\"} 2\n",
+        "plimsoll_remote_write_receiver_requests_total{code=\"400\"} 1\n",
+        "plimsoll_remote_write_receiver_samples_total 3\n",
+        "plimsoll_remote_write_receiver_refused_samples_total 3\n",
+    ] {
+        assert!(text.contains(line), "{text}");
     }
     let (_, json) = fixture.json("GET /api/v1/query?query=c").await;
     assert_eq!(json["data"]["result"][0]["value"][1], "3");

@@ -24,34 +24,41 @@ const REDIRECTS_MAX: usize = 3;
 /// Who asks, in the servers' logs.
 const AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 
-/// Asks a server.
+/// Asks a server, for another host than its address if that is named.
 ///
 /// # Errors
 /// Why there is no page.
 pub(in super::super) async fn ask(
     address: &Address,
     path: &str,
+    host: Option<&str>,
     bounds: Bounds<'_>,
 ) -> Result<Page, Failure> {
-    bounds.within(follow(address, path, bounds)).await
-}
-
-async fn follow(address: &Address, path: &str, bounds: Bounds<'_>) -> Result<Page, Failure> {
-    let host = match address {
+    let usual = || match address {
         Address::Tcp(address) => address.to_string(),
         Address::Host(host, port) => format!("{host}:{port}"),
         Address::Unix(_) => "localhost".to_owned(),
     };
+    let host = host.map_or_else(usual, str::to_owned);
+    bounds.within(follow(address, path, &host, bounds)).await
+}
+
+async fn follow(
+    address: &Address,
+    path: &str,
+    host: &str,
+    bounds: Bounds<'_>,
+) -> Result<Page, Failure> {
     let mut path = path.to_owned();
     for redirects in 0..=REDIRECTS_MAX {
-        let response = send(address, &host, &path, bounds).await?;
+        let response = send(address, host, &path, bounds).await?;
         let status = response.status();
         if status == StatusCode::OK {
             return read(response, bounds).await;
         }
         let location = header(response.headers(), LOCATION);
         let is_redirect = status.is_redirection() && redirects < REDIRECTS_MAX;
-        match location.and_then(|place| same_server(place, &host, &path)) {
+        match location.and_then(|place| same_server(place, host, &path)) {
             Some(next) if is_redirect => path = next,
             _ => {
                 let location = location.filter(|_| status.is_redirection()).map(shown);

@@ -15,7 +15,7 @@ async fn ask_url(endpoint: &HttpEndpoint, timeout: Duration) -> Result<Page, Fai
 async fn ask_server(address: &Address, path: &str) -> Result<Page, Failure> {
     let large = LargeBodies::new(1);
     let timeout = Duration::from_secs(60);
-    server(address, path, Bounds { timeout, body_bytes: BODY_BYTES, large: &large }).await
+    server(address, path, None, Bounds { timeout, body_bytes: BODY_BYTES, large: &large }).await
 }
 
 fn told(result: Result<Page, Failure>) -> String {
@@ -176,7 +176,7 @@ async fn large_bodies_wait_for_a_place() {
     let at = Address::Tcp(peer.listen().await);
     let ask = |path, timeout| {
         let bounds = Bounds { timeout, body_bytes: BODY_BYTES, large: &large };
-        server(&at, path, bounds)
+        server(&at, path, None, bounds)
     };
     assert_eq!(told(ask("/metrics", Duration::from_secs(60)).await), "a 1\n");
     let waited = ask("/large", Duration::from_millis(50)).await;
