@@ -48,7 +48,7 @@ fn honored(sample: &Sample<'_>, target: &Labels) -> Labels {
 }
 
 /// The target's labels win.
-fn renamed(sample: &Sample<'_>, target: &Labels) -> Labels {
+pub(super) fn renamed(sample: &Sample<'_>, target: &Labels) -> Labels {
     let own = sample.to_labels();
     let mut pairs: Vec<(String, &str)> = Vec::with_capacity(own.len() + target.len());
     let mut moved = Vec::new();

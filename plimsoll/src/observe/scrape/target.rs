@@ -17,6 +17,8 @@ use crate::observe::{databases, now};
 
 /// Something that answers without metrics is asked again after this; it doubles with each such answer…
 const REST_MIN: Duration = Duration::from_secs(10 * 60);
+/// …of one that did not answer in time, because it may have been busy, after this…
+const REST_LATE_MIN: Duration = Duration::from_secs(60);
 /// …up to this: each time leaves a line in somebody's log.
 const REST_MAX: Duration = Duration::from_secs(4 * 3600);
 /// Who takes longer, or does not answer in time, waits for a place among its like.
@@ -209,9 +211,11 @@ impl Target {
         let stored = ingest.store(&read, took.as_secs_f64(), &scrape, storage, now());
         let failure = read.failure;
         drop(ingest);
-        let is_without = !is_promised && failure.as_ref().is_some_and(Failure::is_another_answer);
+        let is_late = matches!(failure, Some(Failure::Timeout(_)));
+        let is_without =
+            !is_promised && (is_late || failure.as_ref().is_some_and(Failure::is_another_answer));
         let without = self.note(&stored, failure.as_ref(), is_without, started, took);
-        let rest = is_without.then(|| rest(without));
+        let rest = is_without.then(|| rest(without, is_late));
         Outcome { stored, failure, took, rest }
     }
 
@@ -275,10 +279,11 @@ impl Target {
     }
 }
 
-/// How long to rest after so many answers without metrics in a row.
-fn rest(without: u32) -> Duration {
+/// How long to rest after so many answers without metrics, or without any in time, in a row.
+fn rest(without: u32, is_late: bool) -> Duration {
     let doubled = 2_u32.saturating_pow(without.saturating_sub(1));
-    REST_MIN.saturating_mul(doubled).min(REST_MAX)
+    let first = if is_late { REST_LATE_MIN } else { REST_MIN };
+    first.saturating_mul(doubled).min(REST_MAX)
 }
 
 /// A target that was never asked, for people.
@@ -308,7 +313,9 @@ mod tests {
 
     #[test]
     fn rests_double_up_to_a_bound() {
-        let minutes = [1, 2, 3, 5, 6, 40, u32::MAX].map(|count| rest(count).as_secs() / 60);
+        let minutes = [1, 2, 3, 5, 6, 40, u32::MAX].map(|count| rest(count, false).as_secs() / 60);
         assert_eq!(minutes, [10, 20, 40, 160, 240, 240, 240]);
+        let minutes = [1, 2, 9, 40].map(|count| rest(count, true).as_secs() / 60);
+        assert_eq!(minutes, [1, 2, 240, 240]);
     }
 }

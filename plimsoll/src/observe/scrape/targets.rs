@@ -463,4 +463,4 @@ impl Wanted {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

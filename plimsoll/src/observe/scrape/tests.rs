@@ -291,6 +291,11 @@ async fn a_bad_target_costs_itself_only() {
             })
             .await;
     }
+    // Who does not answer in time waits among its like, however short that time is.
+    let (targets, _) = lock(&world.scraper.shared.state).all();
+    let slow = targets.iter().filter(|target| target.is_slow());
+    let slow: Vec<String> = slow.map(|target| target.wanted().job.clone()).collect();
+    assert!(slow.contains(&"silent".to_owned()), "{slow:?}");
     // They are asked again and again, and it too.
     let (asked, troubled) = (good.count(), bad.count());
     good.asked(asked + 3).await;

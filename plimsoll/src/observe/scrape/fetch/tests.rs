@@ -167,6 +167,25 @@ async fn a_certificate_is_trusted_if_its_issuer_is() {
     assert!(words.starts_with("cannot use the certificates of"), "{words}");
 }
 
+#[test]
+fn certificates_are_read_again_with_another_configuration_and_then_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let endpoint = HttpEndpoint { ca: Some(file.clone()), ..HttpEndpoint::open("https://a/") };
+    let wanted = super::super::targets::tests::wanted(endpoint);
+    let mut clients = Clients::default();
+    clients.renew(std::slice::from_ref(&wanted));
+    assert!(clients.of(&wanted).is_err(), "there is no such file");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap();
+    std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+    clients.renew(std::slice::from_ref(&wanted));
+    assert!(clients.of(&wanted).is_err(), "a server that comes or goes reads no files");
+    clients.forget_files();
+    clients.renew(std::slice::from_ref(&wanted));
+    assert!(clients.of(&wanted).is_ok());
+}
+
 #[tokio::test]
 async fn large_bodies_wait_for_a_place() {
     let large = LargeBodies::new(1);

@@ -106,6 +106,22 @@ impl World {
 }
 
 #[test]
+fn of_labels_that_give_way_the_shorter_name_chooses_first() {
+    let text = "a{x=\"1\",exported_x=\"2\"} 5\n";
+    let target = Labels::from_pairs([("x", "t"), ("exported_x", "u")]);
+    let mut parser = Parser::new(text.as_bytes(), Format::Text, Limits::default()).unwrap();
+    let Some(Event::Sample(sample)) = parser.next_event().unwrap() else { panic!("no sample") };
+    let expected = Labels::from_pairs([
+        (NAME, "a"),
+        ("x", "t"),
+        ("exported_x", "u"),
+        ("exported_exported_x", "1"),
+        ("exported_exported_exported_x", "2"),
+    ]);
+    assert_eq!(identity::renamed(sample, &target), expected);
+}
+
+#[test]
 fn a_page_becomes_series_with_the_labels_of_the_target() {
     let mut world = World::new();
     let page = "# TYPE a counter\na{x=\"1\"} 5\na{x=\"2\",instance=\"own\",exported_instance=\"e\"} 6\n\

@@ -1,6 +1,7 @@
 use tsdb::relabel::RuleText;
 
 use super::*;
+use crate::config::model::observe::DataDirectory;
 
 fn limits() -> ScrapeLimits {
     ScrapeLimits {
@@ -146,4 +147,34 @@ fn rules_are_compared_by_what_they_say() {
     let of = |rules: Vec<Rule>| Intake { metric_relabel: rules.into(), ..Intake::usual(limits()) };
     assert!(of(vec![drops("a", "b")]).is_same(&of(vec![drops("a", "b")])));
     assert!(!of(vec![drops("a", "b")]).is_same(&of(vec![drops("a", "c")])));
+}
+
+/// A listed URL of a job without rules.
+pub(in super::super) fn wanted(endpoint: HttpEndpoint) -> Wanted {
+    listed(&job(Vec::new()), &endpoint)
+}
+
+#[test]
+fn there_are_no_more_targets_than_may_be() {
+    let observe = crate::config::usual_observe(DataDirectory::Temporary);
+    let metrics = Told { at: InstanceMetrics::Tried, host: None };
+    let facts = Facts {
+        observe: Arc::new(observe),
+        metrics: [("web".to_owned(), metrics)].into(),
+        own_instance: "here:9900".to_owned(),
+        host: "here".to_owned(),
+    };
+    let at = Address::Unix("/run/web.sock".into());
+    let server = |number: usize| InstanceAt {
+        service: "web".to_owned(),
+        instance: format!("web-{number}"),
+        address: at.clone(),
+    };
+    let servers: Vec<InstanceAt> = (0..TARGETS_MAX).map(server).collect();
+    let targets = all(&facts, &servers);
+    let asked = targets.iter().filter(|target| target.fate == Fate::Asked).count();
+    // Plimsoll itself and the machine come first.
+    assert_eq!((targets.len(), asked), (TARGETS_MAX + 2, TARGETS_MAX));
+    let last = targets.last().unwrap();
+    assert_eq!(told(last), "not asked: there are more than 10000 targets");
 }
