@@ -22,8 +22,9 @@
 //! Only the shortest window is taken from counters; the others are averages of recorded rates, the
 //! days of recorded hours, so that they stay cheap. Averages of *rates* weigh each request alike;
 //! averages of ratios would not. Without traffic there is no ratio, and so no alarm. With very little
-//! traffic one failure is a large share, as in the workbook: a service with a few requests an hour
-//! needs a lower promise.
+//! traffic one failure is a large share; so that it wakes nobody, there must be two in the long
+//! window, counted by recorded rates (until there are rates of a whole long window, one may do).
+//! Even so, a service with a few requests an hour needs a lower promise, as in the workbook.
 //!
 //! A latency between two bounds of the histogram is interpolated between them, as
 //! `histogram_quantile` does it; [`warnings`] says so. Beyond the last bound nothing is known:
@@ -58,6 +59,8 @@ const LONG_MIN: u64 = 5;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Time between two evaluations of the long windows.
 const LONG_EVERY: &str = "1m";
+/// An alarm needs more failures in its long window: two, by rates that are a little off.
+const FAILURES_ABOVE: f64 = 1.5;
 
 /// Long and short window in minutes for the usual one, how many times the allowed rate, how urgent.
 const BURNS: [(u64, u64, f64, &str); 4] = [
@@ -373,7 +376,14 @@ impl Promise<'_> {
             }
         };
         let broken = if self.below.is_some() { "have been too slow" } else { "have failed" };
+        let base = show(windows.base);
         for (long, short, rate, severity) in &windows.burns {
+            let of = if *long < DAY { &base } else { &show(windows.hour) };
+            let failures = format!(
+                "{} * {} > {FAILURES_ABOVE}",
+                self.averaged("errors_per_second", of, &show(*long)),
+                seconds(*long)
+            );
             let share = number::plain(((rate * self.allowed()) * 1e12).round() / 1e12);
             let rest = self.window.as_secs_f64() / rate;
             let rest = show(Duration::from_secs((rest / 3600.0).round().max(1.0) as u64 * 3600));
@@ -385,6 +395,7 @@ impl Promise<'_> {
     expr: |-
       plimsoll_slo_error_ratio{{{matchers},window=\"{long}\"}} > {share}
         and ignoring (window) plimsoll_slo_error_ratio{{{matchers},window=\"{short}\"}} > {share}
+        and ignoring (window) {failures}
     labels:
       severity: {severity}
       long_window: {long}

@@ -50,7 +50,7 @@ const SERVICES: &[Alert] = &[
         "1m",
         "max without (state) (plimsoll_server_state{state=~\"unhealthy|ejected\"}) == 1",
         "Server {{ $labels.server }} of {{ $labels.service }} is down",
-        "Server {{ $labels.server }} of service {{ $labels.service }} has been unhealthy or ejected for a minute; the others carry its traffic. First: `plimsoll status` shows the failed check; then look at the server's own log.",
+        "Server {{ $labels.server }} of service {{ $labels.service }} has been unhealthy or ejected for a minute; the others carry its traffic, if there are any. First: `plimsoll status` shows the failed check; then look at the server's own log.",
     ),
     alert(
         "ServiceErrors",
@@ -110,7 +110,8 @@ const INSTANCES: &[Alert] = &[
         "InstanceRestarts",
         WARNING,
         "0s",
-        "increase(plimsoll_instance_restarts_total[15m]) > 3",
+        // Extrapolated to the whole window: 3 may come to a little more.
+        "increase(plimsoll_instance_restarts_total[15m]) > 3.5",
         "Instance {{ or $labels.exported_instance $labels.instance }} was restarted often",
         "Instance {{ or $labels.exported_instance $labels.instance }} of service {{ $labels.service }} was started again {{ printf \"%.0f\" $value }} times in 15 minutes. First: `plimsoll status` has its last exit; look for memory limits, failing checks and signals.",
     ),
@@ -209,9 +210,11 @@ const ITSELF: &[Alert] = &[
         "ForwardingFails",
         CRITICAL,
         "0s",
-        "increase(plimsoll_notification_forward_dropped_alerts_total[10m]) > 0",
+        "increase(plimsoll_notification_forward_dropped_alerts_total[10m]) > 0
+           or increase(plimsoll_notification_forward_failed_total[10m]) > 2
+             unless increase(plimsoll_notification_forwarded_alerts_total[5m]) > 0",
         "Alarms do not reach the Alertmanager {{ $labels.alertmanager }}",
-        "In the last 10 minutes {{ $value | printf \"%.0f\" }} alarms were not taken by the Alertmanager {{ $labels.alertmanager }}. First: look at the alarms themselves (`plimsoll alarms`), then whether the Alertmanager runs.",
+        "The Alertmanager {{ $labels.alertmanager }} has refused alarms, or has taken none for 5 minutes however often it was tried; its receivers hear of nothing. First: look at the alarms themselves (`plimsoll alarms`), then whether the Alertmanager runs; the log has its answer.",
     ),
 ];
 
@@ -256,7 +259,9 @@ const HOST: &[Alert] = &[
         "DiskWillFill",
         WARNING,
         "1h",
+        // Of less than an hour, a day cannot be told.
         "predict_linear(node_filesystem_avail_bytes{fstype!~\"tmpfs|ramfs|squashfs|overlay\"}[6h], 24 * 3600) < 0
+           and node_filesystem_avail_bytes offset 1h >= 0
            and node_filesystem_avail_bytes / node_filesystem_size_bytes < 0.4
            unless node_filesystem_readonly == 1",
         "{{ $labels.mountpoint }} on {{ $labels.instance }} will be full within a day",

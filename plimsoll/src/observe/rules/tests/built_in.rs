@@ -109,7 +109,8 @@ const TRIALS: &[Trial<'_>] = &[
         "InstanceRestarts",
         20,
         &[(r#"plimsoll_instance_restarts_total{service="web",instance="web-1"}"#, "0+1x30")],
-        &[(r#"plimsoll_instance_restarts_total{service="web",instance="web-1"}"#, "0x9 1x30")],
+        // What is extrapolated from three is no fourth.
+        &[(r#"plimsoll_instance_restarts_total{service="web",instance="web-1"}"#, "0x16 1 2 3x12")],
     ),
     (
         "InstancesMissing",
@@ -209,6 +210,19 @@ const TRIALS: &[Trial<'_>] = &[
         )],
         &[(r#"plimsoll_notification_forward_dropped_alerts_total{alertmanager="a:9093"}"#, "5x30")],
     ),
+    // One that is away refuses nothing; one that hiccups takes alarms in between.
+    (
+        "ForwardingFails",
+        20,
+        &[
+            (r#"plimsoll_notification_forward_failed_total{alertmanager="a:9093"}"#, "0+1x30"),
+            (r#"plimsoll_notification_forwarded_alerts_total{alertmanager="a:9093"}"#, "7x30"),
+        ],
+        &[
+            (r#"plimsoll_notification_forward_failed_total{alertmanager="a:9093"}"#, "0+1x30"),
+            (r#"plimsoll_notification_forwarded_alerts_total{alertmanager="a:9093"}"#, "0+1x30"),
+        ],
+    ),
     (
         "TargetDown",
         10,
@@ -262,6 +276,31 @@ const TRIALS: &[Trial<'_>] = &[
             (
                 r#"node_filesystem_size_bytes{instance="h",mountpoint="/",fstype="ext4"}"#,
                 "100000x500",
+            ),
+        ],
+    ),
+    // Nothing can be told of the next day from the minutes after a start.
+    (
+        "DiskWillFill",
+        125,
+        &[
+            (
+                r#"node_filesystem_avail_bytes{instance="h",mountpoint="/",fstype="ext4"}"#,
+                "39000-30x200",
+            ),
+            (
+                r#"node_filesystem_size_bytes{instance="h",mountpoint="/",fstype="ext4"}"#,
+                "100000x200",
+            ),
+        ],
+        &[
+            (
+                r#"node_filesystem_avail_bytes{instance="h",mountpoint="/",fstype="ext4"}"#,
+                "_x80 39000-30x200",
+            ),
+            (
+                r#"node_filesystem_size_bytes{instance="h",mountpoint="/",fstype="ext4"}"#,
+                "100000x300",
             ),
         ],
     ),

@@ -131,6 +131,21 @@ fn the_faster_the_budget_burns_the_sooner_people_are_told() {
 }
 
 #[test]
+fn one_failure_among_few_requests_wakes_nobody() {
+    let groups = groups(&objectives::text(&success(0.999, 30 * DAY)));
+    let few = (r#"plimsoll_service_requests_total{service="web",code="200"}"#, "0x20 1x20 2x50");
+    for (failures, wakes) in [("0x72 1x20", false), ("0x70 1 2x20", true)] {
+        let failing = (r#"plimsoll_service_requests_total{service="web",code="500"}"#, failures);
+        let mut memory = promtool::memory(&[few, failing], 1);
+        record(&groups, &mut memory, 75);
+        let fired = promtool::firing(&groups, "ErrorBudgetBurns", &memory, 75);
+        // The windows that are longer than what is known take less.
+        let hour = fired.iter().any(|(labels, _)| labels["long_window"] == "1h");
+        assert_eq!(hour, wakes, "{failures}: {fired:?}");
+    }
+}
+
+#[test]
 fn the_budget_is_told_of() {
     let services = success(0.999, 30 * DAY);
     let series: Series<'_> = &[

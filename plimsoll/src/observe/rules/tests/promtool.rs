@@ -109,6 +109,9 @@ fn expanded(word: &str) -> Vec<Option<f64>> {
     if word == "_" {
         return vec![None];
     }
+    if let Some(count) = word.strip_prefix("_x") {
+        return vec![None; count.parse().unwrap()];
+    }
     let Some((number, count)) = word.split_once('x') else {
         return vec![Some(word.parse().unwrap())];
     };
