@@ -35,7 +35,12 @@ pub(crate) fn expose(
         Kind::Counter,
         "Requests that Plimsoll answered itself, by reason.",
     );
-    for (reason, count) in shared.rejections.all() {
+    let mut rejections = shared.rejections.all();
+    // From the start: of a series that begins with its first requests, no rate shows those.
+    for reason in ["no_server", "unreachable", "exhausted"] {
+        rejections.entry(reason).or_default();
+    }
+    for (reason, count) in rejections {
         rejected.sample(&[("reason", reason)], count as f64);
     }
     out.family(
