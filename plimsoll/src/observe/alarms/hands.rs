@@ -19,7 +19,7 @@ use super::answer::{self, Answer};
 use super::expand::{Expanded, Expansion, expanded};
 use super::live::{Live, RuleState};
 use super::plan::{self, Alarm, Alarms, Change, Sample, State, Terms};
-use super::tell::Teller;
+use super::tell::{self, Teller};
 use super::{Clock, External, Notifier};
 use crate::log::Level;
 use crate::observe::Alert;
@@ -289,16 +289,9 @@ impl Hands {
 
     /// Tells the log when a rule begins to fail, and when it is well again.
     fn note_health(&self, group: &Group, rule: &Rule, before: &RuleHealth, after: &RuleHealth) {
-        let now = self.now();
-        let (name, of) = (&rule.name, format!("of group {} in {}", group.name, group.file));
-        match (before, after) {
-            (RuleHealth::Failed(_), RuleHealth::Ok) => {
-                self.teller().line(Level::Info, format!("rule {name} {of} is well again"), now);
-            }
-            (RuleHealth::Ok | RuleHealth::Unknown, RuleHealth::Failed(words)) => {
-                self.teller().line(Level::Warn, format!("rule {name} {of} fails: {words}"), now);
-            }
-            _ => {}
+        let of = format!("{} of group {} in {}", rule.name, group.name, group.file);
+        if let Some((level, text)) = tell::health(&of, before, after) {
+            self.teller().line(level, text, self.now());
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::log::{self, Level};
 use crate::observe::alarms::plan::{Change, State};
+use crate::observe::views::RuleHealth;
 use tsdb::labels::{Labels, NAME};
 
 /// The part that lines are about.
@@ -57,6 +58,19 @@ impl Teller {
     pub fn change(&mut self, change: &Change, now: i64) {
         let (level, text) = words(change);
         self.line(level, text, now);
+    }
+}
+
+/// What has become of a rule, if there is anything to say.
+pub fn health(rule: &str, before: &RuleHealth, after: &RuleHealth) -> Option<(Level, String)> {
+    match (before, after) {
+        (RuleHealth::Failed(_), RuleHealth::Ok) => {
+            Some((Level::Info, format!("rule {rule} is well again")))
+        }
+        (RuleHealth::Ok | RuleHealth::Unknown, RuleHealth::Failed(words)) => {
+            Some((Level::Warn, format!("rule {rule} fails: {words}")))
+        }
+        _ => None,
     }
 }
 
@@ -121,6 +135,20 @@ mod tests {
         let over = change(State::Over { since: 5_000, ended: 130_999 }, &[]);
         let expected = r#"ServerDown{server="web-1"} is over, it fired for 2 min 5 s"#;
         assert_eq!(words(&over), (Level::Info, expected.to_owned()));
+    }
+
+    #[test]
+    fn a_rule_is_told_of_when_it_begins_to_fail_and_when_it_is_well_again() {
+        use RuleHealth::{Ok, Unknown};
+        let failed = |words: &str| RuleHealth::Failed(words.to_owned());
+        let fails = Some((Level::Warn, "rule r fails: no".to_owned()));
+        assert_eq!(health("r", &Unknown, &failed("no")), fails);
+        assert_eq!(health("r", &Ok, &failed("no")), fails);
+        assert_eq!(health("r", &failed("no"), &failed("never")), None);
+        let well = Some((Level::Info, "rule r is well again".to_owned()));
+        assert_eq!(health("r", &failed("no"), &Ok), well);
+        assert_eq!(health("r", &Ok, &Ok), None);
+        assert_eq!(health("r", &Unknown, &Ok), None);
     }
 
     #[test]

@@ -111,7 +111,14 @@ async fn a_kill_costs_nothing_that_is_older_than_a_moment() {
     let alarms = bench.start(rules());
     let fired = evaluate(&bench, &alarms, 7, 0.0).await;
     // The file is written within a second of a change, and once a minute to say that all goes on.
-    evaluate(&bench, &alarms, 12, 0.0).await;
+    evaluate(&bench, &alarms, 1, 0.0).await;
+    let file::Found::Alarms(saved) = file::read(bench.folder.path()) else { panic!("a file") };
+    let mut states = saved.rules.into_iter().flat_map(|rule| rule.alarms);
+    assert!(
+        states.any(|saved| matches!(saved.alarm().1.state, plan::State::Firing { .. })),
+        "what has begun to fire is in it"
+    );
+    evaluate(&bench, &alarms, 11, 0.0).await;
     drop(alarms);
     let file::Found::Alarms(saved) = file::read(bench.folder.path()) else { panic!("a file") };
     assert!(bench.now() - saved.written <= 60_000, "{}", bench.now() - saved.written);
