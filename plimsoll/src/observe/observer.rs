@@ -17,7 +17,7 @@ use tsdb::store::Recovery;
 use super::alarms::{Alarms, External};
 use super::api::{self, Parts, Received};
 use super::folder::{self, FolderError, Opened};
-use super::notify::{Notifier, NotifyError, TestError};
+use super::notify::{self, Notifier, NotifyError, TestError};
 use super::query::Engine;
 use super::remote::Remote;
 use super::rules::{self, RuleErrors};
@@ -26,7 +26,7 @@ use super::storage::Storage;
 use super::upkeep::Upkeep;
 use super::{Alert, PART, now};
 use crate::config::model::Config;
-use crate::config::model::observe::{HttpEndpoint, Means, Observe};
+use crate::config::model::observe::{HttpEndpoint, Observe};
 use crate::{log, outbound};
 
 /// Why measuring cannot begin, or a reload cannot be applied.
@@ -98,21 +98,15 @@ pub fn check(config: &Config) -> Result<rules::Loaded, ObserveError> {
     for endpoint in endpoints(settings) {
         outbound::client(endpoint).map_err(ObserveError::Endpoint)?;
     }
+    notify::check(&settings.notify)?;
     Ok(rules::load(&settings.rules, &config.services)?)
 }
 
-/// Everything that is asked or told by HTTP and has certificates of its own.
+/// Everything that is asked or written to by HTTP and has certificates of its own.
 fn endpoints(settings: &Observe) -> impl Iterator<Item = &HttpEndpoint> {
-    let Observe { jobs, prometheus, remote_write, notify, .. } = settings;
-    let receivers = notify.receivers.values().filter_map(|receiver| match &receiver.means {
-        Means::Webhook(endpoint)
-        | Means::Slack { endpoint, .. }
-        | Means::PagerDuty { endpoint, .. } => Some(endpoint),
-        Means::Email { .. } | Means::Command { .. } => None,
-    });
+    let Observe { jobs, prometheus, remote_write, .. } = settings;
     let all = jobs.iter().flat_map(|job| &job.targets).chain(prometheus);
     let all = all.chain(remote_write.iter().map(|receiver| &receiver.endpoint));
-    let all = all.chain(receivers).chain(&notify.alertmanagers);
     all.filter(|endpoint| endpoint.ca.is_some())
 }
 
@@ -207,18 +201,19 @@ impl Observer {
         let Some(settings) = &config.observe else { return };
         rules.warnings.iter().for_each(|warning| log::warn(PART, warning));
         self.settings.store(Arc::clone(settings));
+        let external = external(settings, self.admin);
         // All of it was tried by `check`; what fails now goes on by the settings before.
         let tried = [
             self.engine.apply(settings),
             self.judge.apply(settings),
-            self.notifier.apply(&settings.notify).map_err(|error| error.to_string()),
+            self.notifier.apply(&settings.notify, &external.url).map_err(|error| error.to_string()),
         ];
         for error in tried.into_iter().filter_map(Result::err) {
             log::error(PART, error);
         }
         self.remote.apply(&settings.remote_write, &settings.external_labels);
         self.scraper.apply(settings, &config.services);
-        self.alarms.apply(rules.groups, external(settings, self.admin));
+        self.alarms.apply(rules.groups, external);
     }
 
     /// What the admin server has besides: the APIs of Prometheus and of Alertmanager.

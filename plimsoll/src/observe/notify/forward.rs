@@ -75,10 +75,7 @@ impl Forwards {
         };
         let mut new = Vec::new();
         for endpoint in endpoints.iter().filter(is_known) {
-            let client = outbound::client(endpoint).map_err(|reason| {
-                format!("Alertmanager {}: {reason}", host_and_port(&endpoint.url))
-            })?;
-            new.push((endpoint, client));
+            new.push((endpoint, client(endpoint)?));
         }
         self.all.retain(|(known, task)| {
             let stays = endpoints.contains(&known.endpoint);
@@ -280,6 +277,16 @@ impl Forward {
         let passes = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
         Err((format!("HTTP {} {body}", status.as_u16()).trim_end().to_owned(), passes))
     }
+}
+
+/// Tries whether all can be used.
+pub(super) fn check(endpoints: &[HttpEndpoint]) -> Result<(), String> {
+    endpoints.iter().try_for_each(|endpoint| client(endpoint).map(drop))
+}
+
+fn client(endpoint: &HttpEndpoint) -> Result<Client, String> {
+    outbound::client(endpoint)
+        .map_err(|reason| format!("Alertmanager {}: {reason}", host_and_port(&endpoint.url)))
 }
 
 fn document(alert: &Alert, now: i64) -> Value {

@@ -4,8 +4,9 @@
 //! one is there. One that cannot be read is put aside and told of: an alarm told twice is better
 //! than a Plimsoll that does not start.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::plan::Saved;
@@ -69,7 +70,9 @@ pub(super) fn put_aside(directory: &Path, reason: &str) {
 pub(super) fn write(directory: &Path, saved: &Saved) -> std::io::Result<()> {
     std::fs::create_dir_all(directory)?;
     let (new, path): (PathBuf, PathBuf) = (directory.join(NEW), directory.join(NAME));
-    let mut file = File::create(&new)?;
+    // Labels and texts of alarms are nobody else's business.
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(&serde_json::to_vec(saved)?)?;
     file.sync_all()?;
     std::fs::rename(&new, &path)?;

@@ -70,8 +70,8 @@ fn document_alert(alert: &Alert) -> DocumentAlert<'_> {
         status: if alert.ends_at.is_none() { "firing" } else { "resolved" },
         labels: alert.labels.iter().collect(),
         annotations: &alert.annotations,
-        starts_at: rfc3339(alert.starts_at),
-        ends_at: alert.ends_at.map_or_else(|| NO_TIME.to_owned(), rfc3339),
+        starts_at: as_go_writes_it(alert.starts_at),
+        ends_at: alert.ends_at.map_or_else(|| NO_TIME.to_owned(), as_go_writes_it),
         generator_url: &alert.generator_url,
         fingerprint: format!("{:016x}", identity::fingerprint(&alert.labels)),
     }
@@ -82,7 +82,12 @@ pub(super) fn status(message: &Message) -> &'static str {
     if message.firing() > 0 { "firing" } else { "resolved" }
 }
 
-/// A time as JSON has it, of milliseconds since 1970.
+/// A time as Alertmanager's messages have it: without zeros at the end of a fraction.
+fn as_go_writes_it(at: i64) -> String {
+    jiff::Timestamp::from_millisecond(at).unwrap_or_default().to_string()
+}
+
+/// A time as Alertmanager's API has it, of milliseconds since 1970.
 pub(super) fn rfc3339(at: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
     format!("{time:.3}")
@@ -211,5 +216,21 @@ pub(super) fn limited(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         None => text.to_owned(),
         Some(_) => text.chars().take(characters.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_alertmanager_writes_them() {
+        for (at, message, interface) in [
+            (1_767_323_045_000, "2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000Z"),
+            (1_767_323_045_670, "2026-01-02T03:04:05.67Z", "2026-01-02T03:04:05.670Z"),
+            (1_767_323_045_678, "2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.678Z"),
+        ] {
+            assert_eq!((as_go_writes_it(at), rfc3339(at)), (message.into(), interface.into()));
+        }
     }
 }

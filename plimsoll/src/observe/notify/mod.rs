@@ -96,7 +96,8 @@ pub struct Notifier {
     settings: Mutex<String>,
     /// Where notify.json is.
     directory: Option<PathBuf>,
-    external_url: String,
+    /// Written by `apply`: the link to Plimsoll for people.
+    external_url: Mutex<String>,
     /// When it started, milliseconds since 1970.
     started_at: i64,
     /// Whether it was said that there are too many alarms. Written and read by offers.
@@ -141,7 +142,7 @@ impl Notifier {
             forwards: Mutex::new(forwards),
             settings: Mutex::new(settings::document(notify)),
             directory,
-            external_url: external_url.to_owned(),
+            external_url: Mutex::new(external_url.to_owned()),
             started_at: now,
             is_overrun: AtomicBool::new(false),
             refused: AtomicU64::new(0),
@@ -158,14 +159,15 @@ impl Notifier {
     ///
     /// # Errors
     /// A receiver or an Alertmanager that cannot be used; nothing has changed then.
-    pub fn apply(&self, notify: &Notify) -> Result<(), NotifyError> {
+    pub fn apply(&self, notify: &Notify, external_url: &str) -> Result<(), NotifyError> {
         let known =
             self.hands().iter().map(|(name, hand)| (name.clone(), Arc::clone(hand))).collect();
-        let new = hands(notify, &self.external_url, &known)?;
+        let new = hands(notify, external_url, &known)?;
         self.forwards()
             .apply(&notify.alertmanagers, &self.stopping.subscribe())
             .map_err(NotifyError::Alertmanager)?;
         *self.hands() = new;
+        external_url.clone_into(&mut self.external_url());
         self.plan().apply(notify, super::now());
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings::document(notify);
         self.wake.notify_one();
@@ -227,7 +229,7 @@ impl Notifier {
                 known: hands.keys().cloned().collect::<Vec<_>>().join(", "),
             })?
         };
-        let now = super::now();
+        let (now, external_url) = (super::now(), self.external_url().clone());
         let alert = |ends_at| Alert {
             labels: Labels::from_pairs([("alertname", "PlimsollTest"), ("severity", "info")]),
             annotations: BTreeMap::from([
@@ -239,7 +241,7 @@ impl Notifier {
             ]),
             starts_at: now,
             ends_at,
-            generator_url: self.external_url.clone(),
+            generator_url: external_url.clone(),
         };
         let failed = |words| TestError::Failed { words, remedy: hand.sender.remedy() };
         let mut answers = Vec::new();
@@ -274,7 +276,7 @@ impl Notifier {
         let plan = self.plan();
         let shown = plan.shown(now);
         let mut alerts = out.family(
-            "plimsoll_alerts",
+            "plimsoll_notification_alerts",
             Kind::Gauge,
             "Alarms that fire, by whether people are told.",
         );
@@ -315,9 +317,22 @@ impl Notifier {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn external_url(&self) -> MutexGuard<'_, String> {
+        self.external_url.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn forwards(&self) -> MutexGuard<'_, Forwards> {
         self.forwards.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tries whether settings can be used, and starts nothing.
+///
+/// # Errors
+/// A receiver or an Alertmanager that cannot be used.
+pub fn check(notify: &Notify) -> Result<(), NotifyError> {
+    hands(notify, "", &BTreeMap::new())?;
+    forward::check(&notify.alertmanagers).map_err(NotifyError::Alertmanager)
 }
 
 /// All receivers, ready for use; those of the same name go on counting.

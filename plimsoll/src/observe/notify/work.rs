@@ -17,8 +17,11 @@ use crate::observe::now;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Between two looks at least.
 const LOOK_APART: Duration = Duration::from_millis(1);
-/// Between two writes of what changes by itself.
-const KEEP_EVERY: Duration = Duration::from_secs(5);
+/// Between two writes of what changes by itself: what was told before that and is not on the disk
+/// when Plimsoll is killed is told again.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// Of all time, at most one part in so many goes into writing.
+const KEEP_SHARE: u32 = 10;
 /// At the stop, messages and other Alertmanagers have so long.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -55,14 +58,21 @@ impl Notifier {
     pub(super) async fn work(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut deliveries = JoinSet::new();
         let mut keep_at = Instant::now() + KEEP_EVERY;
-        let mut keeping: Option<tokio::task::JoinHandle<()>> = None;
+        let mut keeping: Option<tokio::task::JoinHandle<Duration>> = None;
         loop {
             let next_at = self.look(&mut deliveries, &stopping);
-            if keep_at <= Instant::now() && keeping.as_ref().is_none_or(|task| task.is_finished()) {
-                keep_at = Instant::now() + KEEP_EVERY;
+            if let Some(task) = keeping.take_if(|task| task.is_finished()) {
+                let took = task.await.unwrap_or_default();
+                keep_at = Instant::now() + KEEP_EVERY.max(took * KEEP_SHARE);
+            }
+            if keep_at <= Instant::now() && keeping.is_none() {
                 let notifier = Arc::clone(&self);
                 // In a task of its own: a disk that hangs delays no message.
-                keeping = Some(tokio::spawn(async move { notifier.keep().await }));
+                keeping = Some(tokio::spawn(async move {
+                    let begun = Instant::now();
+                    notifier.keep().await;
+                    begun.elapsed()
+                }));
             }
             let wait = Duration::from_millis(u64::try_from(next_at - now()).unwrap_or_default());
             tokio::select! {

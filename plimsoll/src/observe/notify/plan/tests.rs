@@ -23,6 +23,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::told::Entry;
 use super::*;
 use crate::config::model::observe::{HttpEndpoint, Means, NotifyRoute, Receiver};
 
@@ -362,6 +363,142 @@ fn groups_have_the_keys_of_alertmanager() {
             r#"{}:{alertname="Down", service="a"}"#,
         ]
     );
+}
+
+fn firing(words: &[&str], starts_at: i64) -> Alert {
+    Alert {
+        labels: labels(words),
+        annotations: BTreeMap::new(),
+        starts_at,
+        ends_at: None,
+        generator_url: String::new(),
+    }
+}
+
+fn for_ops() -> (Notify, Plan) {
+    let mut notify = settings();
+    let means = Means::Webhook(HttpEndpoint::open("http://127.0.0.1/"));
+    notify.receivers.insert("ops".to_owned(), Receiver { means, resolved: true });
+    let plan = Plan::new(&notify);
+    (notify, plan)
+}
+
+#[test]
+fn a_message_of_before_a_reload_frees_no_message_of_after_it() {
+    let (notify, mut plan) = for_ops();
+    let (minute, mut now) = (60_000, 30_000);
+    plan.offer(vec![firing(&["Down", "n=1"], 0)], 0);
+    let before = plan.due(now).0;
+    plan.apply(&notify, now + 1);
+    now += 5 * minute;
+    plan.offer(vec![firing(&["Down", "n=2"], now)], now);
+    let after = plan.due(now).0;
+    assert_eq!((before.len(), after.len()), (1, 1));
+    plan.delivered(&before[0], true);
+    now += 5 * minute;
+    plan.offer(vec![firing(&["Down", "n=3"], now)], now);
+    assert!(plan.due(now).0.is_empty(), "one is still under way");
+    plan.delivered(&after[0], true);
+    assert_eq!(plan.due(now + minute).0.len(), 1);
+}
+
+#[test]
+fn messages_name_the_oldest_alarm_first() {
+    let (_, mut plan) = for_ops();
+    for (label, starts_at) in [("n=1", 20_000), ("n=2", 10_000), ("n=3", 15_000)] {
+        plan.offer(vec![firing(&["Down", label], starts_at)], 20_000);
+    }
+    let messages = plan.due(50_000).0;
+    let times: Vec<i64> = messages[0].alerts.iter().map(|alert| alert.starts_at).collect();
+    assert_eq!(times, [10_000, 15_000, 20_000]);
+}
+
+#[test]
+fn an_alarm_of_a_slow_rule_is_believed_for_longer() {
+    let (_, mut plan) = for_ops();
+    let minute = 60_000;
+    for at in [0, 10 * minute] {
+        plan.offer(vec![firing(&["Down"], 0)], at);
+    }
+    assert!(plan.due(49 * minute).1.is_empty());
+    assert_eq!(plan.due(50 * minute).1, [labels(&["Down"])]);
+}
+
+#[test]
+fn what_was_told_is_bounded_and_forgotten() {
+    let mut told = Told::default();
+    let entry =
+        |until| Entry { at: 0, firing: Fingerprints::new(), resolved: Fingerprints::new(), until };
+    for until in 0..=told::ENTRIES_MAX as i64 {
+        told.note(&until.to_string(), "ops", entry(until));
+    }
+    // The one that is the next to end made room.
+    assert_eq!((told.all().count(), told.get("0", "ops")), (told::ENTRIES_MAX, None));
+    assert!(told.expire(49_990) && told.all().count() == 10, "{}", told.all().count());
+    assert!(!told.expire(49_990));
+}
+
+#[test]
+fn an_old_alarm_makes_its_group_wait_no_longer() {
+    let (_, mut plan) = for_ops();
+    plan.offer(vec![firing(&["Down", "n=1"], 0)], 0);
+    assert!(plan.due(10_000).0.is_empty());
+    plan.offer(vec![firing(&["Down", "n=2"], -60_000)], 10_000);
+    assert_eq!(plan.due(10_000).0.len(), 1);
+}
+
+#[test]
+fn alarms_that_are_over_are_forgotten() {
+    let (_, mut plan) = for_ops();
+    let down = firing(&["Down"], 0);
+    plan.offer(vec![down.clone()], 0);
+    for message in plan.due(30_000).0 {
+        plan.delivered(&message, true);
+    }
+    plan.offer(vec![Alert { ends_at: Some(40_000), ..down }], 40_000);
+    for message in plan.due(330_000).0 {
+        plan.delivered(&message, true);
+    }
+    plan.due(900_000);
+    assert_eq!((plan.alarms().count(), plan.group_count()), (1, 0));
+    plan.due(960_000);
+    assert_eq!(plan.alarms().count(), 0);
+}
+
+#[test]
+fn silences_are_true_of_the_past() {
+    let (_, mut plan) = for_ops();
+    let silence = |id: &str, matcher: &str, starts_at, ends_at| Silence {
+        id: id.to_owned(),
+        matchers: vec![Term::parse(matcher).unwrap()],
+        starts_at,
+        ends_at,
+        updated_at: 0,
+        created_by: "somebody".to_owned(),
+        comment: String::new(),
+    };
+    let times = |plan: &Plan, id: &str| {
+        let silence = plan.silence_of(id).unwrap();
+        (silence.starts_at, silence.ends_at)
+    };
+    // None begins before it is made.
+    let first = plan.silence(silence("", "a=b", 0, 90_000), 1 << 100, 10_000).unwrap();
+    assert_eq!(times(&plan, &first), (10_000, 90_000));
+    // One that holds keeps its beginning and its matchers; otherwise it ends, and there is another.
+    let later = plan.silence(silence(&first, "a=b", 30_000, 90_000), 2 << 100, 20_000).unwrap();
+    assert_ne!(later, first);
+    assert_eq!((times(&plan, &first), times(&plan, &later)), ((10_000, 20_000), (30_000, 90_000)));
+    let other = plan.silence(silence(&later, "a=c", 30_000, 90_000), 3 << 100, 25_000).unwrap();
+    assert_ne!(other, later);
+    // One that was still to come hushes nothing, not even for a moment.
+    assert_eq!(times(&plan, &later), (25_000, 25_000));
+    let long = Silence { comment: "x".repeat(20_000), ..silence("", "a=b", 0, 90_000) };
+    assert_eq!(plan.silence(long, 4 << 100, 30_000), Err(SilenceError::LongText));
+    let five_days = 5 * 86_400_000;
+    plan.due(five_days + 20_000);
+    assert_eq!(plan.silences().count(), 2);
+    plan.due(five_days + 90_000);
+    assert_eq!(plan.silences().count(), 0);
 }
 
 #[test]

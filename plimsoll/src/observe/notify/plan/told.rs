@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Entries that are kept; beyond it, those that are the next to end go first.
-const ENTRIES_MAX: usize = 50_000;
+pub(super) const ENTRIES_MAX: usize = 50_000;
 
 /// Fingerprints of alarms.
 pub type Fingerprints = BTreeSet<u64>;

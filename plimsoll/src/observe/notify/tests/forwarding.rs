@@ -169,8 +169,59 @@ async fn many_alarms_go_in_batches() {
     // A reload changes nothing for those that stay, and a new one gets everything.
     let mut other = Peer::start().await;
     notify.alertmanagers.push(HttpEndpoint::open(other.url("")));
-    notifier.apply(&notify).unwrap();
+    notifier.apply(&notify, "").unwrap();
     notifier.offer(Vec::new());
     assert_eq!(other.asked().await.body.as_array().unwrap().len(), 256);
     notifier.stop().await;
+}
+
+#[tokio::test]
+async fn what_failed_is_sent_again_and_what_was_refused_is_not() {
+    let mut peer = Peer::start().await;
+    let mut notify = settings();
+    notify.alertmanagers.push(HttpEndpoint::open(peer.url("")));
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    let names = |body: Value| {
+        let alerts = body.as_array().unwrap().iter();
+        alerts.map(|alert| alert["labels"]["alertname"].to_string()).collect::<Vec<_>>()
+    };
+    peer.will_say(&[(503, "starting")]);
+    notifier.offer(vec![alert("One")]);
+    for _ in 0..2 {
+        assert_eq!(names(peer.asked().await.body), ["\"One\""]);
+    }
+    peer.will_say(&[(400, "no")]);
+    notifier.offer(vec![alert("Two")]);
+    assert_eq!(names(peer.asked().await.body), ["\"Two\""]);
+    notifier.offer(vec![alert("Three")]);
+    assert_eq!(names(peer.asked().await.body), ["\"Three\""]);
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_wait_for_an_alertmanager_than_have_room() {
+    // One that takes connections and never says a word.
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut notify = settings();
+    let address = mute.local_addr().unwrap();
+    notify.alertmanagers.push(HttpEndpoint::open(format!("http://{address}")));
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    notifier.offer((0..11_000).map(|number| alert(&format!("Down n={number}"))).collect());
+    let dropped = format!(
+        "plimsoll_notification_forward_dropped_alerts_total{{alertmanager=\"{address}\"}} "
+    );
+    let count = || {
+        let mut exposition = tsdb::exposition::Exposition::new();
+        notifier.expose(&mut exposition);
+        let text = exposition.finish();
+        text.lines().find_map(|line| line.strip_prefix(&dropped)?.parse::<u64>().ok()).unwrap()
+    };
+    let dropped = async {
+        while count() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), dropped).await.expect("too many are dropped");
+    assert_eq!(count(), 1000);
+    notifier.owner.lock().unwrap().take().unwrap().abort();
 }

@@ -226,6 +226,7 @@ async fn no_alarm_can_add_a_header_or_end_a_mail() {
     evil.labels = Labels::from_pairs([("alertname", name), ("\u{e9}", "\u{1F525}")]);
     evil.annotations
         .insert("summary".to_owned(), "a\r\n.\r\nMAIL FROM:<x@example.com>\r\n".to_owned());
+    evil.generator_url = "javascript:alert(1)".to_owned();
     evil.annotations.insert("description".to_owned(), "b\n.\nRCPT TO:<y@example.com>\n".to_owned());
     sent(server.means(MailSecurity::Plain, None), &message("ops", &[evil], &[])).await.unwrap();
     let talk = server.talks.recv().await.unwrap();
@@ -233,6 +234,8 @@ async fn no_alarm_can_add_a_header_or_end_a_mail() {
     let names: Vec<&str> = header.iter().map(|line| line.split(':').next().unwrap()).collect();
     assert!(!names.contains(&"Bcc"), "{header:?}");
     assert_eq!(names.iter().filter(|name| **name == "Subject").count(), 1);
+    let whole = talk.join("\n").replace("=\n", "");
+    assert!(whole.contains("javascript:alert(1)") && !whole.contains("\"javascript:"), "{whole}");
     // One mail, and the conversation ends as it should.
     assert_eq!(talk.iter().filter(|line| line.starts_with("MAIL FROM")).count(), 1);
     assert_eq!(talk.last().unwrap(), "QUIT");
@@ -253,6 +256,13 @@ async fn a_refused_mail_says_whether_it_passes() {
     let login = Some(("me", "wrong-password"));
     let wrong = refused(Manner::StartTls, MailSecurity::StartTls, login).await;
     assert_eq!((&*wrong.words, wrong.passes), ("SMTP 535: 5.7.8 wrong password (hidden)", false));
+    // Nobody there: that may change.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let server = MailServer { port, ..MailServer::start(Manner::Plain).await };
+    let gone = sent(server.means(MailSecurity::Plain, None), &message).await.unwrap_err();
+    assert!(gone.passes, "{gone:?}");
     // A server without STARTTLS gets nothing.
     let open = refused(Manner::Plain, MailSecurity::StartTls, login).await;
     assert!(!open.passes && open.words.contains("STARTTLS"), "{open:?}");

@@ -122,7 +122,7 @@ async fn messages_are_tried_until_they_are_taken_and_refused_ones_are_not() {
         "plimsoll_notifications_failed_total{receiver=\"ops\"} 0",
         "plimsoll_notification_latency_seconds_count{receiver=\"ops\"} 1",
         "plimsoll_notification_queue_messages{receiver=\"ops\"} 0",
-        "plimsoll_alerts{state=\"active\"} 1",
+        "plimsoll_notification_alerts{state=\"active\"} 1",
         "plimsoll_silences{state=\"active\"} 0",
     ] {
         assert!(text.lines().any(|known| known == line), "{line} is not in {text}");
@@ -152,7 +152,7 @@ async fn the_stop_tries_once_more_what_waits() {
     peer.will_say(&[(503, "Retry-After: 3600")]);
     let mut notify = one_receiver(&peer);
     notify.group_interval = Duration::from_secs(7200);
-    notifier.apply(&notify).unwrap();
+    notifier.apply(&notify, "").unwrap();
     notifier.offer(vec![alert("Down")]);
     peer.asked().await;
     // What came just now is told as well.
@@ -176,7 +176,7 @@ async fn a_reload_that_cannot_be_used_changes_nothing() {
     notify
         .receivers
         .insert("other".to_owned(), Receiver { means: Means::Webhook(endpoint), resolved: true });
-    let error = notifier.apply(&notify).unwrap_err().to_string();
+    let error = notifier.apply(&notify, "").unwrap_err().to_string();
     assert!(
         error.starts_with("receiver `other` cannot be used: cannot use the certificates"),
         "{error}"
@@ -214,4 +214,127 @@ async fn a_receiver_can_be_tried() {
     peer.asked().await;
     notifier.stop().await;
     assert!(peer.is_quiet());
+}
+
+/// How often the log says so.
+fn told(words: &str) -> usize {
+    crate::log::recent().iter().filter(|line| line.text.contains(words)).count()
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once_and_its_end_once() {
+    let mut peer = Peer::start().await;
+    let mut notify = settings();
+    notify.receivers.insert("shaky".to_owned(), webhook(&peer.url("/")));
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    peer.will_say(&[(500, "boom"), (500, "boom")]);
+    notifier.offer(vec![alert("Down")]);
+    for _ in 0..3 {
+        peer.asked().await;
+    }
+    notifier.stop().await;
+    let fails =
+        "receiver `shaky` (webhook) was not told of alarms: HTTP 500: boom; it is tried again";
+    assert_eq!(told(fails), 1);
+    assert_eq!(told("receiver `shaky` works again, after 2 failed attempts"), 1);
+}
+
+#[tokio::test]
+async fn the_stop_tries_once_and_no_more() {
+    let mut peer = Peer::start().await;
+    let notifier = Notifier::start(&one_receiver(&peer), None, "").unwrap();
+    peer.will_say(&[(503, ""); 1000]);
+    let mut notify = one_receiver(&peer);
+    notify.group_interval = Duration::from_secs(7200);
+    notifier.apply(&notify, "").unwrap();
+    notifier.offer(vec![alert("Down")]);
+    peer.asked().await;
+    notifier.stop().await;
+    let mut more = 0;
+    while !peer.is_quiet() {
+        more += 1;
+    }
+    // One may have been on its way already.
+    assert!((1..=2).contains(&more), "{more}");
+}
+
+#[tokio::test]
+async fn no_more_wait_for_a_receiver_than_have_room() {
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut notify = settings();
+    let url = format!("http://{}/", mute.local_addr().unwrap());
+    notify.receivers.insert("mute".to_owned(), webhook(&url));
+    notify.group_interval = Duration::from_secs(7200);
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    notifier.offer((0..1200).map(|number| alert(&format!("Down{number}"))).collect());
+    let failed = "plimsoll_notifications_failed_total{receiver=\"mute\"} 200\n";
+    let waiting = "plimsoll_notification_queue_messages{receiver=\"mute\"} 1000\n";
+    let is_full = || {
+        let text = exposed(&notifier);
+        text.contains(failed) && text.contains(waiting)
+    };
+    let full = async {
+        while !is_full() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), full).await;
+    assert!(in_time.is_ok(), "{}", exposed(&notifier));
+    notifier.owner.lock().unwrap().take().unwrap().abort();
+}
+
+#[tokio::test]
+async fn what_could_not_be_kept_is_kept_later() {
+    let mut peer = Peer::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (file, folder) = (directory.path().join("x"), directory.path().join("x/y"));
+    std::fs::write(&file, "in the way").unwrap();
+    let notifier = Notifier::start(&one_receiver(&peer), Some(folder.clone()), "").unwrap();
+    notifier.offer(vec![alert("Down")]);
+    peer.asked().await;
+    let words = format!("cannot be kept in {}", folder.display());
+    let patience = Duration::from_secs(20);
+    let until = async |is_so: &dyn Fn() -> bool| {
+        let wait = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(patience, wait).await.expect("in time");
+    };
+    until(&|| told(&words) > 0).await;
+    std::fs::remove_file(&file).unwrap();
+    // Nothing has changed since, and there is no stop.
+    until(&|| folder.join("notify.json").exists()).await;
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(folder.join("notify.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_brings_the_new_link_to_plimsoll() {
+    let mut peer = Peer::start().await;
+    let notifier = Notifier::start(&one_receiver(&peer), None, "https://old.example/").unwrap();
+    notifier.apply(&one_receiver(&peer), "https://new.example/").unwrap();
+    notifier.offer(vec![alert("Down")]);
+    assert_eq!(peer.asked().await.body["externalURL"], "https://new.example/");
+    notifier.stop().await;
+}
+
+#[test]
+fn settings_are_tried_without_starting_anything() {
+    let mut notify = settings();
+    assert_eq!(super::super::check(&notify), Ok(()));
+    let means = Means::Email {
+        to: vec!["ops@example.com".to_owned()],
+        from: "plimsoll@example.com".to_owned(),
+        server: ("localhost".to_owned(), 25),
+        security: crate::config::model::observe::MailSecurity::Tls,
+        login: None,
+        ca: Some("/no/such/ca.pem".into()),
+    };
+    notify.receivers.insert("mail".to_owned(), Receiver { means, resolved: true });
+    let error = super::super::check(&notify).unwrap_err().to_string();
+    assert!(error.starts_with("receiver `mail` cannot be used: cannot use the cert"), "{error}");
 }

@@ -19,6 +19,9 @@ pub(super) struct Asked {
     pub(super) body: Value,
 }
 
+/// Whoever asks later than this does it for another reason than the test's.
+const ASKED_WAIT: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// Answers that are to be given; then 200 forever.
 type Answers = Arc<Mutex<VecDeque<(u16, String)>>>;
 
@@ -64,7 +67,7 @@ impl Peer {
     }
 
     pub(super) async fn asked(&mut self) -> Asked {
-        self.asked.recv().await.unwrap()
+        tokio::time::timeout(ASKED_WAIT, self.asked.recv()).await.expect("nobody asks").unwrap()
     }
 
     /// Whether nothing more came.

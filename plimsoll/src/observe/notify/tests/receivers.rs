@@ -83,6 +83,15 @@ async fn slack_gets_what_cannot_be_misread() {
         attachment["text"],
         "*Firing:* a &lt; b &amp; c &gt; d\nteam=&lt;!channel&gt;\n_since 2026-01-02 03:04:05 UTC_\n"
     );
+    // What fires comes first, and every text is escaped.
+    let mut late = alert("Down n=2");
+    late.annotations.insert("description".to_owned(), "<!here>".to_owned());
+    let mixed = message("chat", &[late], &[alert("Down n=1")]);
+    sent(slack(peer.url("/x"), None), &mixed).await.unwrap();
+    let body = peer.asked().await.body;
+    let text = body["attachments"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("*Firing:* Down is wrong\n&lt;!here&gt;\nn=2\n"), "{text}");
+    assert!(text.contains("*Resolved:* Down is wrong\nn=1\n"), "{text}");
     // Milder, over, and without a channel.
     let means = || slack(peer.url("/x"), None);
     sent(means(), &message("chat", &[alert("Slow severity=warning")], &[])).await.unwrap();
@@ -109,6 +118,11 @@ async fn slack_messages_have_bounds() {
     let text = body["attachments"][0]["text"].as_str().unwrap();
     assert!(text.chars().count() <= 8000, "{}", text.chars().count());
     assert!(text.ends_with("… and 93 more"), "{}", &text[text.len() - 40..]);
+    let many: Vec<Alert> = (0..25).map(|number| alert(&format!("Down n={number}"))).collect();
+    sent(slack(peer.url("/x"), None), &message("chat", &many, &[])).await.unwrap();
+    let body = peer.asked().await.body;
+    let text = body["attachments"][0]["text"].as_str().unwrap();
+    assert!(text.ends_with("… and 5 more"), "{text}");
     // Mattermost and others say in JSON that it was nothing.
     peer.will_say(&[(200, r#"{"ok":false,"error":"channel_not_found"}"#)]);
     let refused =
@@ -204,6 +218,10 @@ async fn refusals_say_whether_they_pass_and_hide_secrets() {
         let wait = (status == 429).then(|| Duration::from_secs(7));
         assert_eq!(failure, Failure { words: words.to_owned(), passes, wait });
     }
+    // Nobody is left alone for days.
+    peer.will_say(&[(503, "Retry-After: 86400")]);
+    let failure = sent(slack(peer.url("/services/T/B/key"), None), &message).await.unwrap_err();
+    assert_eq!(failure.wait, Some(Duration::from_secs(3600)));
     // A page of an error, however long, is told in part.
     peer.will_say(&[(502, &"<p>".repeat(100_000))]);
     let failure = sent(slack(peer.url("/services/T/B/key"), None), &message).await.unwrap_err();
