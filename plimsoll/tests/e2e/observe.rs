@@ -185,6 +185,121 @@ fn an_alarm_is_told_silenced_and_over() {
     plimsoll.wait("the end", || told("resolved") > over);
 }
 
+/// The names in a text that begin with `plimsoll_`.
+fn own_names(text: &str) -> std::collections::BTreeSet<String> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let names = text.split(|character| !is_part(character));
+    names.filter(|name| name.starts_with("plimsoll_")).map(str::to_owned).collect()
+}
+
+/// A rule over a figure that nobody delivers never fires and never fails.
+#[test]
+fn every_figure_that_built_in_rules_read_is_there_from_the_start() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let observe = format!(
+        "max_conns = 100\nslo = {{ success = \"99.9%\", latency = \"p99 < 300ms\" }}\n\
+         [observe]\nscrape = {{ every = \"1s\", timeout = \"1s\" }}\n\
+         remote_write = [\"http://{gone}/write\"]\n\
+         [observe.notify]\nalertmanager = [\"http://{gone}\"]\n\
+         [observe.notify.receiver.people]\nwebhook = \"http://{gone}/\"\n"
+    );
+    let config = format!("access_log = \"access.log\"\n{}", harness::clinic(1, &observe));
+    let plimsoll = Plimsoll::up(&config);
+    plimsoll.wait_healthy("web", 1);
+    // What is counted by status code has no series before there is one.
+    assert_eq!(plimsoll.get("/").status, 200);
+    let mut command = std::process::Command::new(harness::binary());
+    command.args(["rules", "print", "-c", "plimsoll.toml"]);
+    command.current_dir(plimsoll.directory.path());
+    let (code, rules, errors) = harness::output(command);
+    assert_eq!(code, 0, "{errors}");
+    let mut wanted = own_names(&rules);
+    assert!(wanted.len() > 30, "{wanted:?}");
+    let recorded: Vec<_> = wanted.iter().filter(|name| name.starts_with("plimsoll_slo_")).collect();
+    assert!(recorded.len() > 5, "{recorded:?}");
+    for name in &recorded {
+        assert!(rules.contains(&format!("record: {name}\n")), "{name}");
+    }
+    wanted.retain(|name| !name.starts_with("plimsoll_slo_"));
+    plimsoll.wait("all figures", || {
+        let page = http::get(plimsoll.admin, "/metrics").text();
+        let families = own_names(&page);
+        let missing: Vec<_> = wanted.difference(&families).collect();
+        if !missing.is_empty() {
+            eprintln!("missing: {missing:?}");
+        }
+        missing.is_empty()
+    });
+    // Each series that an alert takes an increase of is there before anything has happened.
+    for series in [
+        "plimsoll_notifications_failed_total{receiver=\"people\"}",
+        "plimsoll_notification_forward_failed_total",
+        "plimsoll_notification_forward_dropped_alerts_total",
+        "plimsoll_rule_evaluation_failures_total{rule_group=\"built-in;host\"}",
+        "plimsoll_rejected_requests_total{reason=\"unreachable\"}",
+        "plimsoll_access_log_dropped_total{reason=\"write_failed\"}",
+        "plimsoll_instance_restarts_total",
+        "plimsoll_service_needs_total{to=\"backup\"}",
+        "plimsoll_store_refused_samples_total{reason=\"memory_full\"}",
+    ] {
+        plimsoll.wait(series, || plimsoll.value(series) == Some(0.0));
+    }
+}
+
+/// Killed while alarms fire, it tells nothing twice after the next start, and loses no end.
+#[test]
+fn alarms_outlive_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = "groups:\n- name: own\n  interval: 1s\n  rules:\n  - alert: Lasts\n    \
+                 expr: vector(1)\n  - alert: Ends\n    \
+                 expr: max by (service) (plimsoll_service_servers{state=\"healthy\"}) < 2\n";
+    std::fs::write(directory.path().join("own.yml"), rules).unwrap();
+    let (upstream, messages) = receiver();
+    let config = |instances: usize| {
+        let observe = format!(
+            "[observe]\ndirectory = \"data\"\nscrape = {{ every = \"1s\", timeout = \"1s\" }}\n\
+             rules = {{ files = [\"own.yml\"], built_in = false }}\n\
+             [observe.notify]\ngroup_wait = \"0s\"\ngroup_interval = \"1s\"\n\
+             [observe.notify.receiver.people]\nwebhook = \"http://{}/\"\n",
+            upstream.address
+        );
+        harness::clinic(instances, &observe)
+    };
+    let told = |name: &str, status: &str| {
+        let messages = messages.lock().unwrap();
+        let of = |message: &&Value| {
+            message["status"] == status && message["groupLabels"]["alertname"] == name
+        };
+        messages.iter().filter(of).count()
+    };
+    let mut plimsoll = Plimsoll::up_in(directory, &config(1), &[]);
+    plimsoll.wait("both", || told("Lasts", "firing") == 1 && told("Ends", "firing") == 1);
+    let kept = plimsoll.directory.path().join("data/notify.json");
+    plimsoll.wait("what was told is kept", || {
+        std::fs::read_to_string(&kept).is_ok_and(|text| text.matches("\"receiver\"").count() == 2)
+    });
+    plimsoll.signal(nix::sys::signal::Signal::SIGKILL);
+    plimsoll.wait_exit();
+    let directory = std::mem::replace(&mut plimsoll.directory, tempfile::tempdir().unwrap());
+    drop(plimsoll);
+    let again = Plimsoll::up_in(directory, &config(1), &[]);
+    again.wait_healthy("web", 1);
+    again.wait("some evaluations", || {
+        let page = http::get(again.admin, "/metrics").text();
+        let line = page.lines().find(|line| {
+            line.starts_with("plimsoll_rule_evaluations_total") && line.contains(";own\"}")
+        });
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()) >= Some(10.0)
+    });
+    // With two instances, one of the alarms is over.
+    again.write_config(&config(2));
+    let (code, _, errors) = again.command(&["reload"]);
+    assert_eq!(code, 0, "{errors}");
+    again.wait("the end", || told("Ends", "resolved") == 1);
+    let counts = ["Lasts", "Ends"].map(|name| told(name, "firing"));
+    assert_eq!((counts, told("Lasts", "resolved")), ([1, 1], 0));
+}
+
 #[test]
 fn a_bad_rule_file_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
