@@ -110,7 +110,7 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     .map_err(|error| invalid(vec![error.to_string()]))?
     .map_err(invalid)?;
     let old = app.config();
-    let diff = config::diff(&old, &loaded.config);
+    let mut diff = config::diff(&old, &loaded.config);
     if !diff.restart_needed.is_empty() {
         return Err(Refusal {
             kind: RefusalKind::Conflict,
@@ -139,7 +139,9 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     }
     let instances = app.fleet.apply(&new).await.changes;
     if let Some(observer) = app.observer.get() {
-        observer.apply(&new, rules);
+        let changes = observer.apply(&new, rules);
+        changes.iter().for_each(|change| log::info("reload", change));
+        diff.changes.extend(changes);
     }
     {
         let mut state = app.state();

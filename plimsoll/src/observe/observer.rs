@@ -72,10 +72,12 @@ pub struct Observer {
     notifier: Arc<Notifier>,
     started_at: Timestamp,
     admin: Option<SocketAddr>,
+    /// What the rules in force say; written by reloads.
+    rules: Mutex<rules::Contents>,
     /// Taken by the stop.
     upkeep: Mutex<Option<Upkeep>>,
     /// Removes the folder at the end, if it is a temporary one.
-    _temporary: Option<TempDir>,
+    temporary: Mutex<Option<TempDir>>,
 }
 
 /// Opens the folder and reads the rules; `None` if nothing is to be measured.
@@ -138,6 +140,7 @@ impl Prepared {
             engine(Engine::of(Arc::clone(&store), &settings)).map_err(ObserveError::Endpoint)?,
             engine(Engine::for_rules(store, &settings)).map_err(ObserveError::Endpoint)?,
         );
+        let contents = rules::Contents::of(&rules.groups);
         let external = external(&settings, admin);
         let notifier = Notifier::start(&settings.notify, Some(folder.clone()), &external.url)?;
         let told = Arc::clone(&notifier);
@@ -163,7 +166,8 @@ impl Prepared {
             started_at: Timestamp::now(),
             admin,
             upkeep: Mutex::new(Some(upkeep)),
-            _temporary: temporary,
+            rules: Mutex::new(contents),
+            temporary: Mutex::new(temporary),
         })
     }
 }
@@ -196,9 +200,15 @@ fn kept(recovery: &Recovery) -> String {
 }
 
 impl Observer {
-    /// Takes another configuration, whose rules were read by [`check`].
-    pub fn apply(&self, config: &Config, rules: rules::Loaded) {
-        let Some(settings) = &config.observe else { return };
+    /// Takes another configuration, whose rules were read by [`check`]. Says what changes in rules, a
+    /// line each.
+    pub fn apply(&self, config: &Config, rules: rules::Loaded) -> Vec<String> {
+        let Some(settings) = &config.observe else { return Vec::new() };
+        let new = rules::Contents::of(&rules.groups);
+        let changes = {
+            let mut known = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *known, new.clone()).changes(&new)
+        };
         rules.warnings.iter().for_each(|warning| log::warn(PART, warning));
         self.settings.store(Arc::clone(settings));
         let external = external(settings, self.admin);
@@ -214,6 +224,7 @@ impl Observer {
         self.remote.apply(&settings.remote_write, &settings.external_labels);
         self.scraper.apply(settings, &config.services);
         self.alarms.apply(rules.groups, external);
+        changes
     }
 
     /// What the admin server has besides: the APIs of Prometheus and of Alertmanager.
@@ -272,6 +283,13 @@ impl Observer {
         if let Some(upkeep) = upkeep {
             // It waits for the disk. If the runtime is going, so is everything.
             let _ = tokio::task::spawn_blocking(move || upkeep.stop()).await;
+        }
+        // The process may end before this value is dropped.
+        let temporary = self.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(folder) = temporary
+            && let Err(error) = folder.close()
+        {
+            log::warn(PART, format_args!("a temporary folder is left behind: {error}"));
         }
     }
 }

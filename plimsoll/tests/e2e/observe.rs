@@ -325,8 +325,10 @@ fn a_bad_rule_file_changes_nothing() {
     let rules_now = plimsoll.api("/prometheus/api/v1/rules?type=record");
     assert!(rules_now.to_string().contains("vector(1)"), "{rules_now}");
     std::fs::write(&file, rules("vector(2)")).unwrap();
-    let (code, _, errors) = plimsoll.command(&["reload"]);
+    let (code, out, errors) = plimsoll.command(&["reload"]);
     assert_eq!(code, 0, "{errors}");
+    // Nothing but the rule file is another one.
+    assert!(out.contains("own.yml changed"), "{out}");
     plimsoll.wait("the new rule", || plimsoll.value("own:one") == Some(2.0));
 }
 

@@ -10,6 +10,7 @@
 //! patterns name is read; sizes, nesting and counts are bounded.
 
 mod built_in;
+mod changes;
 mod document;
 mod duration;
 mod error;
@@ -27,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use built_in::text as built_in_text;
+pub use changes::Contents;
 pub use error::RuleErrors;
 pub use model::{Alerting, Group, Rule, RuleKind};
 #[cfg(test)]
