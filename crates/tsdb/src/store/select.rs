@@ -13,7 +13,7 @@ use crate::source::{Condition, Matcher, ReadError, Series, Source};
 /// Part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
-    /// As many as were asked for at most.
+    /// Sorted; the first of all, as many as were asked for at most.
     pub items: Vec<T>,
     /// Whether there are more.
     pub is_truncated: bool,
@@ -23,11 +23,16 @@ impl<T: Ord> Listing<T> {
     fn of(all: impl Iterator<Item = T>, most: usize) -> Self {
         let (mut items, mut is_truncated) = (BTreeSet::new(), false);
         for item in all {
-            if items.len() == most && !items.contains(&item) {
+            // As many are held as are wanted, and one.
+            if items.len() == most && items.last() < Some(&item) {
                 is_truncated = true;
-                break;
+                continue;
             }
             items.insert(item);
+            if items.len() > most {
+                items.pop_last();
+                is_truncated = true;
+            }
         }
         Self { items: items.into_iter().collect(), is_truncated }
     }
@@ -132,7 +137,9 @@ impl Store {
         most: usize,
     ) -> Listing<Labels> {
         let entries = self.entries(matchers, from, to);
-        Listing::of(entries.into_iter().map(|entry| entry.labels.clone()), most)
+        let Listing { items, is_truncated } =
+            Listing::of(entries.iter().map(|entry| &entry.labels), most);
+        Listing { items: items.into_iter().cloned().collect(), is_truncated }
     }
 
     /// At most `most` names of labels of such series.

@@ -238,6 +238,16 @@ impl Data {
             named("late_total"),
             [(1_000, 40.0), (1_060, 100.0)].map(|(at, v)| ((START + at) * 1_000, v)).into(),
         ));
+        // Begin at zero: one goes on at its pace, the other stays where its first step leads.
+        let counter = |values: [f64; 6]| {
+            let minutes = values.into_iter().zip(0..);
+            minutes
+                .map(|(value, minute)| ((START + 1_000 + minute * 60) * 1_000, value))
+                .collect::<Vec<_>>()
+        };
+        let begun = counter([0.0, 60.0, 120.0, 180.0, 240.0, 300.0]);
+        self.series.push((named("begun_total"), begun));
+        self.series.push((named("stepped_total"), counter([0.0, 10.0, 10.0, 10.0, 10.0, 10.0])));
         for (place, value) in [1e100, 1.0, -1e100, 1.0].into_iter().enumerate() {
             let labels = Labels::from_pairs([(NAME, "far".to_owned()), ("n", place.to_string())]);
             self.series.push((labels, vec![((START + 1_000) * 1_000, value)]));

@@ -255,6 +255,12 @@ pub const KNOWN: &[Known] = &[
         reason: "a counter that is first seen late is extrapolated by half a distance at most",
     },
     Known {
+        query: "increase(stepped_total[5m])",
+        after: 1_300,
+        values: &[0.0],
+        reason: "the start of a range is no part of it, nor is the zero that a counter began with there",
+    },
+    Known {
         query: "aligned atan2 aligned",
         after: 1_000,
         values: &[std::f64::consts::FRAC_PI_4],
