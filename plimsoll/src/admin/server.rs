@@ -1,8 +1,10 @@
 //! Serves the bound admin address: the accept loop, the routes, and what every answer carries.
 //!
 //! Invariants: at most [`CONNECTIONS_MAX`] connections are open, one that says nothing for
-//! [`HEAD_TIMEOUT`] is closed, and no request reaches a handler before `access` let it in. A
-//! failing `accept` (no descriptors left) is logged, waited out and tried again, never fatal.
+//! [`HEAD_TIMEOUT`] is closed, and so is one whose client does not take its answer (`taker`); no
+//! request reaches a handler before `access` let it in. A failing `accept` (no descriptors left) is logged, waited out and tried again, never fatal.
+
+mod taker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use super::api::{self, ApiError};
 use super::bind::Admin;
 use super::sessions::Sessions;
 use super::{Command, assets, login};
+use taker::Taker;
 
 /// Open connections; more wait in the kernel's backlog. A few dashboards with forty panels each,
 /// beside agents that send samples, and people.
@@ -107,7 +110,7 @@ async fn connection(
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Taker::new(stream)), service)
         .await;
 }
 
