@@ -31,9 +31,6 @@ pub(in super::super) fn fixed(observe: &Observe) -> Facts {
     put(&mut facts, "max_size", show_size(observe.bytes_max));
     put(&mut facts, "max_series", observe.series_max);
     put(&mut facts, "max_memory", show_size(observe.memory_bytes_max));
-    if let Some(endpoint) = &observe.prometheus {
-        put_endpoint(&mut facts, "prometheus", endpoint);
-    }
     facts
 }
 
@@ -52,7 +49,7 @@ pub(in super::super) fn process(observe: &Observe) -> Facts {
         postgres: _,
         redis: _,
         query: QueryBounds { samples_max, timeout: query_timeout, concurrency, lookback },
-        prometheus: _,
+        prometheus,
         remote_write: _,
         remote_write_receiver,
         rules,
@@ -68,6 +65,9 @@ pub(in super::super) fn process(observe: &Observe) -> Facts {
     put_time(&mut facts, "query.timeout", *query_timeout);
     put(&mut facts, "query.concurrency", concurrency);
     put_time(&mut facts, "query.lookback", *lookback);
+    if let Some(endpoint) = prometheus {
+        put_endpoint(&mut facts, "prometheus", endpoint);
+    }
     put(&mut facts, "remote_write_receiver", remote_write_receiver);
     put_rules(&mut facts, rules);
     put_notify(&mut facts, notify);
