@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tsdb::labels::Labels;
 use tsdb::promql::{self, QueryError};
 use tsdb::source::Matcher;
 use tsdb::store::{Listing, Store};
 
+use super::outside::Outside;
 use super::{Current, QueryFailure, TRUNCATED};
 
 /// Most entries of a list that nobody bounded.
@@ -63,22 +66,45 @@ pub(super) async fn own(
     if chosen.is_empty() {
         chosen.push(Vec::new());
     }
-    let timeout = current.bounds.timeout;
-    let late = |_| {
-        QueryFailure::Timeout(format!(
-            "listing timed out: it may take {timeout:?}, which observe.query.timeout in the config \
-             raises; choose fewer series with more matchers"
-        ))
-    };
-    let waiting = Arc::clone(&current.places.lookups).acquire_owned();
-    let place = tokio::time::timeout(timeout, waiting).await.map_err(late)?;
+    let deadline = Instant::now() + current.bounds.timeout;
+    let place = place(current, deadline).await?;
     let store = Arc::clone(store);
     let listing = tokio::task::spawn_blocking(move || {
         let _place = place;
         found(&store, &lookup, &chosen)
     });
     let failed = |error| QueryError::Execution(format!("the listing failed: {error}"));
-    Ok(tokio::time::timeout(timeout, listing).await.map_err(late)?.map_err(failed)?)
+    let listed = tokio::time::timeout_at(deadline, listing).await;
+    Ok(listed.map_err(|_| late(current))?.map_err(failed)?)
+}
+
+/// Asks an outside Prometheus, whose answers are bounded in number here as the own ones are.
+pub(super) async fn outside(
+    outside: &Outside,
+    current: &Current,
+    lookup: &Lookup,
+) -> Result<Found, QueryFailure> {
+    let deadline = Instant::now() + current.bounds.timeout;
+    let _place = place(current, deadline).await?;
+    outside.list(lookup, deadline.saturating_duration_since(Instant::now())).await
+}
+
+/// Waits for a place among the listings.
+async fn place(current: &Current, deadline: Instant) -> Result<OwnedSemaphorePermit, QueryFailure> {
+    let waiting = Arc::clone(&current.places.lookups).acquire_owned();
+    match tokio::time::timeout_at(deadline, waiting).await {
+        Ok(Ok(place)) => Ok(place),
+        // The semaphore is never closed.
+        Ok(Err(_)) | Err(_) => Err(late(current)),
+    }
+}
+
+fn late(current: &Current) -> QueryFailure {
+    let timeout = current.bounds.timeout;
+    QueryFailure::Timeout(format!(
+        "listing timed out: it may take {timeout:?}, which observe.query.timeout in the config \
+         raises; choose fewer series with more matchers"
+    ))
 }
 
 fn found(store: &Store, lookup: &Lookup, chosen: &[Vec<Matcher>]) -> Found {

@@ -53,6 +53,7 @@ struct Current {
 }
 
 /// How many may run at once.
+#[derive(Clone)]
 struct Places {
     queries: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
@@ -141,7 +142,13 @@ impl Engine {
     /// # Errors
     /// As [`Engine::of`]; then the old ones stay in force.
     pub fn apply(&self, observe: &Observe) -> Result<(), String> {
-        self.current.store(Arc::new(Current::of(observe, self.is_for_rules)?));
+        let mut next = Current::of(observe, self.is_for_rules)?;
+        let before = self.current.load();
+        if next.places.count == before.places.count {
+            // What runs goes on holding its place.
+            next.places = before.places.clone();
+        }
+        self.current.store(Arc::new(next));
         Ok(())
     }
 
@@ -223,7 +230,7 @@ impl Engine {
     pub async fn list(&self, lookup: Lookup) -> Result<Found, QueryFailure> {
         let current = self.current.load_full();
         match &current.outside {
-            Some(outside) => outside.list(&lookup, current.bounds.timeout).await,
+            Some(outside) => lookup::outside(outside, &current, &lookup).await,
             None => lookup::own(&self.store, &current, lookup).await,
         }
     }

@@ -9,7 +9,7 @@ use tsdb::labels::Labels;
 use tsdb::store::{Append, Options as StoreOptions};
 
 use super::*;
-use crate::config::model::observe::HttpEndpoint;
+use crate::config::model::observe::{DataDirectory, HttpEndpoint};
 
 /// When all samples were taken, milliseconds.
 const NOW: i64 = 1_700_000_000_000;
@@ -131,6 +131,10 @@ async fn places_are_bounded_and_rules_have_their_own() {
         "query timed out in query queue: all 1 places for queries (observe.query.concurrency) were \
          taken for 5ms, the `timeout` of the request; asked was `1` at 2023-11-14T22:13:20Z"
     );
+    let usual = crate::config::usual_observe(DataDirectory::Temporary);
+    engine.apply(&Observe { query: bounds(), ..usual }).unwrap();
+    let still = engine.evaluate(&query("1"), When::Instant(NOW), short).await;
+    still.expect_err("a reload gives out no place that is taken");
     let rules = Engine::with(Arc::clone(&fixture.store), true, Current::new(bounds(), None, true));
     rules.instant(&query("1"), NOW).await.unwrap();
     begin(&mut hog).await;
@@ -246,6 +250,22 @@ async fn an_outside_prometheus_answers_in_place_of_the_store() {
     assert_eq!(sent, format!("/base/api/v1/label/a%20b/values?{fields} "));
     assert_eq!(engine.list(lookup(What::Series)).await.unwrap().series.len(), 1);
     assert_eq!(asked.lock().unwrap().pop().unwrap(), format!("/base/api/v1/series {fields}"));
+}
+
+/// Its answers are held here, whoever they come from.
+#[tokio::test]
+async fn listings_of_an_outside_prometheus_are_bounded_in_number() {
+    let (fixture, (url, asked)) = (fixture(), outside().await);
+    let outside = Outside::new(&HttpEndpoint::open(&url)).unwrap();
+    let short = QueryBounds { timeout: Duration::from_millis(20), ..bounds() };
+    let engine =
+        Engine::with(Arc::clone(&fixture.store), false, Current::new(short, Some(outside), false));
+    let lookups = Arc::clone(&engine.current.load().places.lookups);
+    let _all = lookups.acquire_many(LOOKUPS_AT_ONCE as u32).await.unwrap();
+    let names = Lookup { what: What::Names, selectors: vec![], from: None, to: None, most: None };
+    let late = engine.list(names).await.unwrap_err();
+    assert!(matches!(late, QueryFailure::Timeout(_)), "{late}");
+    assert!(asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
