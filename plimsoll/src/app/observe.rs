@@ -13,7 +13,7 @@ use crate::config::model::{Address, Config, Source};
 use crate::fleet::FleetSnapshot;
 use crate::observe::notify::TestError;
 use crate::observe::scrape::Inputs;
-use crate::observe::{Alert, InstanceAt};
+use crate::observe::{Alert, ConfigurationView, InstanceAt};
 
 /// What scraping is told. The app outlives it.
 pub fn inputs(app: &Arc<App>, admin: Option<SocketAddr>) -> Inputs {
@@ -26,6 +26,19 @@ pub fn inputs(app: &Arc<App>, admin: Option<SocketAddr>) -> Inputs {
         None => host,
     };
     Inputs { own: Arc::new(own), own_instance, instances: app.instances.subscribe() }
+}
+
+/// Tells whoever asks the API how the configuration came into force. The app outlives it.
+pub fn configuration(app: &Arc<App>) -> impl Fn() -> ConfigurationView + Send + Sync + 'static {
+    let (weak, started_at) = (Arc::downgrade(app), app.started_at);
+    move || {
+        let Some(app) = weak.upgrade() else {
+            return ConfigurationView { loaded_at: started_at, is_current: true };
+        };
+        let state = app.state();
+        let is_current = state.reload_failure.is_none();
+        ConfigurationView { loaded_at: state.loaded_at, is_current }
+    }
 }
 
 /// The label that names an alarm.

@@ -30,6 +30,7 @@ mod views;
 use crate::config::model::Address;
 pub use alert::Alert;
 pub use observer::{ObserveError, Observer, check, prepare};
+pub use views::ConfigurationView;
 
 /// The part that lines in the log are about.
 const PART: &str = "observe";

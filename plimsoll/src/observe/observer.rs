@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::routing::get;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tsdb::exposition::Exposition;
@@ -24,6 +25,7 @@ use super::rules::{self, RuleErrors};
 use super::scrape::{Inputs, Scraper};
 use super::storage::Storage;
 use super::upkeep::Upkeep;
+use super::views::ConfigurationView;
 use super::{Alert, PART, now};
 use crate::config::model::Config;
 use crate::config::model::observe::{HttpEndpoint, Observe};
@@ -228,7 +230,11 @@ impl Observer {
     }
 
     /// What the admin server has besides: the APIs of Prometheus and of Alertmanager.
-    pub fn router(self: &Arc<Self>) -> Router {
+    /// `configuration` is what only the whole program knows.
+    pub fn router(
+        self: &Arc<Self>,
+        configuration: impl Fn() -> ConfigurationView + Send + Sync + 'static,
+    ) -> Router {
         let look = || Arc::clone(self);
         let (settings, targets, metadata, groups) = (look(), look(), look(), look());
         let parts = Parts {
@@ -239,10 +245,12 @@ impl Observer {
             targets: Arc::new(move || targets.scraper.targets()),
             metadata: Arc::new(move || metadata.scraper.metadata()),
             groups: Arc::new(move || groups.alarms.groups()),
+            configuration: Arc::new(configuration),
             started_at: self.started_at,
         };
         Router::new()
             .nest("/prometheus", api::router(parts))
+            .route("/prometheus/", get(api::base))
             .nest("/alertmanager/api/v2", self.notifier.router())
     }
 

@@ -3,8 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tsdb::exposition::MetricType;
 use tsdb::labels::Labels;
+
+/// How the configuration came into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConfigurationView {
+    /// When the one in force was loaded.
+    pub loaded_at: Timestamp,
+    /// Whether the last try to load another one succeeded; true if there was none.
+    pub is_current: bool,
+}
 
 /// A target of scraping.
 #[derive(Debug, Clone)]

@@ -67,6 +67,10 @@ fn own_figures_and_those_of_instances_are_there() {
     let targets = plimsoll.api("/prometheus/api/v1/targets");
     let active = targets["data"]["activeTargets"].as_array().unwrap();
     assert!(active.iter().any(|one| one["labels"]["instance"] == "web-2"), "{targets}");
+    // Some clients ask for the base before anything else.
+    for base in ["/prometheus", "/prometheus/"] {
+        assert_eq!(http::get(plimsoll.admin, base).status, 200, "{base}");
+    }
     let names = plimsoll.api("/prometheus/api/v1/label/__name__/values");
     assert!(names.to_string().contains("plimsoll_server_up"), "{names}");
 
@@ -311,6 +315,12 @@ fn a_bad_rule_file_changes_nothing() {
     std::fs::write(&file, rules("vector(1)")).unwrap();
     let plimsoll = Plimsoll::up_in(directory, &harness::clinic(1, observe), &[]);
     plimsoll.wait("what is recorded", || plimsoll.value("own:one") == Some(1.0));
+    let loaded = || {
+        let info = plimsoll.api("/prometheus/api/v1/status/runtimeinfo");
+        (info["data"]["reloadConfigSuccess"].clone(), info["data"]["lastConfigTime"].clone())
+    };
+    let at_first = loaded();
+    assert_eq!(at_first.0, true);
     std::fs::write(&file, rules("vector(")).unwrap();
     let (code, _, errors) = plimsoll.command(&["reload"]);
     assert_eq!(code, 2, "{errors}");
@@ -322,6 +332,7 @@ fn a_bad_rule_file_changes_nothing() {
         assert_eq!(code, 2, "{words:?}");
         assert!(errors.contains("own.yml:5"), "{words:?}: {errors}");
     }
+    assert_eq!(loaded(), (Value::Bool(false), at_first.1.clone()));
     let rules_now = plimsoll.api("/prometheus/api/v1/rules?type=record");
     assert!(rules_now.to_string().contains("vector(1)"), "{rules_now}");
     std::fs::write(&file, rules("vector(2)")).unwrap();
@@ -330,6 +341,8 @@ fn a_bad_rule_file_changes_nothing() {
     // Nothing but the rule file is another one.
     assert!(out.contains("own.yml changed"), "{out}");
     plimsoll.wait("the new rule", || plimsoll.value("own:one") == Some(2.0));
+    let now = loaded();
+    assert!(now.0 == true && now.1 != at_first.1, "{now:?}");
 }
 
 #[test]

@@ -104,9 +104,9 @@ fn packed_answer(kind: HeaderValue, body: Body) -> Response {
     (headers, body).into_response()
 }
 
-/// The answer to a query.
-pub(super) fn outcome(wanted: Wanted, outcome: Outcome) -> Response {
-    let mut pieces = Pieces::new(outcome);
+/// The answer to a query. `held` is kept until it is written.
+pub(super) fn outcome<H: Send + 'static>(wanted: Wanted, outcome: Outcome, held: H) -> Response {
+    let mut pieces = Pieces::new(outcome, held);
     let mut first = Vec::with_capacity(PIECE_BYTES + SLACK_BYTES);
     if pieces.fill(&mut first) {
         return whole(wanted, JSON, first);
@@ -124,8 +124,9 @@ pub(super) fn outcome(wanted: Wanted, outcome: Outcome) -> Response {
 }
 
 /// Writes an outcome piece by piece.
-struct Pieces {
+struct Pieces<H> {
     state: State,
+    _held: H,
     warnings: Vec<String>,
     infos: Vec<String>,
 }
@@ -141,10 +142,10 @@ enum State {
     Done,
 }
 
-impl Pieces {
-    fn new(outcome: Outcome) -> Self {
+impl<H> Pieces<H> {
+    fn new(outcome: Outcome, held: H) -> Self {
         let Outcome { value, warnings, infos, .. } = outcome;
-        Self { state: State::Begin(value), warnings, infos }
+        Self { state: State::Begin(value), _held: held, warnings, infos }
     }
 
     /// Fills a piece; says whether it was the last.
@@ -168,7 +169,7 @@ impl Pieces {
     }
 }
 
-impl Iterator for Pieces {
+impl<H> Iterator for Pieces<H> {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
@@ -279,15 +280,15 @@ fn push_notes(out: &mut Vec<u8>, name: &str, notes: &[String]) {
 }
 
 /// The same, packed.
-struct Packed {
-    pieces: Pieces,
+struct Packed<H> {
+    pieces: Pieces<H>,
     /// `None` when all is written.
     packer: Option<GzEncoder<Vec<u8>>>,
     /// What was written before.
     next: Option<Vec<u8>>,
 }
 
-impl Iterator for Packed {
+impl<H> Iterator for Packed<H> {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {

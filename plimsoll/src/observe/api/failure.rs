@@ -84,6 +84,10 @@ impl Failure {
         Self { kind: Kind::NotFound, message: message.into() }
     }
 
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Unavailable, message: message.into() }
+    }
+
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self { kind: Kind::Internal, message: message.into() }
     }

@@ -52,10 +52,11 @@ pub(super) async fn federate(
     };
     let reading = tokio::task::spawn_blocking(move || {
         let _place = place;
-        text(&shared, &chosen, observe::now())
+        let text = text(&shared, &chosen, observe::now())?;
+        Ok::<_, ReadError>(answer::whole(wanted, CONTENT_TYPE, text.into_bytes()))
     });
     match reading.await {
-        Ok(Ok(text)) => Ok(answer::whole(wanted, CONTENT_TYPE, text.into_bytes())),
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Failure::internal(error.to_string())),
         Err(error) => Err(Failure::internal(format!("the samples were not read: {error}"))),
     }

@@ -11,6 +11,9 @@ use super::parameters::Parameters;
 use super::{App, Shared};
 use crate::observe::query::{Found, Lookup, What, matchers};
 
+/// Longer lists take longer to write than others should wait.
+const INLINE_MAX: usize = 1_000;
+
 /// `/api/v1/series`
 pub(super) async fn series(
     State(shared): App,
@@ -20,9 +23,7 @@ pub(super) async fn series(
     if parameters.all("match[]").next().is_none() {
         return Err(Failure::bad("no match[] parameter provided"));
     }
-    let found = found(&shared, &parameters, What::Series).await?;
-    let series: Vec<_> = found.series.iter().map(LabelsObject).collect();
-    Ok(answer::with_warnings(wanted, series, &found.warnings))
+    written(wanted, found(&shared, &parameters, What::Series).await?, true).await
 }
 
 /// `/api/v1/labels`
@@ -31,8 +32,7 @@ pub(super) async fn names(
     wanted: Wanted,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
-    let found = found(&shared, &parameters, What::Names).await?;
-    Ok(answer::with_warnings(wanted, &found.texts, &found.warnings))
+    written(wanted, found(&shared, &parameters, What::Names).await?, false).await
 }
 
 /// `/api/v1/label/NAME/values`
@@ -46,8 +46,25 @@ pub(super) async fn values(
     if name.is_empty() {
         return Err(Failure::bad("invalid label name: \"\""));
     }
-    let found = found(&shared, &parameters, What::Values(name)).await?;
-    Ok(answer::with_warnings(wanted, &found.texts, &found.warnings))
+    written(wanted, found(&shared, &parameters, What::Values(name)).await?, false).await
+}
+
+/// Writes series or texts: many of them beside other tasks, which would wait for it.
+async fn written(wanted: Wanted, found: Found, are_series: bool) -> Result<Response, Failure> {
+    let count = found.series.len() + found.texts.len();
+    let write = move || {
+        if are_series {
+            let series: Vec<_> = found.series.iter().map(LabelsObject).collect();
+            answer::with_warnings(wanted, series, &found.warnings)
+        } else {
+            answer::with_warnings(wanted, &found.texts, &found.warnings)
+        }
+    };
+    if count <= INLINE_MAX {
+        return Ok(write());
+    }
+    let writing = tokio::task::spawn_blocking(write).await;
+    writing.map_err(|error| Failure::internal(format!("the list was not written: {error}")))
 }
 
 async fn found(

@@ -6,7 +6,7 @@
 //! of Prometheus 3 (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 //!
 //! Invariants: nothing here changes anything but `POST /api/v1/write`; every body is bounded; a large
-//! answer is written piece by piece as the client takes it.
+//! answer is written piece by piece as the client takes it, and what waits to be taken is bounded.
 //!
 //! It leaves out the administration of the store (`/admin/tsdb/…`), remote read, remote write 2.0 and
 //! `parse_query`.
@@ -19,6 +19,7 @@ mod listing;
 mod parameters;
 mod query;
 mod rules;
+mod sending;
 mod status;
 mod targets;
 mod write;
@@ -27,16 +28,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Uri;
+use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::query::Engine;
 use super::storage::Storage;
-use super::views::{GroupView, MetadataView, TargetView};
+use super::views::{ConfigurationView, GroupView, MetadataView, TargetView};
 use crate::config::model::observe::Observe;
 use failure::Failure;
+use sending::Sending;
+pub use status::base;
 pub use write::Received;
 use write::Receiver;
 
@@ -67,6 +70,8 @@ pub struct Parts {
     pub metadata: Look<Vec<MetadataView>>,
     /// Groups of rules.
     pub groups: Look<Vec<GroupView>>,
+    /// How the configuration came into force.
+    pub configuration: Look<ConfigurationView>,
     /// When Plimsoll was started.
     pub started_at: Timestamp,
 }
@@ -77,6 +82,7 @@ struct Shared {
     receiver: Receiver,
     /// Scrapes by `/federate` at once.
     federating: Arc<Semaphore>,
+    sending: Sending,
 }
 
 type App = axum::extract::State<Arc<Shared>>;
@@ -84,7 +90,12 @@ type App = axum::extract::State<Arc<Shared>>;
 /// The routes, below nothing: `/api/v1/query` and so on.
 pub fn router(parts: Parts) -> Router {
     let federating = Arc::new(Semaphore::new(FEDERATING_AT_ONCE));
-    let shared = Arc::new(Shared { parts, receiver: Receiver::default(), federating });
+    let shared = Arc::new(Shared {
+        parts,
+        receiver: Receiver::default(),
+        federating,
+        sending: Sending::default(),
+    });
     let v1 = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
@@ -106,12 +117,15 @@ pub fn router(parts: Parts) -> Router {
         .route("/status/config", get(status::config))
         .route("/status/tsdb", get(status::store))
         .route("/status/walreplay", get(status::replay))
-        .route("/write", post(write::receive));
+        .route("/write", post(write::receive))
+        .method_not_allowed_fallback(other_method);
     Router::new()
+        .route("/", get(status::base))
         .nest("/api/v1", v1)
         .route("/federate", get(federate::federate))
         .route("/-/healthy", get(status::healthy))
         .route("/-/ready", get(status::ready))
+        .method_not_allowed_fallback(other_method)
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .with_state(shared)
@@ -124,6 +138,15 @@ async fn unknown(uri: Uri) -> Failure {
          label/NAME/values, metadata, targets, rules, alerts, status/…, write, and /federate",
         uri.path()
     ))
+}
+
+/// A path that is asked in another way.
+async fn other_method(method: Method, uri: Uri) -> (StatusCode, Failure) {
+    let words = format!(
+        "{method} is nothing that {} answers: ask by GET, or by POST what takes a query or samples",
+        uri.path()
+    );
+    (StatusCode::METHOD_NOT_ALLOWED, Failure::bad(words))
 }
 
 #[cfg(test)]

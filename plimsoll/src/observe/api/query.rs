@@ -85,7 +85,8 @@ async fn evaluated(
     }
     let answered = shared.parts.engine.evaluate_text(text, when, options).await;
     let outcome = answered.map_err(|failure| Failure::of_query("query", text, failure))?;
-    Ok(answer::outcome(wanted, outcome))
+    let held = shared.sending.begin(&outcome.value, shared.parts.engine.bounds().samples_max)?;
+    Ok(answer::outcome(wanted, outcome, held))
 }
 
 /// A range query answers with numbers at many times.

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use tsdb::source::Matcher;
 
 use super::App;
 use super::answer::{self, LabelsObject, Wanted};
 use super::failure::Failure;
 use super::parameters::Parameters;
 use super::targets::time;
+use crate::observe::query::matchers;
 use crate::observe::views::{AlertView, AlertingView, GroupView, RuleHealth, RuleView};
 
 #[derive(Serialize)]
@@ -89,6 +91,8 @@ struct Choice<'a> {
     names: BTreeSet<&'a str>,
     groups: BTreeSet<&'a str>,
     files: BTreeSet<&'a str>,
+    /// Sets of matchers, of which the labels that a rule sets must fulfil one.
+    labels: Vec<Vec<Matcher>>,
     without_alerts: bool,
 }
 
@@ -115,12 +119,18 @@ impl<'a> Choice<'a> {
                 return Err(Failure::parameter("exclude_alerts", words));
             }
         };
+        let selectors = parameters.all("match[]").map(|selector| {
+            let refused = |error| Failure::of_evaluation("match[]", selector, &error);
+            matchers(selector).map_err(refused)
+        });
+        let labels = selectors.collect::<Result<_, _>>()?;
         Ok(Self {
             alerting,
             recording,
             names: parameters.all("rule_name[]").collect(),
             groups: parameters.all("rule_group[]").collect(),
             files: parameters.all("file[]").collect(),
+            labels,
             without_alerts,
         })
     }
@@ -132,7 +142,11 @@ impl<'a> Choice<'a> {
 
     fn has_rule(&self, rule: &RuleView) -> bool {
         let wanted = if rule.alerting.is_some() { self.alerting } else { self.recording };
-        wanted && (self.names.is_empty() || self.names.contains(&*rule.name))
+        let text = |name: &str| rule.labels.get(name).map_or("", |value| value);
+        let fits = |set: &Vec<Matcher>| set.iter().all(|one| one.accepts(text(&one.name)));
+        wanted
+            && (self.names.is_empty() || self.names.contains(&*rule.name))
+            && (self.labels.is_empty() || self.labels.iter().any(fits))
     }
 }
 

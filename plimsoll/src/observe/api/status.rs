@@ -74,14 +74,13 @@ pub(super) async fn runtime(State(shared): App, wanted: Wanted) -> Response {
     }
     let settings = (shared.parts.settings)();
     let folder = std::env::current_dir().unwrap_or_default();
-    let start_time = shared.parts.started_at.to_string();
+    let configuration = (shared.parts.configuration)();
     let runtime = Runtime {
         folder: folder.display().to_string(),
         server_time: jiff::Timestamp::now().to_string(),
-        // A reload that is refused changes nothing: what runs was loaded well.
-        is_reloaded: true,
-        configured_at: start_time.clone(),
-        start_time,
+        is_reloaded: configuration.is_current,
+        configured_at: configuration.loaded_at.to_string(),
+        start_time: shared.parts.started_at.to_string(),
         corruptions: 0,
         threads: std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count),
         cores: available_parallelism().map_or(1, usize::from),
@@ -236,6 +235,13 @@ pub(super) async fn replay(wanted: Wanted) -> Response {
         current: u64,
     }
     answer::of(wanted, Replay { min: 0, max: 0, current: 0 })
+}
+
+/// The base itself: what asks it wants to know whether this is the place, as clients do before they
+/// ask more.
+pub async fn base() -> &'static str {
+    "Plimsoll's Prometheus API. The address of this page is what Grafana takes as the URL of a \
+     Prometheus data source; queries are at api/v1/query below it.\n"
 }
 
 /// `/-/healthy`

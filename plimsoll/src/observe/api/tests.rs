@@ -104,6 +104,10 @@ impl Fixture {
             targets: Arc::new(targets),
             metadata: Arc::new(metadata),
             groups: Arc::new(groups),
+            configuration: Arc::new(|| ConfigurationView {
+                loaded_at: Timestamp::from_second(60).unwrap(),
+                is_current: false,
+            }),
             started_at: Timestamp::UNIX_EPOCH,
         };
         Self { router: router(parts), storage, received, _folder: folder }
@@ -256,6 +260,13 @@ async fn what_plimsoll_knows_has_the_shapes_of_prometheus() {
         ("GET /api/v1/rules?exclude_alerts=true", "/data/groups/0/rules/0/alerts", json!([])),
         ("GET /api/v1/rules?type=record", "/data/groups/0/rules/0/name", json!("job:up:sum")),
         ("GET /api/v1/rules?rule_name[]=Down", "/data/groups/0/rules/1", Json::Null),
+        (
+            "GET /api/v1/rules?match[]=%7Bseverity=%22x%22%7D&match[]=%7Bseverity=%22page%22%7D",
+            "/data/groups/0/rules/0/name",
+            json!("Down"),
+        ),
+        ("GET /api/v1/rules?match[]=%7Bseverity=%22x%22%7D", "/data/groups", json!([])),
+        ("GET /api/v1/rules?match[]=%7B", "/errorType", json!("bad_data")),
         ("GET /api/v1/rules?rule_group[]=other", "/data/groups", json!([])),
         ("GET /api/v1/rules?file[]=f.yml", "/data/groups/0/name", json!("g")),
         (
@@ -285,10 +296,21 @@ async fn what_plimsoll_knows_has_the_shapes_of_prometheus() {
         ("GET /api/v1/status/buildinfo", "/data/version", json!("3.0.0")),
         ("GET /api/v1/status/flags", "/data/query.timeout", json!("2m")),
         ("GET /api/v1/status/runtimeinfo", "/data/startTime", json!("1970-01-01T00:00:00Z")),
+        ("GET /api/v1/status/runtimeinfo", "/data/lastConfigTime", json!("1970-01-01T00:01:00Z")),
+        ("GET /api/v1/status/runtimeinfo", "/data/reloadConfigSuccess", json!(false)),
         ("GET /api/v1/status/walreplay", "/data/current", json!(0)),
         ("GET /api/v1/status/tsdb", "/data/headStats/numSeries", json!(0)),
         ("GET /api/v1/query_exemplars?query=up", "/data", json!([])),
         ("GET /api/v1/nothing", "/errorType", json!("not_found")),
+        (
+            "DELETE /api/v1/query",
+            "/error",
+            json!(
+                "DELETE is nothing that /query answers: ask by GET, or by POST what takes a \
+                 query or samples"
+            ),
+        ),
+        ("PUT /federate", "/errorType", json!("bad_data")),
     ] {
         let (_, json) = fixture.json(request).await;
         let found = json.pointer(pointer).cloned().unwrap_or_default();
@@ -318,6 +340,31 @@ async fn parameters_come_from_the_form_and_the_url() {
     let (status, json) = fixture.json(&form).await;
     assert_eq!((status, &json["errorType"]), (400, &json!("bad_data")));
     assert!(json["error"].as_str().unwrap().contains("a form may have 262144 bytes"), "{json}");
+}
+
+/// An answer counts until its client has taken it.
+#[tokio::test]
+async fn answers_on_their_way_are_bounded() {
+    let query = QueryBounds { samples_max: 8_000, ..settings().query };
+    let fixture = Fixture::new(Observe { query, ..settings() }, Options::default(), Vec::new());
+    let ask = || {
+        let uri = "/api/v1/query_range?query=time()&start=0&end=5999&step=1";
+        let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
+        fixture.router.clone().oneshot(request)
+    };
+    let (first, second) = (ask().await.unwrap(), ask().await.unwrap());
+    assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
+    let third = ask().await.unwrap();
+    assert_eq!(third.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let words = axum::body::to_bytes(third.into_body(), usize::MAX).await.unwrap();
+    let words = String::from_utf8_lossy(&words);
+    assert!(
+        words.contains("answers of 12000 samples") && words.contains("more than 16000"),
+        "{words}"
+    );
+    axum::body::to_bytes(first.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
+    drop(second);
 }
 
 #[tokio::test]

@@ -51,9 +51,9 @@ fn check(json: &[u8], rows: usize, samples: usize) {
 async fn matrices_are_whole_however_many_pieces_they_take() {
     // Of nothing, of one piece, of several, of rows longer than a piece.
     for (rows, samples) in [(0, 0), (3, 0), (2, 10), (300, 20), (2, 9_000)] {
-        let plain = outcome(Wanted { gzip: false }, matrix_of(rows, samples));
+        let plain = outcome(Wanted { gzip: false }, matrix_of(rows, samples), ());
         check(&bytes(plain).await, rows, samples);
-        let packed = outcome(Wanted { gzip: true }, matrix_of(rows, samples));
+        let packed = outcome(Wanted { gzip: true }, matrix_of(rows, samples), ());
         let is_packed = packed.headers().get(header::CONTENT_ENCODING).is_some();
         let body = bytes(packed).await;
         assert_eq!(is_packed, rows * samples > 1000, "{rows} {samples}");
@@ -75,7 +75,7 @@ async fn vectors_scalars_and_strings() {
         value: f64::from(place),
     });
     let of = |value| Outcome { value, warnings: vec![], infos: vec![], samples_read: 0 };
-    let many = outcome(Wanted { gzip: false }, of(Value::Vector(elements.collect())));
+    let many = outcome(Wanted { gzip: false }, of(Value::Vector(elements.collect())), ());
     let json: Json = serde_json::from_slice(&bytes(many).await).unwrap();
     assert_eq!(json["data"]["result"].as_array().unwrap().len(), 5_000);
     assert_eq!(json["data"]["result"][4999]["value"], serde_json::json!([1.5, "4999"]));
@@ -84,7 +84,7 @@ async fn vectors_scalars_and_strings() {
         (Value::Scalar { time: 1, value: f64::NAN }, r#"scalar","result":[0.001,"NaN"]"#),
         (Value::String { time: 0, value: "a\n".into() }, r#"string","result":[0,"a\n"]"#),
     ] {
-        let body = bytes(outcome(Wanted { gzip: true }, of(value))).await;
+        let body = bytes(outcome(Wanted { gzip: true }, of(value), ())).await;
         let expected = format!(r#"{{"status":"success","data":{{"resultType":"{expected}}}}}"#);
         assert_eq!(body, expected.as_bytes());
     }
