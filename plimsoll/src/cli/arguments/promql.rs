@@ -102,7 +102,7 @@ pub struct QueryArguments {
     #[arg(long)]
     pub json: bool,
 
-    /// Base URL of another server with Prometheus' API.
+    /// Base URL of another server with Prometheus' API; of tokens only --token is sent there.
     #[arg(long, value_name = "URL", conflicts_with_all = ["admin", "config"])]
     pub url: Option<String>,
 

@@ -200,6 +200,18 @@ fn the_store_cannot_be_changed() {
     );
     let off = compare(&file(""), &file("observe = false"));
     assert_eq!(off.restart_needed, ["observe on → off: needs a restart of Plimsoll"]);
+    let job = |rules: &str| {
+        file(&format!("[[observe.job]]\nname = \"node\"\ntargets = [\"a:1\"]\n{rules}"))
+    };
+    for key in ["relabel", "metric_relabel"] {
+        let rule = |regex: &str| {
+            job(&format!(
+                "{key} = [{{ source_labels = [\"a\"], regex = \"{regex}\", action = \"drop\" }}]"
+            ))
+        };
+        let changes = compare(&rule("x.*"), &rule("y.*")).changes;
+        assert_eq!(changes, [format!("job node: {key} changed")]);
+    }
     let promise = |slo: &str| format!("[service.web]\nrun = \"x\"\n{slo}\n");
     let promised =
         compare(&promise(""), &promise("slo = { success = \"99.9%\" }\nmetrics = false"));

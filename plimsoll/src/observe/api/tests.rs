@@ -319,7 +319,10 @@ async fn what_plimsoll_knows_has_the_shapes_of_prometheus() {
     let (_, json) = fixture.json("GET /api/v1/status/config").await;
     let yaml = json["data"]["yaml"].as_str().unwrap();
     assert!(yaml.contains("  external_labels:\n    \"site\": \"a\\\"b\"\nrule_files:\n"), "{yaml}");
-    for path in ["/-/healthy", "/-/ready"] {
+    for (request, status) in [("DELETE /api/v1/query", 405), ("GET /api/v1/nothing", 404)] {
+        assert_eq!(fixture.ask(request).await.0, status, "{request}");
+    }
+    for path in ["/", "/-/healthy", "/-/ready"] {
         assert_eq!(fixture.ask(&format!("GET {path}")).await.0, StatusCode::OK);
     }
 }

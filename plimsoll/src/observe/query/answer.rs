@@ -442,9 +442,13 @@ mod tests {
         ] {
             assert!(read(text.as_bytes()).unwrap().into_outcome().is_err(), "{text}");
         }
-        let unsorted = r#"{"status":"success","data":{"resultType":"matrix","result":
-            [{"metric":{},"values":[[2,"1"],[1,"1"]]}]}}"#;
-        assert!(read(unsorted.as_bytes()).unwrap_err().to_string().contains("not sorted"));
+        for second in ["1", "2"] {
+            let unsorted = format!(
+                r#"{{"status":"success","data":{{"resultType":"matrix","result":
+                [{{"metric":{{}},"values":[[2,"1"],[{second},"1"]]}}]}}}}"#
+            );
+            assert!(read(unsorted.as_bytes()).unwrap_err().to_string().contains("not sorted"));
+        }
         let refused = r#"{"status":"error","errorType":"bad_data","error":"no"}"#;
         let refused = read(refused.as_bytes()).unwrap().checked().unwrap_err();
         assert_eq!(refused, ("bad_data".to_owned(), "no".to_owned()));

@@ -190,6 +190,7 @@ async fn outside() -> (String, Asked) {
             "/base/api/v1/query" if body.contains("gone") => {
                 (StatusCode::BAD_GATEWAY, "<html>\nno backend")
             }
+            "/base/api/v1/query" if body.contains("moved") => (StatusCode::NOT_FOUND, "no page"),
             "/base/api/v1/query" if body.contains("page") => (StatusCode::OK, "<html>"),
             "/base/api/v1/query" => (StatusCode::OK, vector),
             "/base/api/v1/label/a%20b/values" => {
@@ -276,6 +277,7 @@ async fn failures_of_an_outside_prometheus_are_told_with_its_name() {
     for (text, expected) in [
         ("bad", "no such function"),
         ("gone", "it answers with status 502 Bad Gateway: <html>"),
+        ("moved", "it answers with status 404 Not Found: no page"),
         (
             "page",
             "its answer is none of Prometheus' API (expected value at line 1 column 1); is \
