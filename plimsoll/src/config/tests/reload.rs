@@ -210,7 +210,7 @@ fn the_store_cannot_be_changed() {
             ))
         };
         let changes = compare(&rule("x.*"), &rule("y.*")).changes;
-        assert_eq!(changes, [format!("job node: {key} changed")]);
+        assert_eq!(changes, [format!("observe: job node: {key} changed")]);
     }
     let promise = |slo: &str| format!("[service.web]\nrun = \"x\"\n{slo}\n");
     let promised =
