@@ -191,10 +191,7 @@ async fn serve(plan: Plan) -> ExitCode {
     if let Some(bound) = bound {
         let token = config.admin.as_ref().and_then(|admin| admin.token.clone());
         log::info(log::PROGRAM, format_args!("status and metrics on http://{}", bound.address()));
-        let extra =
-            app.observer.get().map(|observer| observer.router(observe::configuration(&app)));
-        let extra = extra.unwrap_or_default();
-        tokio::spawn(admin::serve(bound, token, sender, extra));
+        tokio::spawn(admin::serve(bound, token, sender, observe::router(&app)));
     }
     let addresses: Vec<_> = app.edge.listeners().into_iter().map(|(_, at)| at).collect();
     for location in locations(&app.edge) {

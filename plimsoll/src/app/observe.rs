@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use jiff::Timestamp;
 
 use super::{App, operate};
@@ -28,8 +29,14 @@ pub fn inputs(app: &Arc<App>, admin: Option<SocketAddr>) -> Inputs {
     Inputs { own: Arc::new(own), own_instance, instances: app.instances.subscribe() }
 }
 
+/// The APIs of what is measured, for the admin server.
+pub fn router(app: &Arc<App>) -> Router {
+    let observer = app.observer.get();
+    observer.map(|observer| observer.router(configuration(app))).unwrap_or_default()
+}
+
 /// Tells whoever asks the API how the configuration came into force. The app outlives it.
-pub fn configuration(app: &Arc<App>) -> impl Fn() -> ConfigurationView + Send + Sync + 'static {
+fn configuration(app: &Arc<App>) -> impl Fn() -> ConfigurationView + Send + Sync + 'static {
     let (weak, started_at) = (Arc::downgrade(app), app.started_at);
     move || {
         let Some(app) = weak.upgrade() else {
