@@ -37,6 +37,8 @@ pub(super) struct Page {
     pub body: Vec<u8>,
     /// What it is.
     pub format: Format,
+    /// Its `Content-Type` names a version of the format, so it is one of metrics even if empty.
+    pub is_named: bool,
     /// The place that a large body takes up until this is dropped.
     pub _place: Option<OwnedSemaphorePermit>,
 }
@@ -119,15 +121,16 @@ fn content_type(response: &Response) -> Option<&str> {
     response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
 }
 
-/// The format of a body by its `Content-Type`.
-fn format(content_type: Option<&str>) -> Result<Format, Failure> {
+/// The format of a body by its `Content-Type`, and whether that names a version.
+fn format(content_type: Option<&str>) -> Result<(Format, bool), Failure> {
     let unfit = |unknown| {
         Failure::ContentType(match unknown {
             UnknownFormat::Missing => "no Content-Type".to_owned(),
             _ => format!("Content-Type `{}`", shown(content_type.unwrap_or_default())),
         })
     };
-    Format::of(content_type, None).map(|choice| choice.format).map_err(unfit)
+    let is_named = content_type.is_some_and(|text| text.contains("version="));
+    Format::of(content_type, None).map(|choice| (choice.format, is_named)).map_err(unfit)
 }
 
 fn shown(text: &str) -> String {
@@ -181,8 +184,8 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    fn page(self, format: Format) -> Page {
-        Page { body: self.bytes, format, _place: self.place }
+    fn page(self, (format, is_named): (Format, bool)) -> Page {
+        Page { body: self.bytes, format, is_named, _place: self.place }
     }
 }
 

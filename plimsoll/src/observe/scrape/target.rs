@@ -19,6 +19,8 @@ use crate::observe::{databases, now};
 const REST_MIN: Duration = Duration::from_secs(10 * 60);
 /// …of one that did not answer in time, because it may have been busy, after this…
 const REST_LATE_MIN: Duration = Duration::from_secs(60);
+/// (but so many times at its interval, since a server that has just started is slow)…
+const LATE_FREE: u32 = 10;
 /// …up to this: each time leaves a line in somebody's log.
 const REST_MAX: Duration = Duration::from_secs(4 * 3600);
 /// Who takes longer, or does not answer in time, waits for a place among its like.
@@ -154,8 +156,12 @@ impl Target {
     ) -> Result<Page, Failure> {
         let body_bytes = wanted.intake.limits.body_bytes;
         let bounds = Bounds { timeout: wanted.timeout, body_bytes, large };
-        let text =
-            |text: String| Page { body: text.into_bytes(), format: Format::Text, _place: None };
+        let text = |text: String| Page {
+            body: text.into_bytes(),
+            format: Format::Text,
+            is_named: true,
+            _place: None,
+        };
         match &wanted.source {
             Source::Own => Ok(text((inputs.own)())),
             Source::Host => bounds.within(self.look()).await.map(text),
@@ -201,7 +207,8 @@ impl Target {
         // It may have changed while the page was on its way.
         let wanted = self.wanted();
         let is_tried = matches!(wanted.source, Source::Instance { is_tried: true, .. });
-        let is_promised = !is_tried || lock(&self.condition).had_metrics;
+        let is_named = page.as_ref().is_ok_and(|page| page.is_named);
+        let is_promised = !is_tried || is_named || lock(&self.condition).had_metrics;
         let scrape = Scrape { target: &wanted.labels, intake: &wanted.intake, at, is_promised };
         let read = match page {
             Ok(page) => ingest.read(&page.body, page.format, &scrape),
@@ -215,7 +222,7 @@ impl Target {
         let is_without =
             !is_promised && (is_late || failure.as_ref().is_some_and(Failure::is_another_answer));
         let without = self.note(&stored, failure.as_ref(), is_without, started, took);
-        let rest = is_without.then(|| rest(without, is_late));
+        let rest = is_without.then(|| rest(without, is_late)).flatten();
         Outcome { stored, failure, took, rest }
     }
 
@@ -279,11 +286,12 @@ impl Target {
     }
 }
 
-/// How long to rest after so many answers without metrics, or without any in time, in a row.
-fn rest(without: u32, is_late: bool) -> Duration {
-    let doubled = 2_u32.saturating_pow(without.saturating_sub(1));
-    let first = if is_late { REST_LATE_MIN } else { REST_MIN };
-    first.saturating_mul(doubled).min(REST_MAX)
+/// How long to rest after so many answers without metrics, or without any in time, in a row; `None` is
+/// not at all.
+fn rest(without: u32, is_late: bool) -> Option<Duration> {
+    let (first, free) = if is_late { (REST_LATE_MIN, LATE_FREE) } else { (REST_MIN, 0) };
+    let doubled = 2_u32.saturating_pow(without.checked_sub(free + 1)?);
+    Some(first.saturating_mul(doubled).min(REST_MAX))
 }
 
 /// A target that was never asked, for people.
@@ -313,9 +321,10 @@ mod tests {
 
     #[test]
     fn rests_double_up_to_a_bound() {
-        let minutes = [1, 2, 3, 5, 6, 40, u32::MAX].map(|count| rest(count, false).as_secs() / 60);
-        assert_eq!(minutes, [10, 20, 40, 160, 240, 240, 240]);
-        let minutes = [1, 2, 9, 40].map(|count| rest(count, true).as_secs() / 60);
-        assert_eq!(minutes, [1, 2, 240, 240]);
+        let minutes = |count, is_late| rest(count, is_late).map(|rest| rest.as_secs() / 60);
+        let ordinary = [1, 2, 3, 5, 6, 40, u32::MAX].map(|count| minutes(count, false));
+        assert_eq!(ordinary, [10, 20, 40, 160, 240, 240, 240].map(Some));
+        let late = [1, 10, 11, 12, 19, 50].map(|count| minutes(count, true));
+        assert_eq!(late, [None, None, Some(1), Some(2), Some(240), Some(240)]);
     }
 }
