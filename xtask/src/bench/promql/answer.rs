@@ -29,8 +29,10 @@ impl Answer {
         }
         let mut all = BTreeMap::new();
         for series in data["result"].as_array().context("an answer has no series")? {
-            // Keys of an object are sorted when it was read.
-            let labels = series["metric"].to_string();
+            // Each server has an order of its own.
+            let metric = series["metric"].as_object().context("a series has no labels")?;
+            let labels: BTreeMap<&String, &Value> = metric.iter().collect();
+            let labels = serde_json::to_string(&labels).context("labels are no JSON")?;
             let points = match (series["values"].as_array(), &series["value"]) {
                 (Some(points), _) => points.iter().map(point).collect(),
                 (None, value) => point(value).map(|point| BTreeMap::from([point])),
