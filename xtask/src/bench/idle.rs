@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::lab::Lab;
+use super::lab::{Lab, Watch};
 use super::proxy::Peer;
 use super::response;
 use super::results::{Metric, Sample};
@@ -26,7 +26,7 @@ const DESCRIPTORS_NEEDED: u64 = 16_200;
 
 pub(super) fn measure(lab: &Lab, peer: Peer) -> anyhow::Result<Sample> {
     let backends = std::slice::from_ref(&lab.upstream.tcp);
-    let proxy = lab.start(peer, &[lab.cores.proxy], backends, false)?;
+    let proxy = lab.start(peer, &[lab.cores.proxy], backends, Watch::Usual)?;
     drop(open(proxy.port, WARM_UP_CONNECTIONS)?);
     std::thread::sleep(SETTLE);
     let before = proxy.process.private_memory_bytes()?;

@@ -27,6 +27,27 @@ pub(super) struct Lab {
     pub(super) half_rate: Option<f64>,
 }
 
+/// How a proxy is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// No metrics, no log; Plimsoll keeps figures of itself, because it does without being told.
+    Usual,
+    /// With an access log and metrics.
+    Logged,
+    /// Not at all: Plimsoll is told to keep no figures.
+    Nothing,
+}
+
+impl Watch {
+    fn name(self) -> &'static str {
+        match self {
+            Watch::Usual => "usual",
+            Watch::Logged => "logged",
+            Watch::Nothing => "nothing",
+        }
+    }
+}
+
 /// A running proxy.
 pub(super) struct Proxy {
     pub(super) process: Guarded,
@@ -78,16 +99,17 @@ impl Lab {
         peer: Peer,
         cores: &[usize],
         backends: &[Backend],
-        is_observed: bool,
+        watch: Watch,
     ) -> anyhow::Result<Proxy> {
-        let folder = self.folder.path().join(peer.name());
+        let folder = self.folder.path().join(format!("{}-{}", peer.name(), watch.name()));
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
         let port = free_port()?;
-        let observed_at = if is_observed { Some(free_port()?) } else { None };
-        let setup = Setup { folder: &folder, port, observed_at, backends };
+        let observed_at = if watch == Watch::Logged { Some(free_port()?) } else { None };
+        let keeps_figures = watch != Watch::Nothing;
+        let setup = Setup { folder: &folder, port, observed_at, keeps_figures, backends };
         let file = folder.join("config");
         fs::write(&file, peer.config(&setup))?;
         let command = peer.command(&self.program(peer)?, &setup, &file);

@@ -169,6 +169,8 @@ fn play(
     if proxies.is_empty() {
         bail!("no proxy was chosen");
     }
+    let proxies: Vec<Peer> =
+        proxies.iter().copied().filter(|peer| scenario.is_for(*peer)).collect();
     for round in 0..rounds as usize {
         for turn in 0..proxies.len() {
             let peer = proxies[(round + turn) % proxies.len()];

@@ -3,6 +3,7 @@
 //! None outlives the benchmark: each is ended by its guard, by the signal thread when a person
 //! stops the run, and by the kernel (`setpriv --pdeathsig`) if this program is killed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
@@ -147,6 +148,23 @@ impl Guarded {
         let per_second = sysconf(SysconfVar::CLK_TCK)?.context("no clock tick")? as f64;
         let ticks: u64 = family(self.child.id()).iter().map(|stat| stat.ticks).sum();
         Ok(Duration::from_secs_f64(ticks as f64 / per_second))
+    }
+
+    /// Processor time of the threads of the process so far, by name; threads that have ended are left
+    /// out, and those of one name are added up. Read from `/proc/PID/task/TID/schedstat`.
+    pub(super) fn threads(&self) -> anyhow::Result<BTreeMap<String, Duration>> {
+        let folder = format!("/proc/{}/task", self.child.id());
+        let mut threads = BTreeMap::<String, Duration>::new();
+        for task in fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))? {
+            let task = task?.path();
+            // One that has ended meanwhile has no files any more.
+            let Ok(name) = fs::read_to_string(task.join("comm")) else { continue };
+            let Ok(times) = fs::read_to_string(task.join("schedstat")) else { continue };
+            let nanoseconds = times.split(' ').next().and_then(|first| first.parse().ok());
+            let used = Duration::from_nanos(nanoseconds.context("schedstat cannot be read")?);
+            *threads.entry(name.trim().to_owned()).or_default() += used;
+        }
+        Ok(threads)
     }
 
     /// Memory that only this process and its children have, in bytes.
@@ -333,6 +351,10 @@ mod tests {
         assert_eq!(family(pid).len(), 2);
         assert!(guarded.private_memory_bytes().unwrap() > 0);
         guarded.processor_time().unwrap();
+        let threads = guarded.threads().unwrap();
+        let [(name, used)] = &threads.into_iter().collect::<Vec<_>>()[..] else { panic!("one") };
+        assert_eq!(name, "sh");
+        assert!(!used.is_zero());
         let child = family(pid).into_iter().find(|stat| stat.pid != pid).unwrap().pid;
         drop(guarded);
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());

@@ -38,6 +38,8 @@ pub(super) struct Setup<'a> {
     pub(super) port: u16,
     /// Where metrics are, on 127.0.0.1; `Some` also turns the access log on.
     pub(super) observed_at: Option<u16>,
+    /// Whether Plimsoll keeps figures of itself, as it does unless told not to.
+    pub(super) keeps_figures: bool,
     pub(super) backends: &'a [Backend],
 }
 
@@ -214,11 +216,12 @@ fn plimsoll(setup: &Setup<'_>) -> String {
         ),
         None => "admin = false\naccess_log = false".to_owned(),
     };
+    let figures = if setup.keeps_figures { "" } else { "observe = false\n" };
     format!(
         r#"listen = ["127.0.0.1:{port}"]
 workers = 1
 {observed}
-
+{figures}
 [timeouts]
 idle = "1h"
 
@@ -253,8 +256,13 @@ mod tests {
         for observed_at in [None, Some(OBSERVED)] {
             let folder = tempfile::tempdir().unwrap();
             let backends = [Backend::Tcp(7), Backend::Unix(PathBuf::from("/run/server.sock"))];
-            let setup =
-                Setup { folder: folder.path(), port: TRAFFIC, observed_at, backends: &backends };
+            let setup = Setup {
+                folder: folder.path(),
+                port: TRAFFIC,
+                observed_at,
+                keeps_figures: true,
+                backends: &backends,
+            };
             let file = folder.path().join("config");
             std::fs::write(&file, peer.config(&setup)).unwrap();
             let mut command = Command::new(peer.program().unwrap());

@@ -23,6 +23,14 @@ pub(super) enum Metric {
     ProcessorTimeTcp,
     /// `ProcessorTime` over `ProcessorTimeTcp`.
     ShareOfTcp,
+    /// The same without keeping figures, where `ProcessorTime` is with.
+    ProcessorTimeNone,
+    /// Share of the processor time that threads other than those of the traffic took, in percent.
+    BesideTraffic,
+    /// The same without keeping figures.
+    BesideTrafficNone,
+    /// `BesideTraffic` less `BesideTrafficNone`.
+    Figures,
     /// Answered requests per second.
     Rate,
     /// The rate with one instance, where `Rate` is with all.
@@ -48,6 +56,10 @@ impl Metric {
             Metric::ProcessorTime => "CPU µs/request",
             Metric::ProcessorTimeTcp => "over TCP",
             Metric::ShareOfTcp => "socket/TCP",
+            Metric::ProcessorTimeNone => "keeping none",
+            Metric::BesideTraffic => "% beside traffic",
+            Metric::BesideTrafficNone => "keeping none",
+            Metric::Figures => "% for figures",
             Metric::Rate => "requests/s",
             Metric::RateOfOne => "with one",
             Metric::SpeedUp => "speed-up",
@@ -64,8 +76,12 @@ impl Metric {
     pub(super) fn decimals(self) -> usize {
         match self {
             Metric::Rate | Metric::RateOfOne | Metric::MemoryPerConnection | Metric::Failures => 0,
-            Metric::ProcessorTime | Metric::ProcessorTimeTcp | Metric::Memory => 1,
+            Metric::ProcessorTime
+            | Metric::ProcessorTimeTcp
+            | Metric::ProcessorTimeNone
+            | Metric::Memory => 1,
             Metric::ShareOfTcp | Metric::SpeedUp => 2,
+            Metric::BesideTraffic | Metric::BesideTrafficNone | Metric::Figures => 2,
             Metric::P50 | Metric::P99 | Metric::P999 => 3,
         }
     }
@@ -187,12 +203,15 @@ impl Outcome {
                 Aim::AtMost(metric, _, peer) => {
                     self.ratios.get(peer).and_then(|ratios| ratios.get(metric))
                 }
-                Aim::AtLeast(metric, _) => self.medians[&Peer::Plimsoll].get(metric),
+                Aim::AtLeast(metric, _) | Aim::Ceiling(metric, _) => {
+                    self.medians[&Peer::Plimsoll].get(metric)
+                }
             };
             if let Some(measured) = measured.copied() {
                 let is_met = match aim {
                     Aim::AtMost(_, share, _) => measured <= *share,
                     Aim::AtLeast(_, value) => measured >= *value,
+                    Aim::Ceiling(_, value) => measured <= *value,
                 };
                 self.aims.push(AimOutcome { aim: aim.to_string(), measured, is_met });
             }

@@ -1,11 +1,11 @@
 //! What is measured, and what is aimed at.
 
 use super::idle;
-use super::lab::Lab;
+use super::lab::{Lab, Watch};
 use super::open_loop::OpenLoop;
 use super::proxy::Peer;
 use super::results::{Metric, Sample};
-use super::throughput::{self, Throughput, WARM_UP, milliseconds};
+use super::throughput::{self, CONNECTIONS, Throughput, WARM_UP, milliseconds};
 use super::upstream::{LARGE, MEDIUM, SMALL};
 
 /// One question to all proxies.
@@ -19,6 +19,7 @@ pub(super) struct Scenario {
 enum Kind {
     Throughput(Throughput),
     UnixSocket,
+    Figures,
     Latency,
     Idle,
     Scale,
@@ -30,6 +31,8 @@ pub(super) enum Aim {
     AtMost(Metric, f64, Peer),
     /// At least this, whatever the peers do.
     AtLeast(Metric, f64),
+    /// No more than this, whatever the peers do.
+    Ceiling(Metric, f64),
 }
 
 /// Whether a scenario can be measured here.
@@ -40,22 +43,19 @@ pub(super) enum Readiness {
     Skipped(String),
 }
 
-use Aim::{AtLeast, AtMost};
-
-/// Connections of the load unless the scenario is about their number.
-const CONNECTIONS: usize = 64;
+use Aim::{AtLeast, AtMost, Ceiling};
 
 const NO_WORSE: &[Aim] = &[AtMost(Metric::ProcessorTime, 1.0, Peer::Haproxy)];
 
 /// All questions, in the order of the report.
-pub(super) const SCENARIOS: [Scenario; 9] = [
+pub(super) const SCENARIOS: [Scenario; 10] = [
     Scenario {
         name: "small",
         title: "100-byte replies, 64 connections",
         kind: Kind::Throughput(Throughput {
             reply: SMALL,
             connections: CONNECTIONS,
-            is_observed: false,
+            watch: Watch::Usual,
         }),
         aims: &[
             AtMost(Metric::ProcessorTime, 0.90, Peer::Haproxy),
@@ -68,9 +68,15 @@ pub(super) const SCENARIOS: [Scenario; 9] = [
         kind: Kind::Throughput(Throughput {
             reply: SMALL,
             connections: CONNECTIONS,
-            is_observed: true,
+            watch: Watch::Logged,
         }),
         aims: NO_WORSE,
+    },
+    Scenario {
+        name: "figures",
+        title: "100-byte replies, 64 connections: Plimsoll keeping figures of itself beside keeping none",
+        kind: Kind::Figures,
+        aims: &[Ceiling(Metric::Figures, 1.0)],
     },
     Scenario {
         name: "medium",
@@ -78,7 +84,7 @@ pub(super) const SCENARIOS: [Scenario; 9] = [
         kind: Kind::Throughput(Throughput {
             reply: MEDIUM,
             connections: CONNECTIONS,
-            is_observed: false,
+            watch: Watch::Usual,
         }),
         aims: NO_WORSE,
     },
@@ -88,14 +94,14 @@ pub(super) const SCENARIOS: [Scenario; 9] = [
         kind: Kind::Throughput(Throughput {
             reply: LARGE,
             connections: CONNECTIONS,
-            is_observed: false,
+            watch: Watch::Usual,
         }),
         aims: NO_WORSE,
     },
     Scenario {
         name: "connections",
         title: "100-byte replies, 1 000 connections",
-        kind: Kind::Throughput(Throughput { reply: SMALL, connections: 1000, is_observed: false }),
+        kind: Kind::Throughput(Throughput { reply: SMALL, connections: 1000, watch: Watch::Usual }),
         aims: NO_WORSE,
     },
     Scenario {
@@ -130,6 +136,11 @@ impl Scenario {
         matches!(self.kind, Kind::Scale)
     }
 
+    /// Whether this proxy is asked.
+    pub(super) fn is_for(&self, peer: Peer) -> bool {
+        !matches!(self.kind, Kind::Figures) || peer == Peer::Plimsoll
+    }
+
     /// Finds out whether it can be measured here and what has to be known before.
     pub(super) fn prepare(&self, lab: &mut Lab) -> anyhow::Result<Readiness> {
         let refusal = match self.kind {
@@ -141,7 +152,7 @@ impl Scenario {
             return Ok(Readiness::Skipped(why));
         }
         let Kind::Latency = self.kind else { return Ok(Readiness::Ready(None)) };
-        let load = Throughput { reply: SMALL, connections: CONNECTIONS, is_observed: false };
+        let load = Throughput { reply: SMALL, connections: CONNECTIONS, watch: Watch::Usual };
         let peak = load.measure(lab, Peer::Haproxy, &lab.upstream.tcp)?[&Metric::Rate];
         lab.half_rate = Some(peak / 2.0);
         Ok(Readiness::Ready(Some(format!("Rate: {:.0} requests/s.", peak / 2.0))))
@@ -152,6 +163,7 @@ impl Scenario {
         match &self.kind {
             Kind::Throughput(load) => load.measure(lab, peer, &lab.upstream.tcp),
             Kind::UnixSocket => throughput::unix_socket(lab, peer),
+            Kind::Figures => throughput::figures(lab),
             Kind::Latency => latency(lab, peer),
             Kind::Idle => idle::measure(lab, peer),
             Kind::Scale => throughput::scale(lab, peer),
@@ -161,7 +173,7 @@ impl Scenario {
 
 fn latency(lab: &Lab, peer: Peer) -> anyhow::Result<Sample> {
     let backends = std::slice::from_ref(&lab.upstream.tcp);
-    let proxy = lab.start(peer, &[lab.cores.proxy], backends, false)?;
+    let proxy = lab.start(peer, &[lab.cores.proxy], backends, Watch::Usual)?;
     let load = OpenLoop {
         port: proxy.port,
         path: SMALL.path,
@@ -196,6 +208,7 @@ impl std::fmt::Display for Aim {
                 write!(out, "{} ≤ {share:.2} of {}'s", metric.heading(), peer.name())
             }
             AtLeast(metric, value) => write!(out, "{} ≥ {value:.2}", metric.heading()),
+            Ceiling(metric, value) => write!(out, "{} ≤ {value:.2}", metric.heading()),
         }
     }
 }

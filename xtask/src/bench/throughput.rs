@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::lab::{Lab, free_port};
+use super::lab::{Lab, Proxy, Watch, free_port};
 use super::machine::Cores;
 use super::process::Guarded;
 use super::proxy::{Backend, Peer};
@@ -15,6 +15,15 @@ use super::wrk::{Load, Report};
 /// Load before a measurement: pools fill, caches warm, memory is mapped.
 pub(super) const WARM_UP: Duration = Duration::from_secs(1);
 
+/// Connections of the load unless the scenario is about their number.
+pub(super) const CONNECTIONS: usize = 64;
+
+/// How the names of Plimsoll's threads that serve traffic begin.
+const WORKERS: &str = "worker-";
+
+/// Turns of each of two proxies that are compared closely; even, so that each is first as often.
+const TURNS: usize = 6;
+
 /// Instances of the clinic in the scenario about scale.
 pub(super) const INSTANCES: usize = 3;
 
@@ -23,8 +32,7 @@ pub(super) const INSTANCES: usize = 3;
 pub(super) struct Throughput {
     pub(super) reply: Reply,
     pub(super) connections: usize,
-    /// With an access log and metrics.
-    pub(super) is_observed: bool,
+    pub(super) watch: Watch,
 }
 
 impl Throughput {
@@ -36,7 +44,7 @@ impl Throughput {
         backend: &Backend,
     ) -> anyhow::Result<Sample> {
         let backends = std::slice::from_ref(backend);
-        let proxy = lab.start(peer, &[lab.cores.proxy], backends, self.is_observed)?;
+        let proxy = lab.start(peer, &[lab.cores.proxy], backends, self.watch)?;
         response::expect(proxy.port, self.reply.path, self.reply.bytes)?;
         lab.load(proxy.port, self.reply, self.connections, WARM_UP)?;
         let before = proxy.process.processor_time()?;
@@ -64,7 +72,7 @@ pub(super) fn milliseconds(duration: Duration) -> f64 {
 
 /// The same load over TCP and over a Unix socket to the upstream.
 pub(super) fn unix_socket(lab: &Lab, peer: Peer) -> anyhow::Result<Sample> {
-    let load = Throughput { reply: SMALL, connections: 64, is_observed: false };
+    let load = Throughput { reply: SMALL, connections: CONNECTIONS, watch: Watch::Usual };
     let tcp = load.measure(lab, peer, &lab.upstream.tcp)?;
     let unix = load.measure(lab, peer, &lab.upstream.unix)?;
     let share = unix[&Metric::ProcessorTime] / tcp[&Metric::ProcessorTime];
@@ -74,6 +82,62 @@ pub(super) fn unix_socket(lab: &Lab, peer: Peer) -> anyhow::Result<Sample> {
         (Metric::ShareOfTcp, share),
         (Metric::Failures, tcp[&Metric::Failures] + unix[&Metric::Failures]),
     ]))
+}
+
+/// Plimsoll keeping figures of itself, and beside it on the same core one that keeps none. They take
+/// turns of a measurement each, in the order A B B A. Even so, a hundredth drowns in what a machine does from
+/// one minute to the next, so what counts is the time of the threads that do not serve traffic: figures
+/// are kept there, and counted by the workers whether anybody keeps them or not.
+pub(super) fn figures(lab: &Lab) -> anyhow::Result<Sample> {
+    let backends = std::slice::from_ref(&lab.upstream.tcp);
+    let start = |watch| lab.start(Peer::Plimsoll, &[lab.cores.proxy], backends, watch);
+    let mut turns = [Turns::of(start(Watch::Usual)?), Turns::of(start(Watch::Nothing)?)];
+    for turn in &mut turns {
+        lab.load(turn.proxy.port, SMALL, CONNECTIONS, WARM_UP)?;
+    }
+    for pair in 0..TURNS {
+        for place in 0..2 {
+            turns[(pair + place) % 2].take(lab)?;
+        }
+    }
+    let [keeping, none] = &turns;
+    let percent = |turns: &Turns| 100.0 * turns.beside.as_secs_f64() / turns.used.as_secs_f64();
+    Ok(Sample::from([
+        (Metric::ProcessorTime, keeping.used.as_secs_f64() * 1e6 / keeping.requests as f64),
+        (Metric::ProcessorTimeNone, none.used.as_secs_f64() * 1e6 / none.requests as f64),
+        (Metric::BesideTraffic, percent(keeping)),
+        (Metric::BesideTrafficNone, percent(none)),
+        (Metric::Figures, percent(keeping) - percent(none)),
+    ]))
+}
+
+/// What one of two proxies that take turns has used so far.
+struct Turns {
+    proxy: Proxy,
+    used: Duration,
+    /// Of it, by threads other than [`WORKERS`].
+    beside: Duration,
+    requests: u64,
+}
+
+impl Turns {
+    fn of(proxy: Proxy) -> Self {
+        Self { proxy, used: Duration::ZERO, beside: Duration::ZERO, requests: 0 }
+    }
+
+    fn take(&mut self, lab: &Lab) -> anyhow::Result<()> {
+        let before = self.proxy.process.threads()?;
+        let report = lab.load(self.proxy.port, SMALL, CONNECTIONS, lab.duration)?;
+        for (name, used) in self.proxy.process.threads()? {
+            let used = used.saturating_sub(before.get(&name).copied().unwrap_or_default());
+            self.used += used;
+            if !name.starts_with(WORKERS) {
+                self.beside += used;
+            }
+        }
+        self.requests += report.requests;
+        Ok(())
+    }
 }
 
 /// The rate of three instances of a service that computes, each on a core of its own, over the
@@ -121,7 +185,7 @@ fn rate_of_load(
     cores: &[usize],
     backends: &[Backend],
 ) -> anyhow::Result<Report> {
-    let proxy = lab.start(peer, cores, backends, false)?;
+    let proxy = lab.start(peer, cores, backends, Watch::Usual)?;
     let path = "/load?iterations=500000";
     let load = Load { port: proxy.port, path, connections: 24, duration: lab.duration, cores };
     load.run(lab.folder.path())

@@ -140,7 +140,8 @@ impl Peer {
     }
 }
 
-/// A Plimsoll that balances nothing to speak of; it cannot do without a service.
+/// A Plimsoll that balances nothing: it cannot do without a service, and asks this one for nothing. No
+/// server listens at the port of `discard`.
 fn plimsoll_config(port: u16, admin: u16, data: &str) -> String {
     format!(
         r#"listen = ["127.0.0.1:{port}"]
@@ -154,8 +155,9 @@ retention = "2d"
 max_series = 200000
 
 [service.idle]
-servers = [{{ at = "127.0.0.1:{port}" }}]
+servers = [{{ at = "127.0.0.1:9" }}]
 health = false
+metrics = false
 "#
     )
 }
