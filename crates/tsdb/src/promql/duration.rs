@@ -4,7 +4,7 @@
 pub const TIME_MAX: i64 = 316_000_000_000_000;
 
 /// Units from the largest to the smallest, as they must follow one another, with milliseconds.
-const UNITS: [(&str, i64); 7] = [
+pub const UNITS: [(&str, i64); 7] = [
     ("y", 365 * 24 * 3_600_000),
     ("w", 7 * 24 * 3_600_000),
     ("d", 24 * 3_600_000),

@@ -4,16 +4,7 @@
 
 use std::time::Duration;
 
-/// Units from the largest to the smallest, as they must follow one another, with milliseconds.
-const UNITS: [(&str, u64); 7] = [
-    ("y", 365 * 24 * 3_600_000),
-    ("w", 7 * 24 * 3_600_000),
-    ("d", 24 * 3_600_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+use tsdb::promql::duration::UNITS;
 
 /// The longest, milliseconds: what fits in a signed number of nanoseconds, as in Prometheus.
 const LONGEST: u64 = i64::MAX as u64 / 1_000_000;
@@ -47,7 +38,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         sum = number
             .parse()
             .ok()
-            .and_then(|number: u64| number.checked_mul(*milliseconds))
+            .and_then(|number: u64| number.checked_mul(milliseconds.unsigned_abs()))
             .and_then(|amount| sum.checked_add(amount))
             .filter(|sum| *sum <= LONGEST)
             .ok_or_else(|| format!("`{text}` is longer than 292 years"))?;
@@ -64,10 +55,10 @@ pub(super) fn show(duration: Duration) -> String {
     }
     let mut text = String::new();
     for (unit, milliseconds) in UNITS.iter().skip(2) {
-        let count = rest / u128::from(*milliseconds);
+        let count = rest / u128::from(milliseconds.unsigned_abs());
         if count > 0 {
             text.push_str(&format!("{count}{unit}"));
-            rest %= u128::from(*milliseconds);
+            rest %= u128::from(milliseconds.unsigned_abs());
         }
     }
     text
