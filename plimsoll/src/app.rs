@@ -16,6 +16,7 @@
 //! bound, the config is checked); a reload that is refused changes nothing; a stop ends in bounded
 //! time.
 
+mod alarms;
 pub mod bench;
 mod bind;
 mod demo;

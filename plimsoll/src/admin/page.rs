@@ -9,6 +9,7 @@ mod service;
 use super::markup::Markup;
 use super::status::{
     Event, EventLevel, Phase, RATE_WINDOW_SECONDS, ServiceStatus, State, Status, Traffic,
+    severity_rank,
 };
 use super::units;
 
@@ -94,10 +95,19 @@ fn notices(page: &mut Markup, status: &Status) {
         page.raw(" what was in force before still is.</b> ").text(failure).raw("</p>\n");
     }
     for alarm in &status.alarms {
-        page.raw("<p class=\"notice\"><b>").text(&alarm.name).raw("</b> ");
-        let what = if alarm.summary.is_empty() { &alarm.labels } else { &alarm.summary };
+        let class =
+            if severity_rank(&alarm.severity) < severity_rank("warning") { "" } else { " warn" };
+        page.raw("<p class=\"notice").raw(class).raw("\"><b>").text(&alarm.name);
+        if alarm.count > 1 {
+            page.raw(" ×").text(&alarm.count.to_string());
+        }
         let since = units::age(status.seconds_since(alarm.since));
-        page.text(what).raw(" <span class=\"quiet\">for ").text(&since).raw("</span></p>\n");
+        page.raw("</b> ").text(&alarm.what()).raw(" <span class=\"quiet\">for ").text(&since);
+        page.raw("</span></p>\n");
+    }
+    if status.alarms_further > 0 {
+        page.raw("<p class=\"notice\">and ").text(&units::count(status.alarms_further));
+        page.raw(" more: <code>plimsoll alarms</code></p>\n");
     }
     if let Some(lost) = status.access_log_lost() {
         page.raw("<p class=\"notice warn\"><b>").text(&lost).raw("</b> Why stands in the log of ");

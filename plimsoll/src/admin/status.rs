@@ -17,8 +17,8 @@ pub const CRASH_LOOP: &str = "crash-loop";
 /// The window of rates, error shares and latencies, in seconds.
 pub const RATE_WINDOW_SECONDS: u32 = 10;
 
-/// Most alarms that [`Status::alarms`] has; `plimsoll alarms` has all.
-pub const ALARMS_MAX: usize = 20;
+/// Most names of alarms that [`Status::alarms`] has; `plimsoll alarms` has all.
+pub const ALARMS_MAX: usize = 10;
 
 /// One Plimsoll at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,10 +39,13 @@ pub struct Status {
     pub config_loaded_at: Timestamp,
     /// Why the last reload was refused; `null` once one succeeded.
     pub reload_failure: Option<String>,
-    /// Alarms that fire, those that are silenced left out, the oldest first; at most
-    /// [`ALARMS_MAX`].
+    /// Alarms that fire, those that are silenced left out: those of one name together, the most
+    /// severe first, then the oldest; at most [`ALARMS_MAX`].
     #[serde(default)]
     pub alarms: Vec<AlarmStatus>,
+    /// Alarms that fire and have no place among these.
+    #[serde(default)]
+    pub alarms_further: u64,
     /// Where client connections are accepted.
     pub listeners: Vec<ListenerStatus>,
     /// Client connections open now.
@@ -70,17 +73,41 @@ pub enum Phase {
     Draining,
 }
 
-/// An alarm that fires.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Alarms of one name that fire.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmStatus {
-    /// Name of its rule, as `ServerDown`.
+    /// Name of their rule, as `ServerDown`.
     pub name: String,
-    /// Its other labels, as `service=web server=web-1`.
+    /// How many they are.
+    #[serde(default = "one")]
+    pub count: u64,
+    /// The worst of their labels `severity`; may be empty.
+    #[serde(default)]
+    pub severity: String,
+    /// What the first of several are about, as `web-1`; empty for one alone.
+    #[serde(default)]
+    pub about: Vec<String>,
+    /// The other labels of the oldest, as `service=web server=web-1`.
     pub labels: String,
-    /// What it means, for people; may be empty.
+    /// What the oldest means, for people; may be empty.
     pub summary: String,
-    /// Since when it fires.
+    /// Since when the oldest fires.
     pub since: Timestamp,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// The place of a severity among others, the worst first: words that people give to alarms.
+pub fn severity_rank(severity: &str) -> u8 {
+    match severity.to_ascii_lowercase().as_str() {
+        "critical" | "crit" | "page" | "emergency" | "fatal" | "disaster" => 0,
+        "error" | "high" | "major" => 1,
+        "warning" | "warn" | "ticket" | "medium" | "minor" => 2,
+        "info" | "information" | "low" | "notice" | "none" => 4,
+        _ => 3,
+    }
 }
 
 /// One listening address.
@@ -263,6 +290,18 @@ impl Status {
         let lost = self.access_log_lost_total.filter(|lost| *lost > 0)?;
         let verb = if lost == 1 { "line is" } else { "lines are" };
         Some(format!("{} {verb} missing in the access log.", units::count(lost)))
+    }
+}
+
+impl AlarmStatus {
+    /// What it is and about what: `web-1 is down`, `web-1, web-2, …`.
+    pub fn what(&self) -> String {
+        if self.about.is_empty() {
+            let text = if self.summary.is_empty() { &self.labels } else { &self.summary };
+            return text.clone();
+        }
+        let more = if self.count > self.about.len() as u64 { ", …" } else { "" };
+        format!("{}{more}", self.about.join(", "))
     }
 }
 

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use jiff::Timestamp;
+use axum::http::StatusCode;
+use axum::routing::any;
+use axum::{Json, Router};
 
 use super::{App, operate};
-use crate::admin::status::{ALARMS_MAX, AlarmStatus};
+use crate::admin::status::AlarmStatus;
 use crate::admin::{Refusal, RefusalKind, Tried};
 use crate::config::model::{Address, Config, Source};
 use crate::fleet::FleetSnapshot;
 use crate::observe::notify::TestError;
 use crate::observe::scrape::Inputs;
-use crate::observe::{Alert, ConfigurationView, InstanceAt};
+use crate::observe::{ConfigurationView, InstanceAt};
 
 /// What scraping is told. The app outlives it.
 pub fn inputs(app: &Arc<App>, admin: Option<SocketAddr>) -> Inputs {
@@ -29,10 +30,32 @@ pub fn inputs(app: &Arc<App>, admin: Option<SocketAddr>) -> Inputs {
     Inputs { own: Arc::new(own), own_instance, instances: app.instances.subscribe() }
 }
 
-/// The APIs of what is measured, for the admin server.
+/// The APIs of what is measured, for the admin server; where nothing is, they say so.
 pub fn router(app: &Arc<App>) -> Router {
     let observer = app.observer.get();
-    observer.map(|observer| observer.router(configuration(app))).unwrap_or_default()
+    observer.map_or_else(unmeasured, |observer| observer.router(configuration(app)))
+}
+
+/// What is said where nothing is measured.
+const UNMEASURED: &str = "nothing is measured here: the config file says `observe = false`";
+/// What to do about it.
+const MEASURE: &str = "remove `observe = false` from the config file, and start Plimsoll again";
+
+/// Answers in a form that our own commands and clients of Prometheus read.
+fn unmeasured() -> Router {
+    let answer = || async {
+        let body = serde_json::json!({
+            "status": "error",
+            "errorType": "unavailable",
+            "error": UNMEASURED,
+            "remedy": MEASURE,
+        });
+        (StatusCode::NOT_FOUND, Json(body))
+    };
+    let paths = ["/prometheus", "/alertmanager"];
+    paths.into_iter().fold(Router::new(), |router, path| {
+        router.route(path, any(answer)).route(&format!("{path}/{{*rest}}"), any(answer))
+    })
 }
 
 /// Tells whoever asks the API how the configuration came into force. The app outlives it.
@@ -48,23 +71,10 @@ fn configuration(app: &Arc<App>) -> impl Fn() -> ConfigurationView + Send + Sync
     }
 }
 
-/// The label that names an alarm.
-const NAME: &str = "alertname";
-
-/// Alarms that fire and are not silenced, the oldest first.
-pub fn alarms(app: &App) -> Vec<AlarmStatus> {
+/// Alarms that fire and are not silenced, in short, and how many more there are.
+pub fn alarms(app: &App) -> (Vec<AlarmStatus>, u64) {
     let active = app.observer.get().map(|observer| observer.active_alarms()).unwrap_or_default();
-    let labels = |alarm: &Alert| {
-        let others = alarm.labels.iter().filter(|(name, _)| *name != NAME);
-        others.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-    };
-    let status = |alarm: &Arc<Alert>| AlarmStatus {
-        name: alarm.labels.get(NAME).unwrap_or_default().to_owned(),
-        labels: labels(alarm),
-        summary: alarm.annotations.get("summary").cloned().unwrap_or_default(),
-        since: Timestamp::from_millisecond(alarm.starts_at).unwrap_or_default(),
-    };
-    active.iter().take(ALARMS_MAX).map(status).collect()
+    super::alarms::in_short(&active)
 }
 
 /// Sends a test alarm to a receiver.
@@ -76,8 +86,8 @@ pub async fn try_receiver(app: &App, receiver: String) -> Result<Tried, Refusal>
     let Some(observer) = app.observer.get() else {
         return Err(refusal(
             RefusalKind::Conflict,
-            "nothing is measured, so nobody is told of alarms".to_owned(),
-            "remove `observe = false` from the config file, and start Plimsoll again",
+            format!("{UNMEASURED}, so nobody is told of alarms"),
+            MEASURE,
         ));
     };
     match observer.try_receiver(&receiver).await {

@@ -30,6 +30,7 @@ pub fn status(app: &App) -> Status {
     };
     let moment = Moment { instant: Instant::now(), now: Timestamp::now() };
     let edge = app.edge.snapshot();
+    let (alarms, alarms_further) = super::observe::alarms(app);
     let fleet = app.fleet.changes().borrow().clone();
     let services = app
         .roster
@@ -50,7 +51,8 @@ pub fn status(app: &App) -> Status {
         config_path: app.path.as_ref().map(|path| path.display().to_string()),
         config_loaded_at: loaded_at,
         reload_failure,
-        alarms: super::observe::alarms(app),
+        alarms,
+        alarms_further,
         listeners: app
             .edge
             .listeners()

@@ -6,20 +6,23 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::admin::status::severity_rank;
 use crate::admin::units::{self, plural};
 use crate::admin::{Tried, api};
 
 use super::arguments::alarms::AlarmsArguments;
-use super::client::{LOOK_TIMEOUT, TRY_TIMEOUT};
+use super::client::{Client, LOOK_TIMEOUT, TRY_TIMEOUT};
 use super::commands::{CommandError, find, painter};
 use super::table::{Align, Cell, Colour, Painter, Table, harmless};
 
 /// Alert rules with their alarms, as Prometheus tells them.
 const RULES: &str = "/prometheus/api/v1/rules?type=alert";
 /// Alarms as Alertmanager tells them.
-const TOLD: &str = "/alertmanager/api/v2/alerts";
+pub const TOLD: &str = "/alertmanager/api/v2/alerts";
 /// The label that names the alarm.
 pub const NAME: &str = "alertname";
+/// The label that says how bad it is.
+const SEVERITY: &str = "severity";
 
 #[derive(Deserialize)]
 struct Rules {
@@ -60,19 +63,30 @@ struct Alarm {
 
 type Labels = std::collections::BTreeMap<String, String>;
 
+/// An alarm that fires, as Alertmanager tells it.
 #[derive(Deserialize)]
-struct Told {
-    labels: Labels,
-    status: ToldStatus,
+pub struct Told {
+    /// External ones included.
+    pub labels: Labels,
+    /// Whether people are told.
+    pub status: ToldStatus,
 }
 
+/// Why people are not told of an alarm.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ToldStatus {
+pub struct ToldStatus {
+    /// Ids of silences.
     #[serde(default)]
-    silenced_by: Vec<String>,
+    pub silenced_by: Vec<String>,
     #[serde(default)]
     inhibited_by: Vec<String>,
+}
+
+/// Names of all alert rules.
+pub fn rule_names(client: &Client) -> Result<Vec<String>, CommandError> {
+    let rules: Rules = client.ask("GET", RULES, LOOK_TIMEOUT)?;
+    Ok(rules.data.groups.into_iter().flat_map(|group| group.rules).map(|rule| rule.name).collect())
 }
 
 /// Shows what fires and what is about to.
@@ -94,19 +108,73 @@ pub fn alarms(arguments: &AlarmsArguments) -> Result<(), CommandError> {
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
+/// An alarm as it is shown.
+struct Row<'a> {
+    alarm: &'a Alarm,
+    standing: Standing,
+}
+
+/// What people are told of an alarm; what needs a look comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Firing,
+    Inhibited,
+    Silenced,
+    Pending,
+}
+
+impl Row<'_> {
+    fn label(&self, name: &str) -> &str {
+        self.alarm.labels.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    fn state(&self) -> Cell {
+        match self.standing {
+            Standing::Firing => Cell::coloured(Colour::Red, "firing"),
+            Standing::Inhibited => Cell::coloured(Colour::Dim, "inhibited"),
+            Standing::Silenced => Cell::coloured(Colour::Dim, "silenced"),
+            Standing::Pending => Cell::coloured(Colour::Yellow, "pending"),
+        }
+    }
+
+    fn labels(&self) -> String {
+        let others =
+            self.alarm.labels.iter().filter(|(name, _)| ![NAME, SEVERITY].contains(&name.as_str()));
+        others.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    }
+
+    fn summary(&self) -> String {
+        let annotations = &self.alarm.annotations;
+        let text = annotations.get("summary").or_else(|| annotations.get("description"));
+        text.cloned().unwrap_or_default()
+    }
+}
+
+/// What is told carries the external labels besides.
+fn standing(alarm: &Alarm, told: &[Told]) -> Standing {
+    if alarm.state != "firing" {
+        return Standing::Pending;
+    }
+    let is_told = |told: &&Told| {
+        alarm.labels.iter().all(|(name, value)| told.labels.get(name) == Some(value))
+    };
+    match told.iter().find(is_told).map(|told| &told.status) {
+        Some(status) if !status.silenced_by.is_empty() => Standing::Silenced,
+        Some(status) if !status.inhibited_by.is_empty() => Standing::Inhibited,
+        _ => Standing::Firing,
+    }
+}
+
 /// A headline, the alarms, what is wrong with rules, and perhaps those that are quiet.
 fn picture(rules: &[Rule], told: &[Told], all: bool, now: Timestamp, painter: Painter) -> String {
-    let mut alarms: Vec<&Alarm> = rules.iter().flat_map(|rule| &rule.alerts).collect();
-    alarms.sort_by_key(|alarm| (alarm.state != "firing", alarm.active_at));
-    let firing = alarms.iter().filter(|alarm| alarm.state == "firing").count();
-    let colour = if firing > 0 { Colour::Red } else { Colour::Green };
-    let headline = format!("{firing} firing, {} pending", alarms.len() - firing);
-    let quiet = rules.iter().filter(|rule| rule.alerts.is_empty()).count();
-    let mut out =
-        format!("{}, {} quiet\n", painter.paint(Some(colour), &headline), plural(quiet, "rule"));
-    if !alarms.is_empty() {
+    let alarms = rules.iter().flat_map(|rule| &rule.alerts);
+    let mut rows: Vec<Row<'_>> =
+        alarms.map(|alarm| Row { alarm, standing: standing(alarm, told) }).collect();
+    rows.sort_by_key(|row| (row.standing, severity_rank(row.label(SEVERITY)), row.alarm.active_at));
+    let mut out = headline(rules, &rows, painter);
+    if !rows.is_empty() {
         out.push('\n');
-        out.push_str(&table(&alarms, told, now).render(painter));
+        out.push_str(&table(&rows, now).render(painter));
     }
     for rule in rules.iter().filter(|rule| rule.health == "err") {
         let words = format!("{} cannot be evaluated: {}", rule.name, rule.last_error);
@@ -118,7 +186,7 @@ fn picture(rules: &[Rule], told: &[Told], all: bool, now: Timestamp, painter: Pa
         table.column("QUIET", Align::Left, quiet().map(|rule| Cell::plain(rule.name.clone())));
         table.column(
             "FIRES IF",
-            Align::Left,
+            Align::Text,
             quiet().map(|rule| Cell::plain(on_one_line(&rule.query))),
         );
         out.push('\n');
@@ -127,50 +195,41 @@ fn picture(rules: &[Rule], told: &[Told], all: bool, now: Timestamp, painter: Pa
     out
 }
 
+/// How many there are of each kind.
+fn headline(rules: &[Rule], rows: &[Row<'_>], painter: Painter) -> String {
+    let count = |standing| rows.iter().filter(|row| row.standing == standing).count();
+    let firing = count(Standing::Firing);
+    let colour = if firing > 0 { Colour::Red } else { Colour::Green };
+    let mut facts = format!("{firing} firing, {} pending", count(Standing::Pending));
+    for (standing, word) in [(Standing::Silenced, "silenced"), (Standing::Inhibited, "inhibited")] {
+        if count(standing) > 0 {
+            facts.push_str(&format!(", {} {word}", count(standing)));
+        }
+    }
+    let quiet = rules.iter().filter(|rule| rule.alerts.is_empty()).count();
+    format!("{}, {} quiet\n", painter.paint(Some(colour), &facts), plural(quiet, "rule"))
+}
+
 /// An expression of several lines on one.
 fn on_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn table(alarms: &[&Alarm], told: &[Told], now: Timestamp) -> Table {
-    let state = |alarm: &&Alarm| {
-        // What is told carries the external labels besides.
-        let is_told = |told: &&Told| {
-            alarm.labels.iter().all(|(name, value)| told.labels.get(name) == Some(value))
-        };
-        let of = told.iter().find(is_told);
-        match of.map(|told| &told.status) {
-            _ if alarm.state != "firing" => Cell::coloured(Colour::Yellow, alarm.state.clone()),
-            Some(status) if !status.silenced_by.is_empty() => {
-                Cell::coloured(Colour::Dim, "silenced")
-            }
-            Some(status) if !status.inhibited_by.is_empty() => {
-                Cell::coloured(Colour::Dim, "inhibited")
-            }
-            _ => Cell::coloured(Colour::Red, "firing"),
-        }
-    };
-    let since = |alarm: &&Alarm| {
-        Cell::plain(units::age(now.duration_since(alarm.active_at).as_secs_f64().max(0.0)))
-    };
-    let name = |alarm: &&Alarm| Cell::plain(alarm.labels.get(NAME).cloned().unwrap_or_default());
-    let labels = |alarm: &&Alarm| {
-        let others = alarm.labels.iter().filter(|(name, _)| *name != NAME);
-        Cell::plain(
-            others.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
-        )
-    };
-    let summary = |alarm: &&Alarm| {
-        let annotations = &alarm.annotations;
-        let text = annotations.get("summary").or_else(|| annotations.get("description"));
-        Cell::plain(text.cloned().unwrap_or_default())
+fn table(rows: &[Row<'_>], now: Timestamp) -> Table {
+    let age = |row: &Row<'_>| {
+        let seconds = now.duration_since(row.alarm.active_at).as_secs_f64();
+        Cell::plain(units::duration(seconds))
     };
     let mut table = Table::default();
-    table.column("STATE", Align::Left, alarms.iter().map(state));
-    table.column("SINCE", Align::Right, alarms.iter().map(since));
-    table.column("ALARM", Align::Left, alarms.iter().map(name));
-    table.column("LABELS", Align::Left, alarms.iter().map(labels));
-    table.column("WHAT", Align::Left, alarms.iter().map(summary));
+    table.column("STATE", Align::Left, rows.iter().map(Row::state));
+    table.column("FOR", Align::Right, rows.iter().map(age));
+    if rows.iter().any(|row| !row.label(SEVERITY).is_empty()) {
+        let cell = |row: &Row<'_>| Cell::plain(row.label(SEVERITY));
+        table.column("SEVERITY", Align::Left, rows.iter().map(cell));
+    }
+    table.column("ALARM", Align::Left, rows.iter().map(|row| Cell::plain(row.label(NAME))));
+    table.below(rows.iter().map(Row::summary));
+    table.column("LABELS", Align::Text, rows.iter().map(|row| Cell::plain(row.labels())));
     table
 }
 
@@ -180,7 +239,7 @@ mod tests {
 
     use super::*;
 
-    const PLAIN: Painter = Painter { colours: false };
+    const PLAIN: Painter = Painter::PLAIN;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -194,11 +253,14 @@ mod tests {
                     {"labels": {"alertname": "Slow", "service": "web"}, "annotations": {},
                      "state": "pending", "activeAt": "2026-01-01T00:09:00Z", "value": "2"}]},
                 {"name": "Down", "query": "up == 0", "health": "ok", "alerts": [
-                    {"labels": {"alertname": "Down", "service": "web"},
+                    {"labels": {"alertname": "Down", "service": "web", "severity": "warning"},
                      "annotations": {"summary": "web-1 is down"},
                      "state": "firing", "activeAt": "2026-01-01T00:05:00Z", "value": "0"},
                     {"labels": {"alertname": "Down", "service": "db"}, "annotations": {},
-                     "state": "firing", "activeAt": "2026-01-01T00:06:00Z", "value": "0"}]},
+                     "state": "firing", "activeAt": "2026-01-01T00:06:00Z", "value": "0"},
+                    {"labels": {"alertname": "Down", "service": "api", "severity": "critical"},
+                     "annotations": {"description": "api is down"},
+                     "state": "firing", "activeAt": "2026-01-01T00:06:48Z", "value": "0"}]},
                 {"name": "Wrong", "query": "x", "health": "err", "lastError": "no", "alerts": []},
             ]},
         ]}}))
@@ -213,12 +275,16 @@ mod tests {
         assert_eq!(
             picture(&rules, &told, true, at("2026-01-01T00:10:00Z"), PLAIN),
             "\
-2 firing, 1 pending, 1 rule quiet
+2 firing, 1 pending, 1 silenced, 1 rule quiet
 
-STATE     SINCE  ALARM  LABELS       WHAT
-firing      5 m  Down   service=web  web-1 is down
-silenced    4 m  Down   service=db   \n\
-pending     1 m  Slow   service=web  \n
+STATE         FOR  SEVERITY  ALARM  LABELS
+firing   3 m 12 s  critical  Down   service=api
+                             api is down
+firing    5 m 0 s  warning   Down   service=web
+                             web-1 is down
+silenced  4 m 0 s            Down   service=db
+pending   1 m 0 s            Slow   service=web
+
 Wrong cannot be evaluated: no
 
 QUIET  FIRES IF

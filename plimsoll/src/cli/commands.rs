@@ -138,11 +138,18 @@ pub fn find(connection: &Connection) -> Result<Client, ClientError> {
     Ok(client)
 }
 
-/// Colours where a person looks on and has not asked for none (<https://no-color.org>).
+/// Colours where a person looks on and has not asked for none (<https://no-color.org>), and the
+/// width that this person sees.
 pub fn painter() -> Painter {
     let wanted =
         crate::log::may_colour() && environment("TERM").is_none_or(|value| value != "dumb");
-    Painter { colours: wanted && io::stdout().is_terminal() }
+    let is_terminal = io::stdout().is_terminal();
+    let columns = || ratatui::crossterm::terminal::size().ok().map(|(columns, _)| columns.into());
+    Painter {
+        colours: wanted && is_terminal,
+        // Some terminals do not know how wide they are.
+        columns: is_terminal.then(columns).flatten().filter(|columns| *columns > 0),
+    }
 }
 
 fn status(arguments: &StatusArguments) -> Result<(), CommandError> {

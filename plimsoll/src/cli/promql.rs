@@ -158,20 +158,19 @@ fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     let bytes = ask(&endpoint, &url, &form)?;
     let stranger = || {
         Failure::answer(
-            format!("what answers on {url} does not speak Prometheus' API"),
+            format!("what answers on {} does not speak Prometheus' API", without_password(&url)),
             "look at the address; Plimsoll's own needs no --url",
         )
     };
     let answer: Value = serde_json::from_slice(&bytes).map_err(|_| stranger())?;
     let status = answer.get("status").and_then(Value::as_str);
-    if status == Some("error") {
-        let error = answer.get("error").and_then(Value::as_str).unwrap_or("it does not say why");
-        return Err(Failure::answer(error, ""));
-    }
-    // Plimsoll's own refusals, as of a missing token.
+    // Plimsoll's own refusals, as of a missing token, have no status, and a remedy.
     if let Some(error) = answer.get("error").and_then(Value::as_str) {
         let remedy = answer.get("remedy").and_then(Value::as_str).unwrap_or_default();
         return Err(Failure::answer(error, remedy));
+    }
+    if status == Some("error") {
+        return Err(Failure::answer("it does not say why", ""));
     }
     if status != Some("success") {
         return Err(stranger());
@@ -199,8 +198,9 @@ fn endpoint(arguments: &QueryArguments) -> Result<HttpEndpoint, Failure> {
     if let Some(url) = &arguments.url {
         let url = url.trim_end_matches('/');
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            let remedy = format!("write --url http://{url}");
-            return Err(Failure::usage(format!("{url:?} is no URL"), remedy));
+            let shown = without_password(url);
+            let remedy = format!("write --url http://{shown}");
+            return Err(Failure::usage(format!("{shown:?} is no URL"), remedy));
         }
         let token = arguments.connection.token.clone();
         return Ok(HttpEndpoint { bearer: token, ..HttpEndpoint::open(url) });
@@ -212,6 +212,18 @@ fn endpoint(arguments: &QueryArguments) -> Result<HttpEndpoint, Failure> {
     }
     let url = format!("http://{}/prometheus", client.address());
     Ok(HttpEndpoint { bearer: client.token().map(str::to_owned), ..HttpEndpoint::open(url) })
+}
+
+/// A URL for messages, which get into logs: `http://me:…@host/`.
+fn without_password(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    let Some((user, host)) = url[start..end].rsplit_once('@') else { return url.to_owned() };
+    let user = match user.split_once(':') {
+        Some((user, _)) => format!("{user}:…"),
+        None => user.to_owned(),
+    };
+    format!("{}{user}@{host}{}", &url[..start], &url[end..])
 }
 
 fn ask(endpoint: &HttpEndpoint, url: &str, form: &[(&str, String)]) -> Result<Vec<u8>, Failure> {
@@ -230,7 +242,7 @@ fn ask(endpoint: &HttpEndpoint, url: &str, form: &[(&str, String)]) -> Result<Ve
             .send()
             .await;
         let response = asked.map_err(|error| {
-            let server = url.split("/api/v1/").next().unwrap_or(url);
+            let server = without_password(url.split("/api/v1/").next().unwrap_or(url));
             let words = outbound::in_words(&error);
             Failure::answer(format!("no answer from {server}: {words}"), remedy)
         })?;
@@ -238,4 +250,22 @@ fn ask(endpoint: &HttpEndpoint, url: &str, form: &[(&str, String)]) -> Result<Ve
             Failure::answer(error.to_string(), "ask for less: fewer series or a larger --step")
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_gets_into_a_message() {
+        for (url, shown) in [
+            ("http://host:9090/a@b:c", "http://host:9090/a@b:c"),
+            ("http://me:secret@host:9090/prometheus", "http://me:…@host:9090/prometheus"),
+            ("https://me:sec@ret@host?a", "https://me:…@host?a"),
+            ("http://me@host", "http://me@host"),
+            ("me:secret@host:9090", "me:…@host:9090"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 }

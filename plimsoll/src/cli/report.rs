@@ -1,7 +1,10 @@
 //! A status as text for a terminal: what `plimsoll status` prints.
 
+use std::collections::BTreeSet;
+
 use crate::admin::status::{
     EventLevel, InstanceStatus, Phase, ServerStatus, ServiceStatus, State, Status, Traffic,
+    severity_rank,
 };
 use crate::admin::units;
 
@@ -11,13 +14,22 @@ use super::table::{Align, Cell, Colour, Painter, Table, harmless};
 const EVENTS_SHOWN: usize = 5;
 /// Between two facts on a line.
 const GAP: &str = "  ";
+/// Columns of servers that are left out where the terminal is narrow, the first first.
+const LEFT_OUT: [&str; 8] =
+    ["PID", "SERVED", "ADDRESS", "P50", "MEMORY", "CPU", "RESTARTS", "WEIGHT"];
 
 /// The whole report, ending in a line feed.
 pub fn report(status: &Status, painter: Painter) -> String {
     let mut out = head(status, painter);
+    let mut left_out = BTreeSet::new();
     for one in &status.services {
         out.push('\n');
-        out.push_str(&service(status, one, painter));
+        out.push_str(&service(status, one, painter, &mut left_out));
+    }
+    if !left_out.is_empty() {
+        let names = left_out.into_iter().collect::<Vec<_>>().join(", ");
+        let words = format!("No room in this terminal for {names}; --json has all.");
+        out.push_str(&painter.flow([painter.paint(Some(Colour::Dim), &words).as_str()], GAP));
     }
     if status.services.is_empty() {
         out.push_str("\nThere is no service.\n");
@@ -50,19 +62,14 @@ fn head(status: &Status, painter: Painter) -> String {
         status.listeners.iter().map(|one| harmless(&one.address)).collect();
     let word = if status.connections_open == 1 { "connection" } else { "connections" };
     let connections = format!("{} {word}", units::count(status.connections_open));
-    let second =
-        [format!("on {}", addresses.join(", ")), connections, traffic(&status.traffic, painter)];
-    let mut out = format!("{}\n{}\n", first.join(GAP), second.join(GAP));
+    let mut second = vec![format!("on {}", addresses.join(", ")), connections];
+    second.extend(traffic(&status.traffic, painter));
+    let mut out = flow(painter, &first) + &flow(painter, &second);
     if let Some(failure) = &status.reload_failure {
         let warning = painter.paint(Some(Colour::Red), "The last reload was refused:");
         out.push_str(&format!("{warning} {}\n", failure.trim_end()));
     }
-    for alarm in &status.alarms {
-        let name = painter.paint(Some(Colour::Red), &format!("Alarm {}", alarm.name));
-        let what = if alarm.summary.is_empty() { &alarm.labels } else { &alarm.summary };
-        let since = units::age(status.seconds_since(alarm.since));
-        out.push_str(&format!("{name} for {since}: {}\n", harmless(what)));
-    }
+    out.push_str(&alarms(status, painter));
     if let Some(lost) = status.access_log_lost() {
         let warning = painter.paint(Some(Colour::Yellow), &lost);
         out.push_str(&format!("{warning} Why stands in the log of Plimsoll itself.\n"));
@@ -70,8 +77,37 @@ fn head(status: &Status, painter: Painter) -> String {
     out
 }
 
-/// Rates and latencies on one line.
-fn traffic(traffic: &Traffic, painter: Painter) -> String {
+/// A line for alarms of a name, the worst first.
+fn alarms(status: &Status, painter: Painter) -> String {
+    let mut out = String::new();
+    for alarm in &status.alarms {
+        let is_bad = severity_rank(&alarm.severity) < severity_rank("warning");
+        let count = if alarm.count > 1 { format!(" ×{}", alarm.count) } else { String::new() };
+        let colour = if is_bad || alarm.severity.is_empty() { Colour::Red } else { Colour::Yellow };
+        let name = painter.paint(Some(colour), &format!("Alarm {}{count}", alarm.name));
+        let severity = match alarm.severity.as_str() {
+            "" => String::new(),
+            severity => format!("({}) ", harmless(severity)),
+        };
+        let since = units::age(status.seconds_since(alarm.since));
+        let rest = format!("{severity}for {since}: {}", harmless(&alarm.what()));
+        let pieces = std::iter::once(name.as_str()).chain(rest.split(' '));
+        out.push_str(&painter.flow(pieces, " "));
+    }
+    if status.alarms_further > 0 {
+        let further = units::count(status.alarms_further);
+        out.push_str(&format!("and {further} more: plimsoll alarms\n"));
+    }
+    out
+}
+
+/// Facts on as few lines as the terminal allows.
+fn flow(painter: Painter, facts: &[String]) -> String {
+    painter.flow(facts.iter().map(String::as_str), GAP)
+}
+
+/// Rates and latencies.
+fn traffic(traffic: &Traffic, painter: Painter) -> Vec<String> {
     let mut facts = vec![units::rate(traffic.requests_per_second)];
     if let Some(share) = traffic.error_share {
         let colour = (share > 0.0).then_some(Colour::Red);
@@ -83,10 +119,16 @@ fn traffic(traffic: &Traffic, painter: Painter) -> String {
         facts.push(format!("p99 {}", units::latency(traffic.latency_p99_seconds)));
     }
     facts.push(format!("{} in flight", units::count(traffic.in_flight)));
-    facts.join(GAP)
+    facts
 }
 
-fn service(status: &Status, service: &ServiceStatus, painter: Painter) -> String {
+/// `left_out` gets the headings that have no room.
+fn service(
+    status: &Status,
+    service: &ServiceStatus,
+    painter: Painter,
+    left_out: &mut BTreeSet<&'static str>,
+) -> String {
     let (healthy, all) = (service.healthy_count(), service.servers.len());
     let colour = match healthy {
         0 => Colour::Red,
@@ -100,7 +142,7 @@ fn service(status: &Status, service: &ServiceStatus, painter: Painter) -> String
         harmless(&service.balance),
         painter.paint(Some(Colour::Dim), &service.source),
     ];
-    let mut out = format!("{}\n{}\n", title.join(GAP), traffic(&service.traffic, painter));
+    let mut out = flow(painter, &title) + &flow(painter, &traffic(&service.traffic, painter));
     if service.below_min_healthy {
         let text = format!(
             "Fewer than {} % of its servers are healthy; until more are: {}.",
@@ -109,12 +151,14 @@ fn service(status: &Status, service: &ServiceStatus, painter: Painter) -> String
         out.push_str(&format!("{}\n", painter.paint(Some(Colour::Red), &text)));
     }
     if !service.servers.is_empty() {
-        out.push_str(&servers(status, service).render(painter));
+        let mut table = servers(status, service);
+        left_out.extend(table.leave_out(painter, &LEFT_OUT));
+        out.push_str(&table.render(painter));
     }
     let told = |server: &&ServerStatus| server.state != State::Healthy && !server.reason.is_empty();
     for server in service.servers.iter().filter(told) {
         let text = format!("{} is {}: {}", server.name, standing(server), server.reason);
-        out.push_str(&format!("{}\n", harmless(&text)));
+        out.push_str(&painter.flow(harmless(&text).split(' '), " "));
     }
     out
 }
@@ -210,7 +254,7 @@ fn events(status: &Status, painter: Painter) -> String {
     table.column("ABOUT", Align::Left, shown.iter().map(|event| Cell::plain(&event.subject)));
     table.column(
         "WHAT",
-        Align::Left,
+        Align::Text,
         shown.iter().map(|event| match event.level {
             EventLevel::Info => Cell::plain(&event.text),
             EventLevel::Warn => Cell::coloured(Colour::Yellow, &event.text),
@@ -229,7 +273,7 @@ mod tests {
     use super::*;
 
     fn told(status: &Status) -> String {
-        report(status, Painter { colours: false })
+        report(status, Painter::PLAIN)
     }
 
     #[test]
@@ -263,6 +307,8 @@ mod tests {
             labels: "service=web".to_owned(),
             summary: "web-1 of web is \x1b[2Jdown".to_owned(),
             since: status.now - SignedDuration::from_secs(200),
+            count: 1,
+            ..AlarmStatus::default()
         }];
         let expected = "\
 Plimsoll 0.1.0  draining  up 3 h 12 m  pid 4200  no config file
@@ -276,9 +322,51 @@ There is no service.
     }
 
     #[test]
+    fn alarms_of_a_name_are_a_line_and_those_without_place_are_counted() {
+        let mut status = samples::well();
+        let alarm = |name: &str, count, severity: &str, about: &[&str]| AlarmStatus {
+            name: name.to_owned(),
+            count,
+            severity: severity.to_owned(),
+            about: about.iter().map(|&it| it.to_owned()).collect(),
+            labels: "service=web".to_owned(),
+            summary: String::new(),
+            since: status.now - SignedDuration::from_secs(200),
+        };
+        let alarms = vec![
+            alarm("InstanceDown", 12, "critical", &["web-1", "web-2", "web-3"]),
+            alarm("Slow", 2, "warning", &["a", "b"]),
+            alarm("Odd", 1, "", &[]),
+        ];
+        status.alarms = alarms;
+        status.alarms_further = 7;
+        let expected = "
+Alarm InstanceDown ×12 (critical) for 3 m: web-1, web-2, web-3, …
+Alarm Slow ×2 (warning) for 3 m: a, b
+Alarm Odd for 3 m: service=web
+and 7 more: plimsoll alarms
+";
+        assert!(told(&status).contains(expected), "{}", told(&status));
+    }
+
+    #[test]
+    fn a_report_fits_its_terminal() {
+        for columns in [80, 100, 140] {
+            let text =
+                report(&samples::troubled(), Painter { colours: false, columns: Some(columns) });
+            let wide = text.lines().find(|line| line.chars().count() > columns);
+            assert_eq!(wide, None, "{columns}: {text}");
+            assert_eq!(text.contains("No room in this terminal for ADDRESS"), columns < 140);
+            for always in ["SERVER ", "STATE ", "FOR ", "IN-FLIGHT", "REQUESTS", "ERRORS", "P99"] {
+                assert!(text.contains(always), "{columns}: {always} in {text}");
+            }
+        }
+    }
+
+    #[test]
     fn colours_only_where_wanted() {
-        let with = report(&samples::troubled(), Painter { colours: true });
+        let with = report(&samples::troubled(), Painter { colours: true, columns: None });
         assert!(with.contains("\x1b[31m✕ unhealthy\x1b[0m"));
-        assert!(!report(&samples::troubled(), Painter { colours: false }).contains('\x1b'));
+        assert!(!report(&samples::troubled(), Painter::PLAIN).contains('\x1b'));
     }
 }

@@ -1,5 +1,7 @@
 //! `plimsoll silence`: what nobody wants to hear of for a while.
 
+mod matcher;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -8,17 +10,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::units;
+use crate::config::problem::nearest;
 
-use super::alarms::NAME;
+use super::alarms::{NAME, TOLD, Told, rule_names};
 use super::arguments::alarms::SilenceArguments;
 use super::client::{Client, LOOK_TIMEOUT};
 use super::commands::{CommandError, find, painter};
 use super::table::{Align, Cell, Painter, Table, harmless};
+use matcher::{Matcher, shown};
 
 /// Silences as Alertmanager tells them.
 const SILENCES: &str = "/alertmanager/api/v2/silences";
 /// One of them.
 const SILENCE: &str = "/alertmanager/api/v2/silence/";
+/// Most alarms that a new silence names.
+const NAMED_MAX: usize = 5;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,25 +44,10 @@ struct SilenceStatus {
     state: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Matcher {
-    name: String,
-    value: String,
-    #[serde(default)]
-    is_regex: bool,
-    #[serde(default = "yes")]
-    is_equal: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
 /// Makes a silence, ends one, or shows which there are.
 pub fn silence(arguments: &SilenceArguments) -> Result<(), CommandError> {
-    let matchers =
-        arguments.matchers.iter().map(|text| matcher(text)).collect::<Result<Vec<_>, _>>()?;
+    let matchers = matcher::read_all(&arguments.matchers)
+        .map_err(|wrong| CommandError::Usage { wrong, remedy: matcher::FORMS.to_owned() })?;
     let length = tsdb::promql::duration::positive("--for", &arguments.duration)
         .map_err(|wrong| CommandError::Usage { wrong, remedy: String::new() })?;
     let client = find(&arguments.connection)?;
@@ -116,11 +107,13 @@ fn make(
     let id = answer.get("silenceID").and_then(Value::as_str).unwrap_or_default();
     let shown = shown(matchers);
     let length = units::duration(length.as_secs_f64());
-    Ok(writeln!(
-        io::stdout(),
-        "{shown} is silent for {length}.\nplimsoll silence --expire {id} ends that.",
-        id = harmless(id)
-    )?)
+    let mut out = io::stdout().lock();
+    writeln!(out, "{shown} is silent for {length}.")?;
+    // It is made; what is told of it is no reason to fail.
+    if let Ok(effect) = effect(client, id, matchers) {
+        writeln!(out, "{effect}")?;
+    }
+    Ok(writeln!(out, "plimsoll silence --expire {} ends that.", harmless(id))?)
 }
 
 fn silences(client: &Client) -> Result<Vec<Silence>, CommandError> {
@@ -135,83 +128,111 @@ fn list(silences: &[Silence], now: Timestamp, painter: Painter) -> String {
         return "Nothing is silenced.\n".to_owned();
     }
     let mut table = Table::default();
-    let mut column = |heading: &str, cell: &dyn Fn(&Silence) -> String| {
-        table.column(heading, Align::Left, silences.iter().map(|one| Cell::plain(cell(one))));
+    let mut column = |heading: &str, align, cell: &dyn Fn(&Silence) -> String| {
+        table.column(heading, align, silences.iter().map(|one| Cell::plain(cell(one))));
     };
-    column("ID", &|one| one.id.chars().take(8).collect());
-    column("STATE", &|one| one.status.state.clone());
-    column("ENDS IN", &|one| {
-        units::duration(one.ends_at.duration_since(now).as_secs_f64().max(0.0))
+    column("ID", Align::Left, &|one| one.id.chars().take(8).collect());
+    column("STATE", Align::Left, &|one| one.status.state.clone());
+    column("ENDS IN", Align::Left, &|one| {
+        units::duration(one.ends_at.duration_since(now).as_secs_f64())
     });
-    column("BY", &|one| one.created_by.clone());
-    column("ALARMS", &|one| shown(&one.matchers));
-    column("COMMENT", &|one| one.comment.clone());
+    column("BY", Align::Left, &|one| one.created_by.clone());
+    column("ALARMS", Align::Text, &|one| shown(&one.matchers));
+    column("COMMENT", Align::Text, &|one| one.comment.clone());
     table.render(painter)
 }
 
-/// Matchers as they are typed.
-fn shown(matchers: &[Matcher]) -> String {
-    let one = |matcher: &Matcher| {
-        let Matcher { name, value, is_regex, is_equal } = matcher;
-        let operator = match (is_equal, is_regex) {
-            (true, false) => "=",
-            (false, false) => "!=",
-            (true, true) => "=~",
-            (false, true) => "!~",
-        };
-        harmless(&format!("{name}{operator}{value}"))
-    };
-    matchers.iter().map(one).collect::<Vec<_>>().join(" ")
+/// Says how many alarms it hushes now, so that a mistyped matcher is noticed at once.
+fn effect(client: &Client, id: &str, matchers: &[Matcher]) -> Result<String, CommandError> {
+    let told: Vec<Told> = client.ask("GET", TOLD, LOOK_TIMEOUT)?;
+    let hushed: Vec<Told> =
+        told.into_iter().filter(|told| told.status.silenced_by.iter().any(|it| it == id)).collect();
+    if !hushed.is_empty() {
+        return Ok(hushed_in_words(&hushed));
+    }
+    let names = rule_names(client)?;
+    Ok(match unknown(matchers, &names) {
+        Some(hint) => format!("No alarm that fires now matches: {hint}"),
+        None => "No alarm that fires now matches; it holds for those to come.".to_owned(),
+    })
 }
 
-/// `name=value`, `name!=value`, `name=~pattern`, `name!~pattern`, or an alarm's name.
-fn matcher(text: &str) -> Result<Matcher, CommandError> {
-    let text = text.trim();
-    let Some(at) = text.find(['=', '!']) else {
-        let (name, value) = (NAME.to_owned(), text.to_owned());
-        return Ok(Matcher { name, value, is_regex: false, is_equal: true });
+/// `It hushes 2 alarms that fire now: Down{service="web"}, …`
+fn hushed_in_words(hushed: &[Told]) -> String {
+    let name = |told: &Told| {
+        let others = told.labels.iter().filter(|(name, _)| *name != NAME);
+        let others: Vec<String> = others.map(|(name, value)| format!("{name}={value:?}")).collect();
+        let alarm = told.labels.get(NAME).map(String::as_str).unwrap_or_default();
+        harmless(&format!("{alarm}{{{}}}", others.join(", ")))
     };
-    let (name, rest) = text.split_at(at);
-    let (is_equal, is_regex, length) = match rest.as_bytes() {
-        [b'=', b'~', ..] => (true, true, 2),
-        [b'!', b'~', ..] => (false, true, 2),
-        [b'!', b'=', ..] => (false, false, 2),
-        [b'=', ..] => (true, false, 1),
-        _ => {
-            return Err(CommandError::Usage {
-                wrong: format!("{text:?} is no matcher"),
-                remedy: "write NAME=VALUE, NAME!=VALUE, NAME=~PATTERN or NAME!~PATTERN".to_owned(),
-            });
-        }
+    let mut lines = match hushed.len() {
+        1 => "It hushes 1 alarm that fires now:".to_owned(),
+        count => format!("It hushes {count} alarms that fire now:"),
     };
-    let value = rest[length..].trim().trim_matches('"').to_owned();
-    Ok(Matcher { name: name.trim().to_owned(), value, is_regex, is_equal })
+    for told in hushed.iter().take(NAMED_MAX) {
+        lines.push_str(&format!("\n  {}", name(told)));
+    }
+    if hushed.len() > NAMED_MAX {
+        let more = hushed.len() - NAMED_MAX;
+        lines.push_str(&format!("\n  and {more} more: plimsoll alarms"));
+    }
+    lines
+}
+
+/// What is odd about the name of an alarm, if it is one that no rule has.
+fn unknown(matchers: &[Matcher], names: &[String]) -> Option<String> {
+    let is_name = |it: &&Matcher| it.name == NAME && it.is_equal && !it.is_regex;
+    let name = &matchers.iter().find(is_name)?.value;
+    if names.contains(name) {
+        return None;
+    }
+    let name = harmless(name);
+    Some(match nearest(&name, names.iter().map(String::as_str)) {
+        Some(near) => format!("no rule is named {name}; did you mean {near}?"),
+        None => format!("no rule is named {name}; `plimsoll alarms --rules` lists them"),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::matcher::read;
     use super::*;
 
-    const PLAIN: Painter = Painter { colours: false };
+    const PLAIN: Painter = Painter::PLAIN;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     #[test]
-    fn matchers_are_read() {
-        for (text, expected) in [
-            ("Down", "alertname=Down"),
-            ("a=b", "a=b"),
-            (" a = b ", "a=b"),
-            ("a=\"b c\"", "a=b c"),
-            ("a!=b=c", "a!=b=c"),
-            ("a=~b|c", "a=~b|c"),
-            ("a!~b", "a!~b"),
-        ] {
-            assert_eq!(shown(&[matcher(text).unwrap()]), expected, "{text}");
-        }
-        assert!(matcher("a!b").is_err());
+    fn what_is_hushed_is_told() {
+        let told = |count: usize| -> Vec<Told> {
+            let one = |at| {
+                json!({"labels": {"alertname": "Down", "server": format!("web-{at}")},
+                                  "status": {"silencedBy": ["x"]}})
+            };
+            serde_json::from_value((0..count).map(one).collect()).unwrap()
+        };
+        assert_eq!(
+            hushed_in_words(&told(1)),
+            "It hushes 1 alarm that fires now:\n  Down{server=\"web-0\"}"
+        );
+        let many = hushed_in_words(&told(NAMED_MAX + 2));
+        assert!(many.starts_with("It hushes 7 alarms that fire now:\n"), "{many}");
+        assert!(many.ends_with("Down{server=\"web-4\"}\n  and 2 more: plimsoll alarms"), "{many}");
+    }
+
+    #[test]
+    fn a_name_that_no_rule_has_is_told() {
+        let names = ["ServerDown".to_owned(), "Slow".to_owned()];
+        let told = |text: &str| unknown(&read(text).unwrap(), &names);
+        assert_eq!(told("ServerDown"), None);
+        assert_eq!(told("service=web"), None);
+        assert_eq!(told("alertname=~Server.*"), None);
+        let near = "no rule is named ServerDwon; did you mean ServerDown?";
+        assert_eq!(told("ServerDwon").as_deref(), Some(near));
+        let far = "no rule is named web; `plimsoll alarms --rules` lists them";
+        assert_eq!(told("web").as_deref(), Some(far));
     }
 
     #[test]

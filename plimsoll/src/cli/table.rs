@@ -1,10 +1,18 @@
 //! Aligned tables for a terminal.
 //!
-//! Columns are as wide as their widest cell, two spaces apart; the last one is not padded. What
-//! comes from outside cannot steer the terminal: control characters are shown as `?`.
+//! Columns are as wide as their widest cell, two spaces apart; nothing is padded at the end of a line.
+//! On a terminal that is too narrow, columns of texts are broken into lines, and columns that matter
+//! least can be left out; whoever reads a pipe gets every row whole, on one line. What comes from
+//! outside cannot steer the terminal: control characters are shown as `?`.
+//!
+//! Left out: characters that take two columns are counted as one.
 
 /// Between two columns.
 const GAP: &str = "  ";
+/// Least width to which a column of texts is narrowed.
+const TEXT_LEAST: usize = 20;
+/// Before what a line goes on with.
+const INDENT: &str = "  ";
 
 /// Colours, given to what also says it in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +42,20 @@ impl Colour {
     }
 }
 
-/// Writes text with colours, or without.
+/// What the output is like: with colours or without, narrow or without end.
 #[derive(Debug, Clone, Copy)]
 pub struct Painter {
     /// The output is a terminal that wants colours.
     pub colours: bool,
+    /// Columns of the terminal; `None` where the output is none, and nothing is broken or left out.
+    pub columns: Option<usize>,
 }
 
 impl Painter {
+    /// For a pipe or a file.
+    #[cfg(test)]
+    pub const PLAIN: Self = Self { colours: false, columns: None };
+
     /// `text`, made harmless, in `colour`.
     pub fn paint(self, colour: Option<Colour>, text: &str) -> String {
         let text = harmless(text);
@@ -49,6 +63,27 @@ impl Painter {
             Some(colour) if self.colours => format!("\x1b[{}m{text}\x1b[0m", colour.code()),
             _ => text,
         }
+    }
+
+    /// Pieces that may be painted, `gap` between them, on as many lines as they need; lines after the
+    /// first are indented. Ends in a line feed.
+    pub fn flow<'a>(self, pieces: impl IntoIterator<Item = &'a str>, gap: &str) -> String {
+        let most = self.columns.unwrap_or(usize::MAX);
+        let (mut out, mut at) = (String::new(), 0);
+        for piece in pieces {
+            let wide = visible(piece);
+            if at > 0 && at + gap.len() + wide > most {
+                out.extend(["\n", INDENT]);
+                at = INDENT.len();
+            } else if at > 0 {
+                out.push_str(gap);
+                at += gap.len();
+            }
+            out.push_str(piece);
+            at += wide;
+        }
+        out.push('\n');
+        out
     }
 }
 
@@ -84,68 +119,177 @@ impl Cell {
 /// How a column is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// Texts.
+    /// Words and names, which stay whole.
     Left,
-    /// Figures.
+    /// Figures, which stay whole.
     Right,
+    /// Texts, which are broken into lines where the terminal is narrow.
+    Text,
+}
+
+#[derive(Debug)]
+struct Column {
+    heading: String,
+    align: Align,
+    /// The heading first.
+    cells: Vec<Cell>,
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        self.cells.iter().map(|cell| width(&cell.text)).max().unwrap_or(0)
+    }
+
+    /// To which it can be narrowed.
+    fn least(&self) -> usize {
+        match self.align {
+            Align::Text => self.width().min(TEXT_LEAST),
+            Align::Left | Align::Right => self.width(),
+        }
+    }
 }
 
 /// A table being filled, column by column.
 #[derive(Debug, Default)]
 pub struct Table {
-    columns: Vec<(Align, Vec<Cell>)>,
+    columns: Vec<Column>,
+    /// The column below which they begin, and a text for each row.
+    below: Option<(usize, Vec<String>)>,
 }
 
 impl Table {
     /// Adds a column with its heading; every column needs the same number of cells.
     pub fn column(&mut self, heading: &str, align: Align, cells: impl IntoIterator<Item = Cell>) {
-        let heading = Cell::coloured(Colour::Dim, heading);
-        self.columns.push((align, std::iter::once(heading).chain(cells).collect()));
+        let cells = std::iter::once(Cell::coloured(Colour::Dim, heading)).chain(cells).collect();
+        self.columns.push(Column { heading: heading.to_owned(), align, cells });
+    }
+
+    /// Puts a text on lines of its own below each row, from the last column that there is now. An empty
+    /// one takes no line.
+    pub fn below(&mut self, texts: impl IntoIterator<Item = String>) {
+        let texts = std::iter::once(String::new()).chain(texts).collect();
+        self.below = Some((self.columns.len().saturating_sub(1), texts));
+    }
+
+    /// Leaves out columns, in this order, until the rest fits the terminal; yields their headings.
+    pub fn leave_out(&mut self, painter: Painter, order: &[&'static str]) -> Vec<&'static str> {
+        let Some(most) = painter.columns else { return Vec::new() };
+        let mut gone = Vec::new();
+        for heading in order {
+            if total(self.columns.iter().map(Column::least)) <= most {
+                break;
+            }
+            let before = self.columns.len();
+            self.columns.retain(|column| column.heading != *heading);
+            if self.columns.len() < before {
+                gone.push(*heading);
+            }
+        }
+        gone
     }
 
     /// The table's lines, each ending in a line feed.
     pub fn render(&self, painter: Painter) -> String {
-        let height = self.columns.iter().map(|(_, cells)| cells.len()).min().unwrap_or(0);
-        let widths: Vec<usize> = self
-            .columns
-            .iter()
-            .map(|(_, cells)| cells.iter().map(|cell| width(&cell.text)).max().unwrap_or(0))
-            .collect();
+        let height = self.columns.iter().map(|column| column.cells.len()).min().unwrap_or(0);
+        let widths = self.widths(painter);
         let mut out = String::new();
         for row in 0..height {
-            for (at, ((align, cells), width)) in self.columns.iter().zip(&widths).enumerate() {
-                let last = at + 1 == self.columns.len();
-                push_cell(&mut out, &cells[row], *align, *width, last, painter);
+            self.push_row(&mut out, row, &widths, painter);
+            let Some((column, texts)) = &self.below else { continue };
+            let text = texts.get(row).map(String::as_str).unwrap_or_default();
+            let indent: usize = widths[..*column].iter().map(|width| width + GAP.len()).sum();
+            let room = painter.columns.map_or(usize::MAX, |most| most.saturating_sub(indent));
+            for line in broken(text, room.max(TEXT_LEAST)).iter().filter(|line| !line.is_empty()) {
+                out.extend([" ".repeat(indent).as_str(), harmless(line).as_str(), "\n"]);
             }
-            out.push('\n');
         }
         out
     }
+
+    /// Widths of the columns: what they need, or less of texts where that is too much.
+    fn widths(&self, painter: Painter) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.columns.iter().map(Column::width).collect();
+        let most = painter.columns.unwrap_or(usize::MAX);
+        let mut over = total(widths.iter().copied()).saturating_sub(most);
+        while over > 0 {
+            let texts = self.columns.iter().zip(&mut widths);
+            let can_give = texts.filter(|(column, width)| **width > column.least());
+            let Some((_, widest)) = can_give.max_by_key(|(_, width)| **width) else { break };
+            *widest -= 1;
+            over -= 1;
+        }
+        widths
+    }
+
+    fn push_row(&self, out: &mut String, row: usize, widths: &[usize], painter: Painter) {
+        let cells: Vec<Vec<&str>> = self
+            .columns
+            .iter()
+            .zip(widths)
+            .map(|(column, width)| match column.align {
+                Align::Text => broken(&column.cells[row].text, *width),
+                Align::Left | Align::Right => vec![column.cells[row].text.as_str()],
+            })
+            .collect();
+        let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..lines {
+            let text = |at: usize| cells[at].get(line).copied().unwrap_or_default();
+            let count = (0..cells.len()).rev().find(|at| !text(*at).is_empty());
+            for at in 0..count.map_or(0, |last| last + 1) {
+                let Column { align, cells, .. } = &self.columns[at];
+                let blank = " ".repeat(widths[at].saturating_sub(width(text(at))));
+                let painted = match text(at) {
+                    "" => String::new(),
+                    text => painter.paint(cells[row].colour, text),
+                };
+                let gap = if at == 0 { "" } else { GAP };
+                match align {
+                    Align::Right => out.extend([gap, &blank, &painted]),
+                    _ if Some(at) == count => out.extend([gap, &painted]),
+                    _ => out.extend([gap, &painted, &blank]),
+                }
+            }
+            out.push('\n');
+        }
+    }
 }
 
-fn push_cell(
-    out: &mut String,
-    cell: &Cell,
-    align: Align,
-    wide: usize,
-    last: bool,
-    painter: Painter,
-) {
-    let blank = " ".repeat(wide - width(&cell.text));
-    let text = painter.paint(cell.colour, &cell.text);
-    match align {
-        Align::Right => out.extend([blank.as_str(), text.as_str()]),
-        Align::Left if last => out.push_str(&text),
-        Align::Left => out.extend([text.as_str(), blank.as_str()]),
-    }
-    if !last {
-        out.push_str(GAP);
-    }
+/// Columns of the terminal that a table of such columns takes.
+fn total(widths: impl Iterator<Item = usize>) -> usize {
+    widths.map(|width| width + GAP.len()).sum::<usize>().saturating_sub(GAP.len())
 }
 
 /// Columns of the terminal. Names are mostly ASCII; wide characters are counted as one.
 fn width(text: &str) -> usize {
     text.chars().count()
+}
+
+/// Likewise, of a text with colours.
+fn visible(text: &str) -> usize {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().map_or(0, width);
+    first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| width(rest))).sum::<usize>()
+}
+
+/// Lines of at most `most` characters, at least one: broken at blanks and after commas, and anywhere
+/// where there is none.
+fn broken(text: &str, most: usize) -> Vec<&str> {
+    if width(text) <= most {
+        return vec![text];
+    }
+    let (mut lines, mut rest) = (Vec::new(), text);
+    while width(rest) > most {
+        let fits = rest.char_indices().nth(most).map_or(rest.len(), |(at, _)| at);
+        // A blank behind the last character that fits ends the line too.
+        let end = if rest[fits..].starts_with(' ') { fits + 1 } else { fits };
+        let end = rest[..end].rfind([' ', ',']).map_or(fits, |at| at + 1);
+        lines.push(rest[..end].trim_end());
+        rest = rest[end..].trim_start();
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -167,24 +311,74 @@ mod tests {
     fn columns_are_aligned() {
         let expected = "\
 NAME        STATE     RATE  NOTE
-a           ✕ out      7/s  \n\
+a           ✕ out      7/s
 longer?[2J  ● in   1.2 k/s  x
 ";
-        assert_eq!(sample().render(Painter { colours: false }), expected);
+        assert_eq!(sample().render(Painter::PLAIN), expected);
     }
 
     #[test]
     fn colours_do_not_count_as_width() {
-        let coloured = sample().render(Painter { colours: true });
+        let coloured = sample().render(Painter { colours: true, columns: None });
         assert!(coloured.contains("\x1b[31m✕ out\x1b[0m"), "{coloured}");
         let plain = ["1", "2", "31", "0"]
             .iter()
             .fold(coloured, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
-        assert_eq!(plain, sample().render(Painter { colours: false }));
+        assert_eq!(plain, sample().render(Painter::PLAIN));
+    }
+
+    fn narrow(columns: usize) -> Painter {
+        Painter { colours: false, columns: Some(columns) }
+    }
+
+    #[test]
+    fn texts_are_broken_where_the_terminal_is_narrow() {
+        let mut table = Table::default();
+        table.column("NAME", Align::Left, ["a", "b"].map(Cell::plain));
+        let texts = ["one two three four five six", "unbroken/".repeat(4).leak(), ""];
+        table.column("WHAT", Align::Text, texts[..2].iter().map(|text| Cell::plain(*text)));
+        table.column("N", Align::Right, ["1", "22"].map(Cell::plain));
+        table.below(["it says this, and that besides".to_owned(), String::new()]);
+        let whole = "\
+NAME  WHAT                                   N
+a     one two three four five six            1
+                                            it says this, and that besides
+b     unbroken/unbroken/unbroken/unbroken/  22
+";
+        assert_eq!(table.render(Painter::PLAIN), whole);
+        let broken = "\
+NAME  WHAT                   N
+a     one two three four     1
+      five six
+                            it says this, and
+                            that besides
+b     unbroken/unbroken/un  22
+      broken/unbroken/
+";
+        assert_eq!(table.render(narrow(30)), broken);
+        // No narrower than can be read.
+        assert_eq!(table.render(narrow(3)), broken);
+    }
+
+    #[test]
+    fn columns_that_matter_least_are_left_out() {
+        let mut table = sample();
+        assert!(table.leave_out(Painter::PLAIN, &["RATE"]).is_empty());
+        assert!(table.leave_out(narrow(34), &["RATE"]).is_empty());
+        assert_eq!(table.leave_out(narrow(33), &["MISSING", "RATE", "STATE"]), ["RATE"]);
+        assert!(!table.render(narrow(33)).contains("RATE"));
+    }
+
+    #[test]
+    fn facts_flow_onto_further_lines() {
+        let red = Painter { colours: true, columns: Some(9) }.paint(Some(Colour::Red), "two");
+        let pieces = ["one", &red, "three"];
+        assert_eq!(narrow(9).flow(pieces, "  "), format!("one  {red}\n  three\n"));
+        assert_eq!(Painter::PLAIN.flow(pieces, " "), format!("one {red} three\n"));
     }
 
     #[test]
     fn nothing_is_nothing() {
-        assert_eq!(Table::default().render(Painter { colours: true }), "");
+        assert_eq!(Table::default().render(Painter { colours: true, columns: None }), "");
     }
 }

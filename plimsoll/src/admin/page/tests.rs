@@ -91,8 +91,20 @@ fn hostile_names_stay_text() {
     told.version = hostile();
     told.config_path = Some(hostile());
     told.reload_failure = Some(hostile());
-    let (name, labels, summary) = (hostile(), hostile(), hostile());
-    told.alarms = vec![AlarmStatus { name, labels, summary, since: told.now }];
+    let (name, labels, summary, severity) = (hostile(), hostile(), hostile(), hostile());
+    let about = vec![hostile(), hostile()];
+    told.alarms = [Vec::new(), about]
+        .map(|about| AlarmStatus {
+            name: name.clone(),
+            count: 1 + about.len() as u64,
+            severity: severity.clone(),
+            about,
+            labels: labels.clone(),
+            summary: summary.clone(),
+            since: told.now,
+        })
+        .into();
+    told.alarms_further = 3;
     told.listeners[0].address = hostile();
     for service in &mut told.services {
         service.name = hostile();
@@ -117,6 +129,10 @@ fn hostile_names_stay_text() {
         event.text = hostile();
     }
     let page = status(&told, true);
+    assert!(
+        page.contains(" ×3</b>") && page.contains("and 3 more: <code>plimsoll alarms"),
+        "{page}"
+    );
     assert!(!page.contains("<script>alert") && !page.contains("<img"), "{page}");
     assert_eq!(page.matches("<script").count(), 1);
     let tags = |page: &str| page.matches('<').count();

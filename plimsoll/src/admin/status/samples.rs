@@ -142,6 +142,7 @@ pub(crate) fn troubled() -> Status {
         config_loaded_at: ago(5400),
         reload_failure: None,
         alarms: Vec::new(),
+        alarms_further: 0,
         listeners: vec![ListenerStatus {
             name: ":9999".to_owned(),
             address: "0.0.0.0:9999".to_owned(),

@@ -6,6 +6,8 @@ use crate::cli::table::{Align, Cell, Painter, Table};
 
 /// Most values of a series that a line of blocks shows; of more, neighbours are joined.
 const BLOCKS_MAX: usize = 60;
+/// Where the terminal is narrow.
+const BLOCKS_LEAST: usize = 20;
 /// From the least value to the largest.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -34,7 +36,7 @@ pub fn table(data: &Value, times: Option<Times>, painter: Painter) -> Option<Str
         "matrix" => rows(
             result.as_array()?,
             painter,
-            |series| span(series.get("values")?, times),
+            |series| span(series.get("values")?, times, blocks_of(painter)),
             &["LAST", "MIN", "MAX", "VALUES"],
         ),
         _ => None,
@@ -55,7 +57,7 @@ fn rows(
     let names =
         result.iter().map(|series| name(series.get("metric")?)).collect::<Option<Vec<_>>>()?;
     let rows = result.iter().map(cells).collect::<Option<Vec<_>>>()?;
-    table.column("SERIES", Align::Left, names.into_iter().map(Cell::plain));
+    table.column("SERIES", Align::Text, names.into_iter().map(Cell::plain));
     for (place, heading) in headings.iter().enumerate() {
         let align = if *heading == "VALUES" { Align::Left } else { Align::Right };
         table.column(heading, align, rows.iter().map(|row| Cell::plain(row[place].clone())));
@@ -80,7 +82,7 @@ fn name(metric: &Value) -> Option<String> {
 }
 
 /// The last, least and largest value, and all as blocks; blanks stand where there is none.
-fn span(values: &Value, times: Option<Times>) -> Option<Vec<String>> {
+fn span(values: &Value, times: Option<Times>, most: usize) -> Option<Vec<String>> {
     let values = values.as_array()?;
     let mut numbers = vec![f64::NAN; times.map_or(values.len(), |times| times.count)];
     let mut last = f64::NAN;
@@ -96,7 +98,7 @@ fn span(values: &Value, times: Option<Times>) -> Option<Vec<String>> {
     let finite = || numbers.iter().copied().filter(|number| number.is_finite());
     let least = finite().fold(f64::INFINITY, f64::min);
     let largest = finite().fold(f64::NEG_INFINITY, f64::max);
-    Some(vec![short(last), short(least), short(largest), blocks(&numbers, least, largest)])
+    Some(vec![short(last), short(least), short(largest), blocks(&numbers, least, largest, most)])
 }
 
 /// At most five digits: the whole number is in `--json`.
@@ -119,8 +121,13 @@ fn short(value: f64) -> String {
     }
 }
 
-fn blocks(numbers: &[f64], least: f64, largest: f64) -> String {
-    let joined = numbers.len().div_ceil(BLOCKS_MAX).max(1);
+/// How many there is room for beside series and figures: a third of a terminal.
+fn blocks_of(painter: Painter) -> usize {
+    painter.columns.map_or(BLOCKS_MAX, |columns| (columns / 3).clamp(BLOCKS_LEAST, BLOCKS_MAX))
+}
+
+fn blocks(numbers: &[f64], least: f64, largest: f64, most: usize) -> String {
+    let joined = numbers.len().div_ceil(most).max(1);
     let block = |part: &[f64]| {
         let finite: Vec<f64> = part.iter().copied().filter(|number| number.is_finite()).collect();
         if finite.is_empty() {
@@ -140,7 +147,7 @@ mod tests {
     use super::*;
 
     fn shown(data: &Value) -> String {
-        table(data, None, Painter { colours: false }).unwrap()
+        table(data, None, Painter::PLAIN).unwrap()
     }
 
     #[test]
@@ -179,21 +186,36 @@ up         7000       0    7000  ▁▂▃▄▅▆▇█
     }
 
     #[test]
+    fn a_span_fits_its_terminal() {
+        let values: Vec<Value> = (0..60).map(|at| json!([at, "12345.678"])).collect();
+        let metric = json!({"__name__": "plimsoll_service_requests_total", "code": "200",
+                            "instance": "host.example:9900", "service": "web"});
+        let data =
+            json!({"resultType": "matrix", "result": [{"metric": metric, "values": values}]});
+        for columns in [80, 100, 140] {
+            let painter = Painter { colours: false, columns: Some(columns) };
+            let shown = table(&data, None, painter).unwrap();
+            let wide = shown.lines().find(|line| line.chars().count() > columns);
+            assert_eq!(wide, None, "{columns}: {shown}");
+        }
+    }
+
+    #[test]
     fn gaps_stay_gaps() {
         let data = json!({"resultType": "matrix", "result": [
             {"metric": {"a": "b"}, "values": [[20, "1"], [30, "2"], [60, "1"]]},
         ]});
         let times = Times { first: 10.0, step: 10.0, count: 7 };
-        let shown = table(&data, Some(times), Painter { colours: false }).unwrap();
+        let shown = table(&data, Some(times), Painter::PLAIN).unwrap();
         assert!(shown.ends_with("   1    1    2   ▁█  ▁ \n"), "{shown:?}");
         // Times that were not asked for are no answer.
         let times = Times { count: 3, ..times };
-        assert!(table(&data, Some(times), Painter { colours: false }).is_none());
+        assert!(table(&data, Some(times), Painter::PLAIN).is_none());
     }
 
     #[test]
     fn what_is_no_answer_is_not_shown() {
-        let plain = Painter { colours: false };
+        let plain = Painter::PLAIN;
         for data in [json!({}), json!({"resultType": "vector"}), json!(null)] {
             assert!(table(&data, None, plain).is_none(), "{data}");
         }

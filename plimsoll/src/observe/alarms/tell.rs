@@ -105,8 +105,8 @@ fn duration(milliseconds: i64) -> String {
     let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {seconds} s"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
+        (0, 0, _) => format!("{minutes} m {seconds} s"),
+        (0, _, _) => format!("{hours} h {minutes} m"),
         _ => format!("{days} d {hours} h"),
     }
 }
@@ -133,7 +133,7 @@ mod tests {
         let expected = r#"ServerDown{server="web-1"} fires: web-1 is down for now"#;
         assert_eq!(words(&firing), (Level::Warn, expected.to_owned()));
         let over = change(State::Over { since: 5_000, ended: 130_999 }, &[]);
-        let expected = r#"ServerDown{server="web-1"} is over, it fired for 2 min 5 s"#;
+        let expected = r#"ServerDown{server="web-1"} is over, it fired for 2 m 5 s"#;
         assert_eq!(words(&over), (Level::Info, expected.to_owned()));
     }
 
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn durations_have_two_units() {
         for (seconds, text) in
-            [(0, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3_720, "1 h 2 min"), (90_000, "1 d 1 h")]
+            [(0, "0 s"), (59, "59 s"), (60, "1 m 0 s"), (3_720, "1 h 2 m"), (90_000, "1 d 1 h")]
         {
             assert_eq!(duration(seconds * 1000), text);
         }

@@ -64,6 +64,14 @@ pub(super) async fn list(
     Ok(Json(Value::Array(alerts.collect())))
 }
 
+/// Alarms of others are not taken, so that all that fires has a rule that can be looked at.
+pub(super) async fn refuse() -> Refusal {
+    Refusal::bad(
+        "alarms come from rules here and cannot be added: write a rule (observe.rules.files), try a \
+         receiver with `plimsoll alarms --try NAME`, or send them to a real Alertmanager",
+    )
+}
+
 pub(super) async fn groups(
     State(notifier): State<Arc<Notifier>>,
     Query(pairs): Query<Vec<(String, String)>>,

@@ -29,7 +29,7 @@ pub(super) fn router(notifier: Arc<Notifier>) -> Router {
     Router::new()
         .route("/status", get(status))
         .route("/receivers", get(receivers))
-        .route("/alerts", get(alerts::list))
+        .route("/alerts", get(alerts::list).post(alerts::refuse))
         .route("/alerts/groups", get(alerts::groups))
         .route("/silences", get(silences::list).post(silences::post))
         .route("/silence/{id}", get(silences::one).delete(silences::expire))
