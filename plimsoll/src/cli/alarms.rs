@@ -277,13 +277,13 @@ mod tests {
             "\
 2 firing, 1 pending, 1 silenced, 1 rule quiet
 
-STATE         FOR  SEVERITY  ALARM  LABELS
-firing   3 m 12 s  critical  Down   service=api
-                             api is down
-firing    5 m 0 s  warning   Down   service=web
-                             web-1 is down
-silenced  4 m 0 s            Down   service=db
-pending   1 m 0 s            Slow   service=web
+STATE          FOR  SEVERITY  ALARM  LABELS
+firing    3 m 12 s  critical  Down   service=api
+                              api is down
+firing     5 m 0 s  warning   Down   service=web
+                              web-1 is down
+silenced   4 m 0 s            Down   service=db
+pending    1 m 0 s            Slow   service=web
 
 Wrong cannot be evaluated: no
 

@@ -60,6 +60,19 @@ pub struct Listen {
     pub name: String,
 }
 
+impl Listen {
+    /// Whether who connects to `to` is accepted here. `is_within_host` says whether that address is
+    /// one of this host; it is asked only if the port fits and all addresses are listened on.
+    pub fn is_at(&self, to: SocketAddr, is_within_host: impl FnOnce() -> bool) -> bool {
+        let (own, ip) = (self.bind.ip(), to.ip().to_canonical());
+        // `[::]` accepts both families.
+        let is_any = own.is_unspecified() && (own.is_ipv6() || ip.is_ipv4());
+        self.bind.port() == to.port()
+            && to.port() != 0
+            && (own.to_canonical() == ip || is_any && is_within_host())
+    }
+}
+
 /// The admin server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {

@@ -4,6 +4,7 @@
 //! settings that are sound: after a mistyped `every` nothing is said about `timeout > every`.
 //! What is built from a file with problems is thrown away by the caller.
 
+mod circle;
 pub(super) mod observe;
 mod ports;
 mod process;
@@ -43,6 +44,8 @@ pub(super) fn config(top: &grammar::Top, base: &Path, reader: &mut Reader<'_>) -
         .chain(admin.iter().map(|admin| ("admin", admin.bind)))
         .collect();
     ports::check(&top.service.value, &services, &own, reader);
+    let routes = route::routes(top, reader);
+    circle::check(&top.service.value, &routes, &listen, reader);
     Config {
         admin,
         listen,
@@ -56,7 +59,7 @@ pub(super) fn config(top: &grammar::Top, base: &Path, reader: &mut Reader<'_>) -
         limits: limits(&top.limits.value, reader),
         timeouts: client_timeouts(&top.timeouts.value),
         drain_timeout: top.drain_timeout.value,
-        routes: route::routes(top, reader),
+        routes,
         observe: observe::observe(top, base, reader),
         services,
     }

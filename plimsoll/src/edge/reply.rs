@@ -107,6 +107,13 @@ impl Refusal {
         Self::new(503, "exhausted", sentence, detail)
     }
 
+    /// The server is Plimsoll itself, where the request would take the same way again (RFC 5842
+    /// §7.2).
+    pub(crate) fn circle(detail: String) -> Self {
+        let sentence = "This request leads back to the proxy itself, again and again.";
+        Self::new(508, "loop", sentence, detail)
+    }
+
     /// The server did not answer properly.
     pub(crate) fn bad_gateway(sentence: &'static str, detail: String) -> Self {
         Self::new(502, "bad_gateway", sentence, detail)
@@ -247,6 +254,7 @@ fn title(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
         _ => "Error",
     }
 }

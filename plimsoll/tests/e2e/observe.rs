@@ -87,6 +87,27 @@ fn own_figures_and_those_of_instances_are_there() {
 }
 
 #[test]
+fn commands_say_that_nothing_is_measured_and_how_to_change_it() {
+    let plimsoll = Plimsoll::up(&format!("observe = false\n{}", harness::clinic(1, "")));
+    plimsoll.wait_healthy("web", 1);
+    let commands: [&[&str]; 6] = [
+        &["alarms"],
+        &["alarms", "--json"],
+        &["alarms", "--try", "people"],
+        &["silence"],
+        &["silence", "Down"],
+        &["promql", "query", "up"],
+    ];
+    for command in commands {
+        let (code, out, errors) = plimsoll.command(command);
+        assert_eq!((code, out.as_str()), (1, ""), "{command:?}: {errors}");
+        let is_told = errors.contains("nothing is measured here")
+            && errors.contains("remedy: remove `observe = false`");
+        assert!(is_told, "{command:?}: {errors}");
+    }
+}
+
+#[test]
 fn an_instance_that_goes_takes_its_series_along() {
     let plimsoll = Plimsoll::up(&harness::clinic(2, QUICK));
     plimsoll.wait_healthy("web", 2);
@@ -178,6 +199,10 @@ fn an_alarm_is_told_silenced_and_over() {
     let (code, out, errors) = plimsoll.command(&["silence", "Few", "service=web", "--for", "5m"]);
     assert_eq!(code, 0, "{errors}");
     assert!(out.contains("is silent for 5 m"), "{out}");
+    assert!(out.contains("hushes 1 alarm that fires now:\n  Few{service=\"web\"}"), "{out}");
+    let (code, out, _) = plimsoll.command(&["silence", "Fwe{service=\"api\"}"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("no rule is named Fwe; did you mean Few?"), "{out}");
     let (_, out, _) = plimsoll.command(&["alarms"]);
     assert!(out.contains("silenced"), "{out}");
     let (_, out, _) = plimsoll.command(&["silence"]);

@@ -15,6 +15,7 @@ use crate::edge::relay::{UploadProblem, Waits};
 use crate::edge::reply::Refusal;
 use crate::edge::retry::Failure;
 use crate::edge::routing::ServiceRuntime;
+use crate::edge::server::{Endpoint, Server};
 use crate::edge::upstream::Connection;
 
 /// Interim responses that are passed on for one request; more are taken for an attack.
@@ -109,6 +110,10 @@ impl Exchange<'_> {
         .await;
         let name = &upstream.server.name;
         let error = match result {
+            Some(Ok(connection)) if self.comes_back(&upstream.server, &connection) => {
+                let detail = format!("{name} is an address on which Plimsoll listens itself");
+                return Err(Problem::Final(Refusal::circle(detail)));
+            }
             Some(Ok(connection)) => return Ok(connection),
             Some(Err(error)) => error,
             None => return Err(Problem::Final(overdue())),
@@ -132,6 +137,18 @@ impl Exchange<'_> {
         };
         let failure = Failure::Connect;
         Err(Problem::Server(ServerProblem { failure, sent: false, reused: false, refusal }))
+    }
+
+    /// Whether the request would come back to us and take the same way again, until there are no
+    /// descriptors left. What a route strips of the path leads elsewhere. Asked of new connections
+    /// only, since without one a circle ends.
+    fn comes_back(&self, server: &Server, connection: &Connection) -> bool {
+        let target = self.target.and_then(|place| self.routing.targets.get(place));
+        let stripped = target.and_then(|target| target.strip_prefix.as_deref()).unwrap_or_default();
+        let Some(Endpoint::Tcp(to)) = server.endpoint() else { return false };
+        let is_within_host = || connection.stream.is_within_host(to);
+        stripped.trim_end_matches('/').is_empty()
+            && self.routing.config.listen.iter().any(|listen| listen.is_at(to, is_within_host))
     }
 
     /// Writes the head that servers get; the same for each attempt, so written once.

@@ -37,7 +37,7 @@ pub(crate) fn expose(
     );
     let mut rejections = shared.rejections.all();
     // From the start: of a series that begins with its first requests, no rate shows those.
-    for reason in ["no_server", "unreachable", "exhausted"] {
+    for reason in ["no_server", "unreachable", "exhausted", "loop"] {
         rejections.entry(reason).or_default();
     }
     for (reason, count) in rejections {

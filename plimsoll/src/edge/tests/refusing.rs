@@ -200,3 +200,36 @@ fn a_server_that_does_not_read_stops_the_client_and_is_cut() {
     assert_eq!(harness.rejections("gateway_timeout"), 1);
     drop(hold);
 }
+
+#[test]
+fn a_request_that_leads_back_here_is_refused_at_its_first_turn() {
+    // Of a port on this address nobody else makes use.
+    let own = std::net::TcpListener::bind("127.1.2.3:0").unwrap().local_addr().unwrap();
+    let harness = Harness::start(&[answers(&[OK])], |config| {
+        config.listen[0].bind = own;
+        let itself = Address::Tcp(own);
+        let mut detour = config.routes[0].clone();
+        (detour.path, detour.strip_prefix) = ("/detour/".to_owned(), true);
+        detour.service = "itself".to_owned();
+        let mut round = detour.clone();
+        (round.path, round.strip_prefix) = ("/round/".to_owned(), false);
+        config.routes.extend([detour, round]);
+        let mut service = (*config.services["web"]).clone();
+        service.name = "itself".to_owned();
+        if let crate::config::model::Source::Servers(servers) = &mut service.source {
+            servers[0].at = itself;
+        }
+        config.services.insert("itself".to_owned(), Arc::new(service));
+    });
+    let mut client = harness.connect_to(own);
+    let refused = client.get("/round/x");
+    assert_eq!(refused.status, 508);
+    let body = String::from_utf8(refused.body).unwrap();
+    assert!(body.contains("leads back to the proxy itself"), "{body}");
+    assert_eq!(harness.rejections("loop"), 1, "it went round");
+    // What ends somewhere else may come by.
+    assert_eq!(client.get("/detour/x").status, 200);
+    assert!(harness.request(0).starts_with("GET /x HTTP/1.1"));
+    // Nor does a connection that is kept from it lead round and round.
+    assert_eq!(client.get("/round/x").status, 508);
+}

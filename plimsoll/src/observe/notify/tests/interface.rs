@@ -305,3 +305,13 @@ async fn errors_are_those_of_alertmanager() {
     assert_eq!(forms[0], forms[1]);
     notifier.stop().await;
 }
+
+#[tokio::test]
+async fn who_adds_an_alarm_is_told_where_alarms_come_from() {
+    let notifier = Notifier::start(&settings(), None, "").unwrap();
+    let address = serve(&notifier).await;
+    let (is_well, text) = amtool(address, &["alert", "add", "Down", "service=web"]).await;
+    assert!(!is_well && text.contains("alarms come from rules here"), "{text}");
+    assert!(notifier.active().is_empty());
+    notifier.stop().await;
+}
