@@ -87,7 +87,7 @@ pub struct AlarmStatus {
     /// What the first of several are about, as `web-1`; empty for one alone.
     #[serde(default)]
     pub about: Vec<String>,
-    /// The other labels of the oldest, as `service=web server=web-1`.
+    /// The other labels of the oldest, as `server=web-1 service=web`.
     pub labels: String,
     /// What the oldest means, for people; may be empty.
     pub summary: String,

@@ -45,7 +45,7 @@ fn status(name: &str, alerts: &[&Alert]) -> Option<AlarmStatus> {
         count: alerts.len() as u64,
         severity: severities.min_by_key(|it| severity_rank(it)).unwrap_or_default().to_owned(),
         about: if alerts.len() > 1 { about(alerts) } else { Vec::new() },
-        labels: pairs(oldest, |name| name != NAME),
+        labels: pairs(oldest, |name| ![NAME, SEVERITY].contains(&name)),
         summary: oldest.annotations.get("summary").cloned().unwrap_or_default(),
         since: Timestamp::from_millisecond(oldest.starts_at).unwrap_or_default(),
     })
@@ -126,7 +126,7 @@ mod tests {
             (short[0].severity.as_str(), short[1].severity.as_str()),
             ("critical", "warning")
         );
-        assert_eq!(short[1].labels, "service=web severity=warning");
+        assert_eq!(short[1].labels, "service=web");
     }
 
     #[test]

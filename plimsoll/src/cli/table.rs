@@ -199,7 +199,9 @@ impl Table {
             let text = texts.get(row).map(String::as_str).unwrap_or_default();
             let indent: usize = widths[..*column].iter().map(|width| width + GAP.len()).sum();
             let room = painter.columns.map_or(usize::MAX, |most| most.saturating_sub(indent));
-            for line in broken(text, room.max(TEXT_LEAST)).iter().filter(|line| !line.is_empty()) {
+            for line in
+                broken(text, room.max(TEXT_LEAST), "").iter().filter(|line| !line.is_empty())
+            {
                 out.extend([" ".repeat(indent).as_str(), harmless(line).as_str(), "\n"]);
             }
         }
@@ -222,18 +224,18 @@ impl Table {
     }
 
     fn push_row(&self, out: &mut String, row: usize, widths: &[usize], painter: Painter) {
-        let cells: Vec<Vec<&str>> = self
-            .columns
-            .iter()
-            .zip(widths)
-            .map(|(column, width)| match column.align {
-                Align::Text => broken(&column.cells[row].text, *width),
-                Align::Left | Align::Right => vec![column.cells[row].text.as_str()],
-            })
-            .collect();
+        let lines_of = |(at, column): (usize, &Column)| {
+            let text = &column.cells[row].text;
+            match column.align {
+                // Where a row begins, what goes on must not look like one.
+                Align::Text => broken(text, widths[at], if at == 0 { INDENT } else { "" }),
+                Align::Left | Align::Right => vec![text.clone()],
+            }
+        };
+        let cells: Vec<Vec<String>> = self.columns.iter().enumerate().map(lines_of).collect();
         let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..lines {
-            let text = |at: usize| cells[at].get(line).copied().unwrap_or_default();
+            let text = |at: usize| cells[at].get(line).map(String::as_str).unwrap_or_default();
             let count = (0..cells.len()).rev().find(|at| !text(*at).is_empty());
             for at in 0..count.map_or(0, |last| last + 1) {
                 let Column { align, cells, .. } = &self.columns[at];
@@ -271,25 +273,26 @@ fn visible(text: &str) -> usize {
     first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| width(rest))).sum::<usize>()
 }
 
-/// Lines of at most `most` characters, at least one: broken at blanks and after commas, and anywhere
-/// where there is none.
-fn broken(text: &str, most: usize) -> Vec<&str> {
-    if width(text) <= most {
-        return vec![text];
-    }
+/// Lines of at most `most` characters, at least one; those after the first begin with `indent`. Broken
+/// at blanks and after what ends a part, or anywhere where there is none.
+fn broken(text: &str, most: usize, indent: &str) -> Vec<String> {
     let (mut lines, mut rest) = (Vec::new(), text);
-    while width(rest) > most {
-        let fits = rest.char_indices().nth(most).map_or(rest.len(), |(at, _)| at);
+    loop {
+        let indent = if lines.is_empty() { "" } else { indent };
+        let room = most.saturating_sub(indent.len()).max(1);
+        let Some((fits, next)) = rest.char_indices().nth(room) else {
+            lines.push(format!("{indent}{rest}"));
+            return lines;
+        };
         // A blank behind the last character that fits ends the line too.
-        let end = if rest[fits..].starts_with(' ') { fits + 1 } else { fits };
-        let end = rest[..end].rfind([' ', ',']).map_or(fits, |at| at + 1);
-        lines.push(rest[..end].trim_end());
+        let end = if next == ' ' { fits + 1 } else { fits };
+        let end = rest[..end].rfind([' ', ',', '{']).map_or(fits, |at| at + 1);
+        lines.push(format!("{indent}{}", rest[..end].trim_end()));
         rest = rest[end..].trim_start();
+        if rest.is_empty() {
+            return lines;
+        }
     }
-    if !rest.is_empty() {
-        lines.push(rest);
-    }
-    lines
 }
 
 #[cfg(test)]
@@ -358,6 +361,21 @@ b     unbroken/unbroken/un  22
         assert_eq!(table.render(narrow(30)), broken);
         // No narrower than can be read.
         assert_eq!(table.render(narrow(3)), broken);
+    }
+
+    #[test]
+    fn what_goes_on_below_the_first_column_is_indented() {
+        let mut table = Table::default();
+        let series = "requests_total{code=\"200\", service=\"web\"}";
+        table.column("SERIES", Align::Text, [Cell::plain(series)]);
+        table.column("VALUE", Align::Right, [Cell::plain("1")]);
+        let expected = "\
+SERIES                    VALUE
+requests_total{               1
+  code=\"200\",
+  service=\"web\"}
+";
+        assert_eq!(table.render(narrow(31)), expected);
     }
 
     #[test]

@@ -15,10 +15,11 @@ Examples:
 /// Shown below the help of `plimsoll silence`.
 pub const SILENCE_EXAMPLES: &str = "\
 A matcher is NAME=VALUE, NAME!=VALUE, NAME=~PATTERN or NAME!~PATTERN; a word alone is the name of an
-alarm. An alarm is silenced if all of them hold.
+alarm; 'ALARM{NAME=\"VALUE\", …}' is all in one. An alarm is silenced if all of them hold.
 
 Examples:
   plimsoll silence ServerDown service=web --for 2h --comment 'moving the rack'
+  plimsoll silence 'ServerDown{server=~\"web-.*\"}'   as the log and PromQL write it
   plimsoll silence                                  which there are
   plimsoll silence --expire 3f9c…                   end one now";
 

@@ -50,6 +50,8 @@ pub fn shown(matchers: &[Matcher]) -> String {
             (true, true) => "=~",
             (false, true) => "!~",
         };
+        let is_plain = !value.is_empty() && !value.contains([' ', '"', '\'']);
+        let value = if is_plain { value.clone() } else { format!("{value:?}") };
         harmless(&format!("{name}{operator}{value}"))
     };
     matchers.iter().map(one).collect::<Vec<_>>().join(" ")
@@ -170,17 +172,17 @@ mod tests {
     fn matchers_are_read() {
         for (text, expected) in [
             ("Down", "alertname=Down"),
-            (" Disk full ", "alertname=Disk full"),
+            (" Disk full ", "alertname=\"Disk full\""),
             ("a=b", "a=b"),
             (" a = b ", "a=b"),
-            ("a=\"b c\"", "a=b c"),
-            ("a='b, c'", "a=b, c"),
+            ("a=\"b c\"", "a=\"b c\""),
+            ("a='b, c'", "a=\"b, c\""),
             ("a!=b=c", "a!=b=c"),
             ("a=~b|c", "a=~b|c"),
             ("a=~[0-9]{1,2}", "a=~[0-9]{1,2}"),
             ("a=~\"\\\\d\\w\"", "a=~\\d\\w"),
             ("a!~b", "a!~b"),
-            ("a=", "a="),
+            ("a=", "a=\"\""),
             (r#"{a="b",c=~"d"}"#, "a=b c=~d"),
             (r#"{ a = "b" , c!~"d{1,2}" , }"#, "a=b c!~d{1,2}"),
             ("{a=b,c=~d}", "a=b c=~d"),
