@@ -101,7 +101,7 @@ fn notices(page: &mut Markup, status: &Status) {
         if alarm.count > 1 {
             page.raw(" ×").text(&alarm.count.to_string());
         }
-        let since = units::age(status.seconds_since(alarm.since));
+        let since = units::duration(status.seconds_since(alarm.since));
         page.raw("</b> ").text(&alarm.what()).raw(" <span class=\"quiet\">for ").text(&since);
         page.raw("</span></p>\n");
     }

@@ -89,7 +89,7 @@ fn alarms(status: &Status, painter: Painter) -> String {
             "" => String::new(),
             severity => format!("({}) ", harmless(severity)),
         };
-        let since = units::age(status.seconds_since(alarm.since));
+        let since = units::duration(status.seconds_since(alarm.since));
         let what = harmless(&alarm.what());
         let colon = if what.is_empty() { "" } else { ": " };
         let rest = format!("{severity}for {since}{colon}{what}");
@@ -316,7 +316,7 @@ mod tests {
 Plimsoll 0.1.0  draining  up 3 h 12 m  pid 4200  no config file
 on 0.0.0.0:9999  128 connections  2.1 k/s  0.6 % errors  p50 8.9 ms  p90 22 ms  p99 62 ms  99 in flight
 The last reload was refused: plimsoll.toml:3: unknown key `lisen`
-Alarm ServerDown for 3 m: web-1 of web is ?[2Jdown
+Alarm ServerDown for 3 m 20 s: web-1 of web is ?[2Jdown
 
 There is no service.
 ";
@@ -343,9 +343,9 @@ There is no service.
         status.alarms = alarms;
         status.alarms_further = 7;
         let expected = "
-Alarm InstanceDown ×12 (critical) for 3 m: web-1, web-2, web-3, …
-Alarm Slow ×2 (warning) for 3 m: a, b
-Alarm Odd for 3 m: service=web
+Alarm InstanceDown ×12 (critical) for 3 m 20 s: web-1, web-2, web-3, …
+Alarm Slow ×2 (warning) for 3 m 20 s: a, b
+Alarm Odd for 3 m 20 s: service=web
 and 7 more: plimsoll alarms
 ";
         assert!(told(&status).contains(expected), "{}", told(&status));
