@@ -235,19 +235,20 @@ impl Table {
         let cells: Vec<Vec<String>> = self.columns.iter().enumerate().map(lines_of).collect();
         let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..lines {
-            let text = |at: usize| cells[at].get(line).map(String::as_str).unwrap_or_default();
-            let count = (0..cells.len()).rev().find(|at| !text(*at).is_empty());
-            for at in 0..count.map_or(0, |last| last + 1) {
-                let Column { align, cells, .. } = &self.columns[at];
-                let blank = " ".repeat(widths[at].saturating_sub(width(text(at))));
-                let painted = match text(at) {
+            let text = |cell: &Vec<String>| cell.get(line).cloned().unwrap_or_default();
+            let texts: Vec<String> = cells.iter().map(text).collect();
+            let count = texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| last + 1);
+            let places = self.columns.iter().zip(&texts).zip(widths).take(count);
+            for (at, ((column, text), wide)) in places.enumerate() {
+                let blank = " ".repeat(wide.saturating_sub(width(text)));
+                let painted = match text.as_str() {
                     "" => String::new(),
-                    text => painter.paint(cells[row].colour, text),
+                    text => painter.paint(column.cells[row].colour, text),
                 };
                 let gap = if at == 0 { "" } else { GAP };
-                match align {
+                match column.align {
                     Align::Right => out.extend([gap, &blank, &painted]),
-                    _ if Some(at) == count => out.extend([gap, &painted]),
+                    _ if at + 1 == count => out.extend([gap, &painted]),
                     _ => out.extend([gap, &painted, &blank]),
                 }
             }
