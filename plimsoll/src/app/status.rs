@@ -333,11 +333,40 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::model::observe::{LatencyObjective, Objective};
     use crate::config::sample;
+    use crate::edge::histogram::{Counts, Histogram};
 
+    /// The rules name the bound as it is exposed, to the letter.
     #[test]
     fn promises_are_measured_with_the_bounds_of_the_edge() {
-        assert_eq!(crate::observe::rules::LATENCY_BOUNDS, crate::edge::histogram::BOUNDS_SECONDS);
+        for millis in (1..=20_000).step_by(7).chain([25, 250, 300, 4_350, 30_000, 3_600_000]) {
+            let below = Duration::from_millis(millis);
+            let histogram = Histogram::default();
+            histogram.promise(Some(below));
+            let mut counts = Counts::default();
+            histogram.add_to(&mut counts);
+            let mut exposition = Exposition::new();
+            exposition.family("x", Kind::Histogram, "").histogram(
+                &[],
+                &counts.cumulative(),
+                0.0,
+                0,
+            );
+            let page = exposition.finish();
+
+            let mut service =
+                sample::service("web", Source::Servers(Vec::new()), Duration::from_secs(1));
+            let latency = Some(LatencyObjective { quantile: 0.99, below });
+            service.slo =
+                Some(Objective { success: None, latency, window: Duration::from_secs(86_400) });
+            let services = BTreeMap::from([("web".to_owned(), Arc::new(service))]);
+            let rules = crate::observe::rules::objectives_text(&services);
+            let (_, le) = rules.split_once("le=").unwrap();
+            let (_, le) = le.split_once('"').unwrap();
+            let le = le.split(['"', '|']).next().unwrap();
+            assert!(page.contains(&format!("{{le=\"{le}\"}}")), "{le}:\n{page}");
+        }
     }
 
     #[test]

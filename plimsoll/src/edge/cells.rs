@@ -221,6 +221,11 @@ impl Cells {
         &self.by_worker[worker]
     }
 
+    /// From now on counts requests that take up to `latency` apart.
+    pub(crate) fn promise(&self, latency: Option<Duration>) {
+        self.by_worker.iter().for_each(|cell| cell.latency.promise(latency));
+    }
+
     /// The sum over workers.
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals::default();

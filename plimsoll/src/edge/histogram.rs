@@ -1,22 +1,27 @@
 //! A latency histogram with one writer: log-linear buckets fine enough for quantiles, and the exact
-//! bounds that are exposed to Prometheus.
+//! bounds that are exposed to Prometheus: fixed ones, and the latency that is promised.
 //!
 //! Buckets are eight to each power of two from 1 µs to about 67 s, so that a quantile is at most an
-//! eighth too high. Invariants: only the worker that owns it records; anybody reads, and may see
-//! a count before its sum.
+//! eighth too high. Exposed are counts of the ranges between fixed bounds, each in two parts: up to
+//! the promised latency, and above it. Another promise changes only into which part later latencies
+//! go, so that the count up to any bound never falls, whatever is promised when.
+//!
+//! Invariants: only the worker that owns it records; anybody reads, and may see a count before its
+//! sum; anybody sets what is promised.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the exposed buckets, in seconds; `+Inf` follows.
-pub(crate) const BOUNDS_SECONDS: [f64; 13] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-/// The same bounds in microseconds.
+/// Upper bounds of the exposed buckets that are always there, in microseconds; `+Inf` follows.
 const BOUNDS_MICROS: [u64; 13] = [
     1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000, 10_000_000,
 ];
+
+/// Ranges between these bounds; the last is above all.
+const RANGES: usize = BOUNDS_MICROS.len() + 1;
+/// Nothing is promised: no latency is above.
+const NO_PROMISE: u64 = u64::MAX;
 
 /// Sub-buckets to a power of two, as a power of two.
 const PRECISION_BITS: u32 = 3;
@@ -36,28 +41,37 @@ pub(crate) fn add(counter: &AtomicU64, amount: u64) {
 #[derive(Debug)]
 pub(crate) struct Histogram {
     fine: [AtomicU64; FINE_BUCKETS],
-    exposed: [AtomicU64; BOUNDS_SECONDS.len() + 1],
+    /// By range: up to what is promised, and above.
+    exposed: [[AtomicU64; 2]; RANGES],
     sum_micros: AtomicU64,
+    promised_micros: AtomicU64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
         Self {
             fine: [const { AtomicU64::new(0) }; FINE_BUCKETS],
-            exposed: [const { AtomicU64::new(0) }; BOUNDS_SECONDS.len() + 1],
+            exposed: [const { [const { AtomicU64::new(0) }; 2] }; RANGES],
             sum_micros: AtomicU64::new(0),
+            promised_micros: AtomicU64::new(NO_PROMISE),
         }
     }
 }
 
 impl Histogram {
+    /// From now on counts what takes up to `latency` apart, besides the fixed bounds.
+    pub(crate) fn promise(&self, latency: Option<Duration>) {
+        self.promised_micros.store(latency.map_or(NO_PROMISE, micros), Ordering::Relaxed);
+    }
+
     /// Counts one latency. For the owning worker only.
     #[inline]
     pub(crate) fn record(&self, latency: Duration) {
-        let micros = latency.as_micros().min(u128::from(u64::MAX)) as u64;
+        let micros = micros(latency);
         add(&self.fine[bucket(micros)], 1);
-        let exposed = BOUNDS_MICROS.iter().position(|&bound| micros <= bound);
-        add(&self.exposed[exposed.unwrap_or(BOUNDS_MICROS.len())], 1);
+        let range = BOUNDS_MICROS.iter().position(|&bound| micros <= bound);
+        let is_above = micros > self.promised_micros.load(Ordering::Relaxed);
+        add(&self.exposed[range.unwrap_or(BOUNDS_MICROS.len())][usize::from(is_above)], 1);
         add(&self.sum_micros, micros);
     }
 
@@ -66,10 +80,13 @@ impl Histogram {
         for (sum, count) in total.fine.iter_mut().zip(&self.fine) {
             *sum += count.load(Ordering::Relaxed);
         }
-        for (sum, count) in total.exposed.iter_mut().zip(&self.exposed) {
+        let exposed = total.exposed.iter_mut().flatten().zip(self.exposed.iter().flatten());
+        for (sum, count) in exposed {
             *sum += count.load(Ordering::Relaxed);
         }
         total.sum_micros += self.sum_micros.load(Ordering::Relaxed);
+        let promised = self.promised_micros.load(Ordering::Relaxed);
+        total.promised_micros = total.promised_micros.min(promised);
     }
 }
 
@@ -77,20 +94,26 @@ impl Histogram {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
     fine: [u64; FINE_BUCKETS],
-    exposed: [u64; BOUNDS_SECONDS.len() + 1],
+    exposed: [[u64; 2]; RANGES],
     sum_micros: u64,
+    promised_micros: u64,
 }
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { fine: [0; FINE_BUCKETS], exposed: [0; BOUNDS_SECONDS.len() + 1], sum_micros: 0 }
+        Self {
+            fine: [0; FINE_BUCKETS],
+            exposed: [[0; 2]; RANGES],
+            sum_micros: 0,
+            promised_micros: NO_PROMISE,
+        }
     }
 }
 
 impl Counts {
     /// How many latencies were recorded.
     pub(crate) fn count(&self) -> u64 {
-        self.exposed.iter().sum()
+        self.exposed.iter().flatten().sum()
     }
 
     /// Their sum.
@@ -100,21 +123,36 @@ impl Counts {
 
     /// Bounds in seconds with the number of latencies up to each, without `+Inf`.
     pub(crate) fn cumulative(&self) -> Vec<(f64, u64)> {
-        let mut sum = 0;
-        BOUNDS_SECONDS
-            .iter()
-            .zip(&self.exposed)
-            .map(|(&bound, &count)| {
-                sum += count;
-                (bound, sum)
-            })
-            .collect()
+        let mut buckets = Vec::with_capacity(RANGES);
+        let (mut low, mut sum) = (0, 0);
+        for (range, [within, above]) in self.exposed.iter().enumerate() {
+            // What is promised may be a fixed bound itself.
+            let high = BOUNDS_MICROS.get(range).copied().unwrap_or(NO_PROMISE);
+            if low < self.promised_micros && self.promised_micros < high {
+                buckets.push((seconds(self.promised_micros), sum + within));
+            }
+            sum += within + above;
+            if range < BOUNDS_MICROS.len() {
+                buckets.push((seconds(high), sum));
+            }
+            low = high;
+        }
+        buckets
     }
 
     /// The fine counts, for windows of time.
     pub(crate) fn fine(&self) -> &[u64; FINE_BUCKETS] {
         &self.fine
     }
+}
+
+fn micros(latency: Duration) -> u64 {
+    u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The nearest number of seconds, which is written as shortly as one would.
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }
 
 /// The latency that a share of the counts does not exceed; `None` without counts.
@@ -197,6 +235,64 @@ mod tests {
         assert_eq!(cumulative[0], (0.001, 1));
         assert_eq!(cumulative[1], (0.0025, 2));
         assert_eq!(cumulative[12], (10.0, 3));
-        assert_eq!(counts.count(), 5);
+        assert_eq!((counts.count(), cumulative.len()), (5, 13));
+    }
+
+    /// The count up to a bound, in seconds, of all those that are exposed.
+    fn up_to(histogram: &Histogram, bound: f64) -> Option<u64> {
+        let mut counts = Counts::default();
+        histogram.add_to(&mut counts);
+        let buckets = counts.cumulative();
+        assert!(buckets.is_sorted(), "{buckets:?}");
+        assert!(buckets.windows(2).all(|pair| pair[0].0 < pair[1].0), "{buckets:?}");
+        buckets.into_iter().find(|bucket| bucket.0 == bound).map(|bucket| bucket.1)
+    }
+
+    #[test]
+    fn what_is_promised_is_counted_exactly() {
+        for (promised, below, above) in [
+            (0.3, [0.26, 0.3], [0.300_001, 0.4]),
+            (0.000_5, [0.000_4, 0.000_5], [0.000_6, 0.001]),
+            (0.25, [0.2, 0.25], [0.250_001, 0.3]),
+            (30.0, [11.0, 30.0], [30.000_001, 3_600.0]),
+            (3_600.0, [10.0, 3_600.0], [3_600.000_001, 4_000.0]),
+        ] {
+            let histogram = Histogram::default();
+            histogram.promise(Some(Duration::from_secs_f64(promised)));
+            assert_eq!(up_to(&histogram, promised), Some(0), "{promised}");
+            for latency in below.into_iter().chain(above) {
+                histogram.record(Duration::from_secs_f64(latency));
+            }
+            assert_eq!(up_to(&histogram, promised), Some(2), "{promised}");
+        }
+    }
+
+    #[test]
+    fn another_promise_takes_nothing_from_any_count() {
+        let histogram = Histogram::default();
+        let millis = |millis| Some(Duration::from_millis(millis));
+        let mut known: Vec<(f64, u64)> = Vec::new();
+        let promises = [None, millis(300), millis(400), None, millis(20), millis(300), millis(250)];
+        for promise in promises.into_iter().cycle().take(20) {
+            histogram.promise(promise);
+            for latency in [10, 20, 25, 260, 350, 450, 20_000] {
+                histogram.record(Duration::from_millis(latency));
+                let mut counts = Counts::default();
+                histogram.add_to(&mut counts);
+                let buckets = counts.cumulative();
+                assert!(buckets.is_sorted_by_key(|bucket| bucket.1), "{buckets:?}");
+                for (bound, count) in buckets {
+                    match known.iter_mut().find(|(known, _)| *known == bound) {
+                        None => known.push((bound, count)),
+                        Some((_, before)) => {
+                            assert!(*before <= count, "{bound}: {count} after {before}");
+                            *before = count;
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(up_to(&histogram, 0.5), Some(20 * 6));
+        assert_eq!(known.len(), 13 + 3);
     }
 }

@@ -61,8 +61,9 @@ pub(crate) struct ServiceRuntime {
 }
 
 impl Routing {
-    /// The snapshot of `config`. A route to a service that the roster does not have is left out;
-    /// the configuration was checked, so there is none.
+    /// The snapshot of `config`, from which on counters of services tell apart what it promises. A
+    /// route to a service that the roster does not have is left out; the configuration was checked,
+    /// so there is none.
     pub(crate) fn new(
         config: Arc<Config>,
         roster: &Roster,
@@ -80,9 +81,12 @@ impl Routing {
                     let Some(service) = config.services.get(&route.service) else { continue };
                     let Some(pool) = roster.service(&route.service) else { continue };
                     let name = Arc::clone(pool.name());
+                    let cells = services.cells(&name, &nameless);
+                    let latency = service.slo.as_ref().and_then(|slo| slo.latency);
+                    cells.promise(latency.map(|latency| latency.below));
                     let service = Arc::new(ServiceRuntime {
                         config: Arc::clone(service),
-                        cells: services.cells(&name, &nameless),
+                        cells,
                         pool,
                         budget: Mutex::default(),
                         recent_requests: AtomicU64::new(0),

@@ -152,8 +152,11 @@ impl Supervisor {
                 let change = run.apply(spec);
                 changes.extend(change.map(|change| format!("service {name}: {change}")));
             } else {
-                let count = spec.instances;
-                changes.push(format!("service {name}: new, {count} instances start"));
+                let starting = match spec.instances {
+                    1 => "1 instance starts".to_owned(),
+                    count => format!("{count} instances start"),
+                };
+                changes.push(format!("service {name}: new, {starting}"));
                 self.services.insert(name.clone(), ServiceRun::new(name, spec));
             }
         }

@@ -130,6 +130,15 @@ fn entrypoints(all: &[(Arc<Cells>, Totals)], out: &mut Exposition) {
 fn services(all: &[(Arc<Cells>, Totals)], out: &mut Exposition) {
     let labels = |cells: &Cells| vec![("service", cells.name.0.to_string())];
     traffic("plimsoll_service", "service", labels, all, out);
+    // By status code a series begins with its first request, and no rate shows that one.
+    let mut errors = out.family(
+        "plimsoll_service_errors_total",
+        Kind::Counter,
+        "Requests answered with a status of 500 and above, by service.",
+    );
+    for (cells, totals) in all {
+        errors.sample(&[("service", &cells.name.0)], totals.errors as f64);
+    }
     let mut retries = out.family(
         "plimsoll_service_retries_total",
         Kind::Counter,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::harness::{Harness, Script, config};
 use super::{OK, answers};
+use crate::config::model::observe::{LatencyObjective, Objective};
 use crate::config::model::{AccessLog, AccessLogFormat, LogTarget, Route};
 use crate::edge::Edge;
 
@@ -129,6 +130,7 @@ fn counters_add_up() {
         "plimsoll_server_responses_bytes_total{service=\"web\",server=\"s1\"} 4",
         "plimsoll_rejected_requests_total{reason=\"malformed\"} 1",
         "plimsoll_service_request_duration_seconds_count{service=\"web\"} 2",
+        "plimsoll_service_errors_total{service=\"web\"} 0",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
@@ -149,6 +151,35 @@ fn counters_add_up() {
         let server = snapshot.services["web"].servers.get("s1");
         assert_eq!(server.map(|server| server.requests_total), count);
     }
+}
+
+#[test]
+fn a_promised_latency_comes_and_goes_with_reloads_and_no_count_is_lost() {
+    let hour = Duration::from_secs(3600);
+    let latency = Some(LatencyObjective { quantile: 0.99, below: hour });
+    let slo = Objective { success: None, latency, window: hour };
+    let harness = Harness::start(&[answers(&[OK; 4])], |_| {});
+    let mut client = harness.connect();
+    client.get("/");
+    let mut changed = (*harness.config).clone();
+    Arc::make_mut(changed.services.get_mut("web").unwrap()).slo = Some(slo);
+    harness.edge.apply(Arc::new(changed)).unwrap();
+    client.get("/");
+    client.get("/");
+    harness.drain(Duration::from_secs(5));
+    let buckets = || {
+        let mut out = tsdb::exposition::Exposition::new();
+        harness.edge.expose(&|_, _| false, &mut out);
+        let name = "plimsoll_service_request_duration_seconds_bucket{service=\"web\",";
+        let text = out.finish();
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        lines.skip_while(|line| !line.starts_with("le=\"10\"")).map(str::to_owned).collect()
+    };
+    let found: Vec<String> = buckets();
+    assert_eq!(found[1..], ["le=\"3600\"} 3", "le=\"+Inf\"} 3"]);
+    harness.edge.apply(Arc::clone(&harness.config)).unwrap();
+    let found: Vec<String> = buckets();
+    assert_eq!(found[1..], ["le=\"+Inf\"} 3"]);
 }
 
 fn addresses(edge: &Edge) -> Vec<SocketAddr> {

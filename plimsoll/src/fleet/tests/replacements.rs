@@ -132,7 +132,7 @@ async fn a_changed_configuration_touches_only_what_changed() {
     let next = config(&[("web", &web), ("steady", &steady), ("new", &steady)]);
     let report = harness.fleet.apply(&next).await;
     let changes = [
-        "service new: new, 1 instances start",
+        "service new: new, 1 instance starts",
         "service web: 2 instances instead of 1; \
          what its instances are started with changed, so they are replaced one by one",
         "service old: removed, its instances drain and stop",

@@ -17,7 +17,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::objectives::seconds;
+use tsdb::promql::number;
+
+use super::objectives;
 use crate::config::model::Service;
 use crate::config::problem::{ConfigError, nearest};
 
@@ -83,22 +85,24 @@ pub fn text(without: &[String], services: &BTreeMap<String, Arc<Service>>) -> St
         out.push_str("- name: plimsoll latency\n  rules:\n");
     }
     for (service, latency) in promises {
-        let (quantile, below) = (latency.quantile, seconds(latency.below));
+        let slow = objectives::slow(service, latency, "5m");
         let _ = write!(
             out,
             "  - alert: {LATENCY}
     expr: |-
-      histogram_quantile({quantile}, sum by (service, le) (rate(plimsoll_service_request_duration_seconds_bucket{{service=\"{service}\"}}[5m]))) > {below}
+      {slow}
+        / sum by (service) (rate(plimsoll_service_request_duration_seconds_count{{service=\"{service}\"}}[5m])) > {allowed}
     for: 10m
     labels:
       severity: warning
     annotations:
       summary: 'Service {{{{ $labels.service }}}} is slower than it promises'
       description: |-
-        For 10 minutes the p{percent} of {{{{ $labels.service }}}} has been {{{{ $value | humanizeDuration }}}}; promised is {promised}. First: see whether one server is slower than the others (plimsoll_server_request_duration_seconds), then at the saturation of the host and the databases.
+        For 10 minutes {{{{ $value | humanizePercentage }}}} of the requests to {{{{ $labels.service }}}} have taken longer than {below}; promised is that {promised}% take less. First: see whether one server is slower than the others (plimsoll_server_request_duration_seconds), then at the saturation of the host and the databases.
 ",
-            percent = tsdb::promql::number::plain((quantile * 1e6).round() / 1e4),
-            promised = super::duration::show(latency.below),
+            allowed = number::plain(objectives::allowed(latency.quantile)),
+            below = super::duration::show(latency.below),
+            promised = objectives::percent(latency.quantile),
         );
     }
     // Without any group, an empty list.

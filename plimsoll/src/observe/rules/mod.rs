@@ -31,8 +31,6 @@ pub use built_in::text as built_in_text;
 pub use changes::Contents;
 pub use error::RuleErrors;
 pub use model::{Alerting, Group, Rule, RuleKind};
-#[cfg(test)]
-pub use objectives::LATENCY_BOUNDS;
 pub use objectives::text as objectives_text;
 
 use crate::config::model::Service;
@@ -69,7 +67,6 @@ pub fn load(
         read.text(BUILT_IN, &text, settings.every);
     }
     read.text(OBJECTIVES, &objectives::text(services), settings.every);
-    read.warnings.extend(objectives::warnings(services));
     finish(read)
 }
 

@@ -23,12 +23,13 @@
 //! days of recorded hours, so that they stay cheap. Averages of *rates* weigh each request alike;
 //! averages of ratios would not. Without traffic there is no ratio, and so no alarm. With very little
 //! traffic one failure is a large share; so that it wakes nobody, there must be two in the long
-//! window, counted by recorded rates (until there are rates of a whole long window, one may do).
-//! Even so, a service with a few requests an hour needs a lower promise, as in the workbook.
+//! window. They are counted as the sum of recorded rates by the time between two of them, which the
+//! groups name therefore: that is right from the first minute on, however little of the window is
+//! known. Even so, a service with a few requests an hour needs a lower promise, as in the workbook.
 //!
-//! A latency between two bounds of the histogram is interpolated between them, as
-//! `histogram_quantile` does it; [`warnings`] says so. Beyond the last bound nothing is known:
-//! there, everything slower than the last bound counts as too slow.
+//! The histogram of a service has its promised latency as a bound, so nothing is interpolated. Where
+//! that bound is younger than the window (another promise), fewer fast requests than all are known:
+//! nothing is recorded until both are of the same time.
 //!
 //! The recorded series must be readable where rules are evaluated: an outside Prometheus that
 //! answers queries needs them by remote write.
@@ -44,11 +45,6 @@ use super::duration::show;
 use crate::config::model::Service;
 use crate::config::model::observe::LatencyObjective;
 
-/// Upper bounds of the buckets of `plimsoll_service_request_duration_seconds`, in seconds. The edge
-/// has them; a test of the program compares.
-pub const LATENCY_BOUNDS: [f64; 13] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
 /// The window that the workbook's figures are for.
 const USUAL_WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Windows are whole minutes: the shortest that a rate of scrapes every 15 s can be taken of.
@@ -57,8 +53,10 @@ const MINUTE: u64 = 60;
 const LONG_MIN: u64 = 5;
 /// From this window on, averages are of the rates of the longer base window.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Time between two evaluations of the long windows.
-const LONG_EVERY: &str = "1m";
+/// Time between two evaluations, seconds: short enough for the shortest window.
+const EVERY: u64 = 15;
+/// The same of the long windows.
+const LONG_EVERY: u64 = 60;
 /// An alarm needs more failures in its long window: two, by rates that are a little off.
 const FAILURES_ABOVE: f64 = 1.5;
 
@@ -69,6 +67,42 @@ const BURNS: [(u64, u64, f64, &str); 4] = [
     (24 * 60, 2 * 60, 3.0, "warning"),
     (3 * 24 * 60, 6 * 60, 1.0, "warning"),
 ];
+
+/// The histogram of what requests to a service take.
+const DURATION: &str = "plimsoll_service_request_duration_seconds";
+
+/// How many requests of a service keep the promised latency, over a window.
+fn fast(service: &str, latency: LatencyObjective, window: &str) -> String {
+    // The edge counts whole microseconds, and writes its bound so.
+    let bound = number::plain(latency.below.as_micros() as f64 / 1e6);
+    // Whole numbers are written `1` by some and `1.0` by others.
+    let le = match bound.contains('.') {
+        true => format!("le=\"{bound}\""),
+        false => format!("le=~\"{bound}|{bound}[.]0\""),
+    };
+    format!("{DURATION}_bucket{{service=\"{service}\",{le}}}[{window}]")
+}
+
+/// Whether the count of fast requests is known as long as that of all.
+fn is_known(service: &str, latency: LatencyObjective, window: &str) -> String {
+    let fast = fast(service, latency, window);
+    format!(
+        "count_over_time({DURATION}_count{{service=\"{service}\"}}[{window}])\n          \
+         <= sum without (le) (count_over_time({fast}))"
+    )
+}
+
+/// Requests of a service a second that take longer than is promised.
+pub(super) fn slow(service: &str, latency: LatencyObjective, window: &str) -> String {
+    let (fast, is_known) = (fast(service, latency, window), is_known(service, latency, window));
+    // Rates are rounded: never less than none.
+    format!(
+        "sum by (service) (\n        \
+         clamp_min(rate({DURATION}_count{{service=\"{service}\"}}[{window}])\n          \
+         - sum without (le) (rate({fast})), 0)\n        \
+         and {is_known})"
+    )
+}
 
 /// One promise of one service.
 struct Promise<'a> {
@@ -82,9 +116,21 @@ struct Promise<'a> {
     below: Option<LatencyObjective>,
 }
 
-/// Seconds as an expression writes them.
-pub(super) fn seconds(duration: Duration) -> String {
-    number::plain(duration.as_secs_f64())
+/// The share that may break a promise, without the noise of the subtraction.
+pub(super) fn allowed(target: f64) -> f64 {
+    ((1.0 - target) * 1e12).round() / 1e12
+}
+
+/// 99.9 of 0.999.
+pub(super) fn percent(share: f64) -> String {
+    number::plain((share * 1e8).round() / 1e6)
+}
+
+/// Hours of days, minutes of hours.
+fn show_roughly(seconds: f64) -> String {
+    const MINUTES_BELOW: f64 = 6.0 * 3600.0;
+    let unit = if seconds < MINUTES_BELOW { 60.0 } else { 3600.0 };
+    show(Duration::from_secs_f64((seconds / unit).round().max(1.0) * unit))
 }
 
 fn promises(services: &BTreeMap<String, Arc<Service>>) -> Vec<Promise<'_>> {
@@ -115,62 +161,6 @@ pub fn text(services: &BTreeMap<String, Arc<Service>>) -> String {
     out
 }
 
-/// What is said of promises that cannot be measured exactly.
-pub(super) fn warnings(services: &BTreeMap<String, Arc<Service>>) -> Vec<String> {
-    let inexact = promises(services).into_iter().filter_map(|promise| {
-        let below = promise.below?.below;
-        let key = format!("service.{}.slo.latency", promise.service);
-        let wanted = show(below);
-        match Place::of(below.as_secs_f64()) {
-            Place::At(_) => None,
-            Place::Between(low, high) => {
-                let (low, high) = (Duration::from_secs_f64(low), Duration::from_secs_f64(high));
-                let exact = match low.is_zero() {
-                    true => show(high),
-                    false => format!("{} or {}", show(low), show(high)),
-                };
-                Some(format!(
-                    "{key}: {wanted} lies between two bounds of the histogram, so the share of \
-                     slower requests is interpolated; it is exact at {exact}"
-                ))
-            }
-            Place::Beyond(last) => Some(format!(
-                "{key}: the histogram ends at {}, so that everything slower counts as slower \
-                 than {wanted}",
-                show(Duration::from_secs_f64(last))
-            )),
-        }
-    });
-    inexact.collect()
-}
-
-/// Where a latency lies among the bounds of the histogram.
-#[derive(Debug, PartialEq)]
-enum Place {
-    /// It is one.
-    At(f64),
-    /// Between these; the lower is 0 below the first.
-    Between(f64, f64),
-    /// Above the last, which this is.
-    Beyond(f64),
-}
-
-impl Place {
-    fn of(latency: f64) -> Self {
-        let mut below = 0.0;
-        for bound in LATENCY_BOUNDS {
-            if latency == bound {
-                return Self::At(bound);
-            }
-            if latency < bound {
-                return Self::Between(below, bound);
-            }
-            below = bound;
-        }
-        Self::Beyond(below)
-    }
-}
-
 /// The windows of a promise.
 struct Windows {
     /// Long and short, by burn rate.
@@ -191,7 +181,7 @@ impl Windows {
             let minutes = (minutes as f64 * scale).round() as u64;
             Duration::from_secs(minutes.max(least) * MINUTE)
         };
-        let burns: Vec<_> = BURNS
+        let mut burns: Vec<_> = BURNS
             .into_iter()
             .map(|(long, short, rate, severity)| {
                 (scaled(long, LONG_MIN), scaled(short, 1), rate, severity)
@@ -199,6 +189,14 @@ impl Windows {
             // Never longer than the promise itself.
             .map(|(long, short, rate, severity)| (long.min(window), short, rate, severity))
             .collect();
+        // Of short promises some coincide; where the higher rate holds, the lower does.
+        burns.dedup_by(|next, kept| {
+            let coincide = (next.0, next.1, next.3) == (kept.0, kept.1, kept.3);
+            if coincide {
+                *kept = *next;
+            }
+            coincide
+        });
         let base = burns.iter().map(|(_, short, ..)| *short).min().unwrap_or(window);
         let hour = burns.iter().map(|(long, ..)| *long).min().unwrap_or(window);
         let mut averaged: Vec<_> =
@@ -220,14 +218,16 @@ impl Promise<'_> {
         let windows = Windows::of(self.window);
         let (service, objective) = (self.service, self.objective);
         let base = show(windows.base);
-        out.push_str(&format!("- name: slo {service} {objective}\n  rules:\n"));
+        out.push_str(&format!(
+            "- name: slo {service} {objective}\n  interval: {EVERY}s\n  rules:\n"
+        ));
         self.record(
             out,
             "objective_ratio",
             None,
             &format!("vector({})", number::plain(self.target)),
         );
-        self.record(out, "window_seconds", None, &format!("vector({})", seconds(self.window)));
+        self.record(out, "window_seconds", None, &format!("vector({})", self.window.as_secs()));
         self.record(out, "requests_per_second", Some(&base), &self.requests(&base));
         self.record(out, "errors_per_second", Some(&base), &self.errors(&base));
         self.record(out, "error_ratio", Some(&base), &self.ratio(&base));
@@ -238,15 +238,19 @@ impl Promise<'_> {
         self.alarms(out, &windows);
         // A group of its own, evaluated less often: it reads many samples.
         out.push_str(&format!(
-            "- name: slo {service} {objective} long\n  interval: {LONG_EVERY}\n  rules:\n"
+            "- name: slo {service} {objective} long\n  interval: {LONG_EVERY}s\n  rules:\n"
         ));
         if !long.is_empty() {
             let hour = show(windows.hour);
             for what in ["requests_per_second", "errors_per_second"] {
-                if windows.hour > windows.base {
-                    let expression = self.averaged(what, &base, &hour);
-                    self.record(out, what, Some(&hour), &expression);
-                }
+                // No average: failures are summed up of it, and the first hour is not whole.
+                let expression = format!(
+                    "sum_over_time(plimsoll_slo_{what}{{{},window=\"{base}\"}}[{hour}]) \
+                     * {EVERY} / {}",
+                    self.matchers(),
+                    windows.hour.as_secs()
+                );
+                self.record(out, what, Some(&hour), &expression);
             }
             long.iter().for_each(|window| self.average(out, &windows, *window));
         }
@@ -254,14 +258,9 @@ impl Promise<'_> {
             "1 - plimsoll_slo_error_ratio{{{},window=\"{}\"}} / {}",
             self.matchers(),
             show(self.window),
-            number::plain(self.allowed())
+            number::plain(allowed(self.target))
         );
         self.record(out, "error_budget_remaining_ratio", None, &remaining);
-    }
-
-    /// The share that may break the promise, without the noise of the subtraction.
-    fn allowed(&self) -> f64 {
-        ((1.0 - self.target) * 1e12).round() / 1e12
     }
 
     fn record(&self, out: &mut String, name: &str, window: Option<&str>, expression: &str) {
@@ -278,52 +277,25 @@ impl Promise<'_> {
 
     /// All requests a second.
     fn requests(&self, window: &str) -> String {
-        let metric = match self.below {
-            None => "plimsoll_service_requests_total",
-            Some(_) => "plimsoll_service_request_duration_seconds_count",
-        };
-        format!("sum by (service) (rate({metric}{{service=\"{}\"}}[{window}]))", self.service)
+        let count = format!("{DURATION}_count{{service=\"{}\"}}[{window}]", self.service);
+        match self.below {
+            None => format!("sum by (service) (rate({count}))"),
+            Some(latency) => {
+                let is_known = is_known(self.service, latency, window);
+                format!("sum by (service) (\n        rate({count})\n        and {is_known})")
+            }
+        }
     }
 
-    /// Those a second that break the promise; 0 if there are requests and none does.
+    /// Those a second that break the promise.
     fn errors(&self, window: &str) -> String {
-        let (service, all) = (self.service, self.requests(window));
-        let Some(latency) = self.below else {
-            return format!(
-                "sum by (service) (rate(plimsoll_service_requests_total{{service=\"{service}\",\
-                 code=~\"5..\"}}[{window}]))\n        or 0 * {all}"
-            );
-        };
-        // Whole numbers are written `1` by some and `1.0` by others.
-        let up_to = |bound: f64| {
-            let text = number::plain(bound);
-            let le = match text.contains('.') {
-                true => format!("le=\"{text}\""),
-                false => format!("le=~\"{text}|{text}[.]0\""),
-            };
-            format!(
-                "sum by (service) (rate(plimsoll_service_request_duration_seconds_bucket\
-                 {{service=\"{service}\",{le}}}[{window}]))"
-            )
-        };
-        let wanted = latency.below.as_secs_f64();
-        let fast = match Place::of(wanted) {
-            Place::At(bound) | Place::Beyond(bound) => up_to(bound),
-            Place::Between(low, high) => {
-                let share = ((wanted - low) / (high - low) * 1e9).round() / 1e9;
-                let share = number::plain(share);
-                match low > 0.0 {
-                    false => format!("{share} * {}", up_to(high)),
-                    true => format!(
-                        "({low} + {share} * ({high} - {low}))",
-                        low = up_to(low),
-                        high = up_to(high)
-                    ),
-                }
-            }
-        };
-        // Buckets and the count are not read at one instant: never less than none.
-        format!("clamp_min({all} - {fast}, 0)")
+        match self.below {
+            None => format!(
+                "sum by (service) (rate(plimsoll_service_errors_total{{service=\"{}\"}}[{window}]))",
+                self.service
+            ),
+            Some(latency) => slow(self.service, latency, window),
+        }
     }
 
     /// The share of errors of a base window; none without traffic.
@@ -357,15 +329,14 @@ impl Promise<'_> {
         let expression = format!(
             "plimsoll_slo_error_ratio{{{}}} / {}",
             self.matchers(),
-            number::plain(self.allowed())
+            number::plain(allowed(self.target))
         );
         self.record(out, "burn_rate", None, &expression);
     }
 
     fn alarms(&self, out: &mut String, windows: &Windows) {
         let (service, matchers) = (self.service, self.matchers());
-        let (target, period) =
-            (number::plain((self.target * 1e8).round() / 1e6), show(self.window));
+        let (target, period) = (percent(self.target), show(self.window));
         let promise = match self.below {
             None => format!("{target}% of requests succeed over {period}"),
             Some(latency) => {
@@ -378,16 +349,19 @@ impl Promise<'_> {
         let broken = if self.below.is_some() { "have been too slow" } else { "have failed" };
         let base = show(windows.base);
         for (long, short, rate, severity) in &windows.burns {
-            let of = if *long < DAY { &base } else { &show(windows.hour) };
+            let (of, every) =
+                if *long < DAY { (&base, EVERY) } else { (&show(windows.hour), LONG_EVERY) };
             let failures = format!(
-                "{} * {} > {FAILURES_ABOVE}",
-                self.averaged("errors_per_second", of, &show(*long)),
-                seconds(*long)
+                "sum_over_time(plimsoll_slo_errors_per_second{{{matchers},window=\"{of}\"}}[{}]) \
+                 * {every} > {FAILURES_ABOVE}",
+                show(*long)
             );
-            let share = number::plain(((rate * self.allowed()) * 1e12).round() / 1e12);
-            let rest = self.window.as_secs_f64() / rate;
-            let rest = show(Duration::from_secs((rest / 3600.0).round().max(1.0) as u64 * 3600));
-            let rate = number::plain(*rate);
+            let share = number::plain(((rate * allowed(self.target)) * 1e12).round() / 1e12);
+            let lasts = show_roughly(self.window.as_secs_f64() / rate);
+            let faster = match *rate {
+                1.0 => String::new(),
+                rate => format!("{} times ", number::plain(rate)),
+            };
             let (long, short) = (show(*long), show(*short));
             let _ = writeln!(
                 out,
@@ -401,9 +375,9 @@ impl Promise<'_> {
       long_window: {long}
       short_window: {short}
     annotations:
-      summary: '{service} breaks its promise ({objective}): the error budget burns {rate} times too fast'
+      summary: '{service} breaks its promise ({objective}): the error budget burns {faster}too fast'
       description: |-
-        Over {long}, {{{{ $value | humanizePercentage }}}} of the requests to {service} {broken}; promised is that {promise}. At {rate} times the allowed rate the whole budget lasts {rest}. First: `plimsoll status` for servers that are down or slow, then what was deployed when it began.",
+        Over {long}, {{{{ $value | humanizePercentage }}}} of the requests to {service} {broken}; promised is that {promise}. At this rate the whole budget lasts less than {lasts}. First: `plimsoll status` for servers that are down or slow, then what was deployed when it began.",
                 objective = self.objective,
             );
         }

@@ -42,7 +42,7 @@ const SERVICES: &[Alert] = &[
         "1m",
         "plimsoll_service_below_min_healthy == 1",
         "Too few servers of {{ $labels.service }} are healthy",
-        "{{ with query (printf \"sum(plimsoll_service_servers{service=%q,state=\\\"healthy\\\"})\" $labels.service) }}{{ . | first | value }}{{ else }}None{{ end }} of the servers of {{ $labels.service }} are healthy, less than `min_healthy`. First: `plimsoll status` says why the others are not; start them again, or add servers before the rest is overloaded.",
+        "Healthy servers of {{ $labels.service }}: {{ with query (printf \"sum(plimsoll_service_servers{service=%q,state=\\\"healthy\\\"})\" $labels.service) }}{{ . | first | value }}{{ else }}0{{ end }}, less than `min_healthy`. First: `plimsoll status` says why the others are not; start them again, or add servers before the rest is overloaded.",
     ),
     alert(
         "ServerDown",
@@ -56,9 +56,10 @@ const SERVICES: &[Alert] = &[
         "ServiceErrors",
         CRITICAL,
         "5m",
-        "sum by (service) (rate(plimsoll_service_requests_total{code=~\"5..\"}[5m]))
-           / sum by (service) (rate(plimsoll_service_requests_total[5m])) > 0.05
-           and sum by (service) (increase(plimsoll_service_requests_total[5m])) > 20",
+        // Not by status code: such a series begins with its first request, which no rate shows.
+        "sum by (service) (rate(plimsoll_service_errors_total[5m]))
+           / sum by (service) (rate(plimsoll_service_request_duration_seconds_count[5m])) > 0.05
+           and sum by (service) (increase(plimsoll_service_request_duration_seconds_count[5m])) > 20",
         "{{ $value | humanizePercentage }} of requests to {{ $labels.service }} fail",
         "For 5 minutes {{ $value | humanizePercentage }} of the requests to service {{ $labels.service }} have been answered with a status of 500 and above. First: see in the access log which server and path they come from; one server alone can be drained (`plimsoll drain {{ $labels.service }}/SERVER`), all of them together point to the last deploy or a database.",
     ),
@@ -75,7 +76,7 @@ const SERVICES: &[Alert] = &[
         CRITICAL,
         "5m",
         "sum without (reason) (rate(plimsoll_rejected_requests_total{reason=~\"no_server|unreachable|exhausted\"}[5m]))
-           / sum without (entrypoint, code, method, protocol) (rate(plimsoll_entrypoint_requests_total[5m])) > 0.01",
+           / sum without (entrypoint) (rate(plimsoll_entrypoint_request_duration_seconds_count[5m])) > 0.01",
         "{{ $value | humanizePercentage }} of all requests find no server",
         "For 5 minutes {{ $value | humanizePercentage }} of all requests have been refused, because no server could take them or be reached. Nothing waits in a queue here: what cannot be sent is refused. First: `plimsoll status` for servers that are down or at their limit, then add servers.",
     ),
@@ -85,7 +86,7 @@ const SERVICES: &[Alert] = &[
         "5m",
         "rate(plimsoll_service_needs_total{to=~\"backup|spread|last-resort\"}[5m]) > 0",
         "{{ $labels.service }} lives on its last servers ({{ $labels.to }})",
-        "For 5 minutes {{ $value | humanize }} requests a second of service {{ $labels.service }} have gone where they go only in need: {{ $labels.to }}. First: `plimsoll status` says why its usual servers do not take them.",
+        "For 5 minutes requests of service {{ $labels.service }} have gone where they go only in need: {{ $labels.to }}, {{ $value | humanize }} a second. First: `plimsoll status` says why its usual servers do not take them.",
     ),
 ];
 
@@ -121,7 +122,7 @@ const INSTANCES: &[Alert] = &[
         "5m",
         "sum by (service) (plimsoll_instance_up) < on (service) sum by (service) (plimsoll_service_instances)",
         "{{ $labels.service }} has fewer instances than it should",
-        "For 5 minutes only {{ $value }} instances of service {{ $labels.service }} have been ready, fewer than are configured. First: `plimsoll status` says what the others wait for.",
+        "Ready instances of service {{ $labels.service }}: {{ $value }}, for 5 minutes fewer than are configured. First: `plimsoll status` says what the others wait for.",
     ),
 ];
 
@@ -164,7 +165,7 @@ const ITSELF: &[Alert] = &[
         "5m",
         "rate(plimsoll_access_log_dropped_total[5m]) > 0",
         "The access log loses lines",
-        "For 5 minutes the access log on {{ $labels.instance }} has lost {{ $value | humanize }} lines a second ({{ $labels.reason }}). Requests are not affected. First: is the disk that it is written to full or slow?",
+        "For 5 minutes the access log on {{ $labels.instance }} has lost lines ({{ $labels.reason }}), {{ $value | humanize }} a second. Requests are not affected. First: is the disk that it is written to full or slow?",
     ),
     alert(
         "StoreTrouble",
@@ -180,7 +181,7 @@ const ITSELF: &[Alert] = &[
         "5m",
         "rate(plimsoll_store_refused_samples_total{reason=~\"memory_full|too_many_series\"}[5m]) > 0",
         "The store of figures is full ({{ $labels.reason }})",
-        "For 5 minutes Plimsoll on {{ $labels.instance }} has refused {{ $value | humanize }} samples a second, because the store has as many series as it may; new series are missing. First: find the metric or label with too many values and drop it by relabelling, or raise the bounds in [observe].",
+        "For 5 minutes Plimsoll on {{ $labels.instance }} has refused samples, {{ $value | humanize }} a second, because the store has as many series as it may; new series are missing. First: find the metric or label with too many values and drop it by relabelling, or raise the bounds in [observe].",
     ),
     alert(
         "RemoteWriteBehind",
@@ -196,15 +197,17 @@ const ITSELF: &[Alert] = &[
         "5m",
         "increase(plimsoll_rule_evaluation_failures_total[5m]) > 0",
         "Rules of {{ $labels.rule_group }} cannot be evaluated",
-        "For 5 minutes evaluations of rules of the group {{ $labels.rule_group }} have failed ({{ $value | printf \"%.0f\" }} in 5 minutes); the alarms that rest on them are blind. First: the page of rules shows each failed rule with its error.",
+        "For 5 minutes evaluations of rules of the group {{ $labels.rule_group }} have failed; the alarms that rest on them are blind. First: the page of rules shows each failed rule with its error.",
     ),
     alert(
         "NotificationsFail",
         CRITICAL,
         "0s",
-        "increase(plimsoll_notifications_failed_total[10m]) > 0",
+        // A receiver that is away loses a message each `group_interval`. What is extrapolated
+        // from one is no second.
+        "increase(plimsoll_notifications_failed_total[30m]) > 1.5",
         "Messages about alarms do not reach {{ $labels.receiver }}",
-        "In the last 10 minutes {{ $value | printf \"%.0f\" }} messages about alarms could not be delivered to the receiver {{ $labels.receiver }}, however often it was tried. First: look at the alarms themselves (`plimsoll alarms`), then at the receiver's address and key; the log has its answer.",
+        "In the last 30 minutes {{ $value | printf \"%.0f\" }} messages about alarms could not be delivered to the receiver {{ $labels.receiver }}, however often it was tried. First: look at the alarms themselves (`plimsoll alarms`), then at the receiver's address and key; the log has its answer.",
     ),
     alert(
         "ForwardingFails",

@@ -202,7 +202,7 @@ fn templates_expand_as_in_prometheus() {
         alert,
         fires: promtool::firing(&groups, alert, &memory, 5),
     };
-    promtool::agree(&text, &names.iter().map(|name| case(name)).collect::<Vec<_>>());
+    promtool::agree(&text, "1m", &names.iter().map(|name| case(name)).collect::<Vec<_>>());
 }
 
 #[test]

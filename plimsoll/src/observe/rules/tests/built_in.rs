@@ -47,12 +47,12 @@ const TRIALS: &[Trial<'_>] = &[
         "ServiceErrors",
         20,
         &[
-            (r#"plimsoll_service_requests_total{service="web",code="503"}"#, "0+60x30"),
-            (r#"plimsoll_service_requests_total{service="web",code="200"}"#, "0+540x30"),
+            (r#"plimsoll_service_errors_total{service="web"}"#, "0+60x30"),
+            (r#"plimsoll_service_request_duration_seconds_count{service="web"}"#, "0+600x30"),
         ],
         &[
-            (r#"plimsoll_service_requests_total{service="web",code="503"}"#, "0+6x30"),
-            (r#"plimsoll_service_requests_total{service="web",code="200"}"#, "0+540x30"),
+            (r#"plimsoll_service_errors_total{service="web"}"#, "0+6x30"),
+            (r#"plimsoll_service_request_duration_seconds_count{service="web"}"#, "0+600x30"),
         ],
     ),
     (
@@ -70,11 +70,17 @@ const TRIALS: &[Trial<'_>] = &[
         20,
         &[
             (r#"plimsoll_rejected_requests_total{reason="no_server"}"#, "0+60x30"),
-            (r#"plimsoll_entrypoint_requests_total{entrypoint=":9999",code="200"}"#, "0+600x30"),
+            (
+                r#"plimsoll_entrypoint_request_duration_seconds_count{entrypoint=":9999"}"#,
+                "0+600x30",
+            ),
         ],
         &[
             (r#"plimsoll_rejected_requests_total{reason="no_route"}"#, "0+60x30"),
-            (r#"plimsoll_entrypoint_requests_total{entrypoint=":9999",code="200"}"#, "0+600x30"),
+            (
+                r#"plimsoll_entrypoint_request_duration_seconds_count{entrypoint=":9999"}"#,
+                "0+600x30",
+            ),
         ],
     ),
     (
@@ -198,8 +204,9 @@ const TRIALS: &[Trial<'_>] = &[
     (
         "NotificationsFail",
         20,
-        &[(r#"plimsoll_notifications_failed_total{receiver="mail"}"#, "0+1x30")],
-        &[(r#"plimsoll_notifications_failed_total{receiver="mail"}"#, "5x30")],
+        &[(r#"plimsoll_notifications_failed_total{receiver="mail"}"#, "0x5 1x5 2x20")],
+        // What is extrapolated from one is no second.
+        &[(r#"plimsoll_notifications_failed_total{receiver="mail"}"#, "0x5 1x30")],
     ),
     (
         "ForwardingFails",
@@ -413,31 +420,36 @@ const TRIALS: &[Trial<'_>] = &[
         20,
         &[
             (
-                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.25"}"#,
-                "0+90x40",
+                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.3"}"#,
+                "0+980x40",
             ),
-            (
-                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.5"}"#,
-                "0+100x40",
-            ),
-            (
-                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="+Inf"}"#,
-                "0+100x40",
-            ),
+            (r#"plimsoll_service_request_duration_seconds_count{service="web"}"#, "0+1000x40"),
         ],
         &[
             (
-                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.25"}"#,
-                "0+100x40",
+                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.3"}"#,
+                "0+995x40",
             ),
+            (r#"plimsoll_service_request_duration_seconds_count{service="web"}"#, "0+1000x40"),
+        ],
+    ),
+    // A promise that is younger than the requests before it says nothing of those.
+    (
+        "ServiceLatencyAboveObjective",
+        20,
+        &[
             (
-                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.5"}"#,
-                "0+100x40",
+                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.3"}"#,
+                "_x10 500+900x40",
             ),
+            (r#"plimsoll_service_request_duration_seconds_count{service="web"}"#, "0+1000x50"),
+        ],
+        &[
             (
-                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="+Inf"}"#,
-                "0+100x40",
+                r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.3"}"#,
+                "_x18 18000+995x40",
             ),
+            (r#"plimsoll_service_request_duration_seconds_count{service="web"}"#, "0+1000x50"),
         ],
     ),
 ];
@@ -465,7 +477,7 @@ fn each_fires_and_does_not_as_promtool_sees_it() {
             cases.push(Case { series, interval: 1, at: *at, alert, fires });
         }
     }
-    promtool::agree(&text, &cases);
+    promtool::agree(&text, "1m", &cases);
     let tried: BTreeSet<&str> = TRIALS.iter().map(|trial| trial.0).collect();
     assert_eq!(tried, built_in::names().collect(), "each alert is tried");
 }

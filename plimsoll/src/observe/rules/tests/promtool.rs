@@ -25,13 +25,14 @@ pub(in crate::observe::rules) struct Case<'a> {
     pub(in crate::observe::rules) fires: Vec<(BTreeMap<String, String>, BTreeMap<String, String>)>,
 }
 
-/// Asks promtool; panics with what it says if it sees it otherwise.
-pub(in crate::observe::rules) fn agree(rules: &str, cases: &[Case<'_>]) {
+/// Asks promtool, which evaluates so often (as in `1m`); panics with what it says if it sees it
+/// otherwise.
+pub(in crate::observe::rules) fn agree(rules: &str, every: &str, cases: &[Case<'_>]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yml");
     std::fs::write(&file, rules).unwrap();
     let mut test = format!(
-        "rule_files: [{:?}]\nevaluation_interval: 1m\ntests:\n",
+        "rule_files: [{:?}]\nevaluation_interval: {every}\ntests:\n",
         file.display().to_string()
     );
     for case in cases {
@@ -67,10 +68,20 @@ pub(in crate::observe::rules) fn agree(rules: &str, cases: &[Case<'_>]) {
 
 /// Whether `promtool check rules` takes a file.
 pub(in crate::observe::rules) fn takes(rules: &str) -> bool {
+    check(rules, "--lint=none")
+}
+
+/// Whether it does and finds no two rules alike, either.
+pub(in crate::observe::rules) fn takes_gladly(rules: &str) -> bool {
+    check(rules, "--lint-fatal")
+}
+
+fn check(rules: &str, lint: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yml");
     std::fs::write(&file, rules).unwrap();
-    let output = Command::new("promtool").args(["check", "rules"]).arg(&file).output().unwrap();
+    let output =
+        Command::new("promtool").args(["check", "rules", lint]).arg(&file).output().unwrap();
     output.status.success()
 }
 
