@@ -436,7 +436,7 @@ const TRIALS: &[Trial<'_>] = &[
     // A promise that is younger than the requests before it says nothing of those.
     (
         "ServiceLatencyAboveObjective",
-        20,
+        30,
         &[
             (
                 r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.3"}"#,
@@ -447,7 +447,7 @@ const TRIALS: &[Trial<'_>] = &[
         &[
             (
                 r#"plimsoll_service_request_duration_seconds_bucket{service="web",le="0.3"}"#,
-                "_x18 18000+995x40",
+                "_x28 28000+995x40",
             ),
             (r#"plimsoll_service_request_duration_seconds_count{service="web"}"#, "0+1000x50"),
         ],
