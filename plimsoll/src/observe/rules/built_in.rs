@@ -94,6 +94,7 @@ pub fn text(without: &[String], services: &BTreeMap<String, Arc<Service>>) -> St
         / sum by (service) (rate(plimsoll_service_request_duration_seconds_count{{service=\"{service}\"}}[5m])) > {allowed}
     for: 10m
     labels:
+      service: {service:?}
       severity: warning
     annotations:
       summary: 'Service {{{{ $labels.service }}}} is slower than it promises'

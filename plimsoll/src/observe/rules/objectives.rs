@@ -335,7 +335,7 @@ impl Promise<'_> {
     }
 
     fn alarms(&self, out: &mut String, windows: &Windows) {
-        let (service, matchers) = (self.service, self.matchers());
+        let (service, objective, matchers) = (self.service, self.objective, self.matchers());
         let (target, period) = (percent(self.target), show(self.window));
         let promise = match self.below {
             None => format!("{target}% of requests succeed over {period}"),
@@ -348,6 +348,7 @@ impl Promise<'_> {
         };
         let broken = if self.below.is_some() { "have been too slow" } else { "have failed" };
         let base = show(windows.base);
+        // Labels that the answer has anyway tell rules of several promises apart.
         for (long, short, rate, severity) in &windows.burns {
             let (of, every) =
                 if *long < DAY { (&base, EVERY) } else { (&show(windows.hour), LONG_EVERY) };
@@ -371,6 +372,8 @@ impl Promise<'_> {
         and ignoring (window) plimsoll_slo_error_ratio{{{matchers},window=\"{short}\"}} > {share}
         and ignoring (window) {failures}
     labels:
+      service: {service:?}
+      objective: {objective}
       severity: {severity}
       long_window: {long}
       short_window: {short}
@@ -378,7 +381,6 @@ impl Promise<'_> {
       summary: '{service} breaks its promise ({objective}): the error budget burns {faster}too fast'
       description: |-
         Over {long}, {{{{ $value | humanizePercentage }}}} of the requests to {service} {broken}; promised is that {promise}. At this rate the whole budget lasts less than {lasts}. First: `plimsoll status` for servers that are down or slow, then what was deployed when it began.",
-                objective = self.objective,
             );
         }
     }

@@ -12,7 +12,7 @@ use crate::config::model::observe::{LatencyObjective, Objective};
 use crate::config::model::{Service, Source};
 use crate::config::sample;
 use crate::observe::rules::files::Read;
-use crate::observe::rules::{Group, RuleKind, objectives};
+use crate::observe::rules::{Group, RuleKind, built_in, objectives};
 
 const DAY: u64 = 86_400;
 
@@ -21,6 +21,17 @@ fn promising(slo: Objective) -> BTreeMap<String, Arc<Service>> {
     service.slo = Some(slo);
     let quiet = sample::service("quiet", Source::Servers(Vec::new()), Duration::from_secs(1));
     BTreeMap::from([("quiet".to_owned(), Arc::new(quiet)), ("web".to_owned(), Arc::new(service))])
+}
+
+/// Two services, with all that can be promised.
+fn promising_twice(window: u64) -> BTreeMap<String, Arc<Service>> {
+    let latency = Some(LatencyObjective { quantile: 0.99, below: Duration::from_millis(300) });
+    let window = Duration::from_secs(window);
+    let mut services = promising(Objective { success: Some(0.9999), latency, window });
+    let mut other = Service::clone(&services["web"]);
+    other.name = "other".to_owned();
+    services.insert(other.name.clone(), Arc::new(other));
+    services
 }
 
 fn success(target: f64, window: u64) -> BTreeMap<String, Arc<Service>> {
@@ -254,9 +265,11 @@ fn windows_are_scaled_with_the_promise() {
     // The shortest promise, whose windows are as short as they may be.
     assert_eq!(windows(3600), set(&["5m/1m", "6m/1m"]));
     for window in [3600, 6 * 3600, DAY, 7 * DAY, 28 * DAY, 30 * DAY, 90 * DAY, 365 * DAY] {
-        let text = objectives::text(&success(0.9999, window));
+        let services = promising_twice(window);
+        let text = objectives::text(&services);
         let groups = groups(&text);
         assert!(promtool::takes_gladly(&text), "{text}");
+        assert!(promtool::takes_gladly(&built_in::text(&[], &services)));
         // Each series that a rule reads is one that a rule records.
         let recorded: BTreeSet<_> = groups
             .iter()
