@@ -12,6 +12,7 @@ mod log;
 mod net;
 mod observe;
 mod outbound;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -10,13 +10,18 @@
 //! is the answer.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::{self, ClientConfig};
 
 use crate::config::model::observe::HttpEndpoint;
+use crate::trust::{self, Issuers, Remedies, Verifier};
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
@@ -24,6 +29,11 @@ const REDIRECTS_MAX: usize = 5;
 const LOCATION_SHOWN_MAX: usize = 200;
 /// An idle connection is closed after this.
 const IDLE: Duration = Duration::from_secs(90);
+/// HTTP/1.1 in ALPN (RFC 7301), all that is spoken here.
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+/// What to do about a certificate, of an endpoint in the config file.
+const REMEDIES: Remedies =
+    Remedies { naming: "with ca = \"FILE\"", anyway: Some("write insecure = true") };
 /// Who asks, in the peers' logs.
 const AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 
@@ -33,18 +43,35 @@ const AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// What is wrong with the file of certificates, in words.
 pub fn client(endpoint: &HttpEndpoint) -> Result<Client, String> {
-    build(endpoint, true)
+    build(verifier(endpoint)?, true)
 }
 
-/// The same for GET alone, which any redirect on the host may send elsewhere.
+/// The same for GET alone, which any redirect on the host may send elsewhere. Each of its connections
+/// is shown the server's certificates: no session is resumed.
 ///
 /// # Errors
-/// As of [`client`].
-pub fn reader(endpoint: &HttpEndpoint) -> Result<Client, String> {
-    build(endpoint, false)
+/// TLS cannot be set up.
+pub fn reader(verifier: Verifier) -> Result<Client, String> {
+    build(verifier, false)
 }
 
-fn build(endpoint: &HttpEndpoint, keeps_method: bool) -> Result<Client, String> {
+/// Whom the client of an endpoint trusts.
+///
+/// # Errors
+/// What is wrong with the file of certificates, in words.
+pub fn verifier(endpoint: &HttpEndpoint) -> Result<Verifier, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    if endpoint.insecure {
+        return Ok(Verifier::anybody(provider));
+    }
+    let issuers = match &endpoint.ca {
+        Some(file) => Issuers::system().and_file(file)?,
+        None => Issuers::system(),
+    };
+    Verifier::new(issuers, provider).map_err(|error| format!("TLS cannot be set up: {error}"))
+}
+
+fn build(verifier: Verifier, keeps_method: bool) -> Result<Client, String> {
     let redirects = Policy::custom(move |attempt| {
         let keeps = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
         let is_followed = attempt.previous().last().is_some_and(|from| stays(from, attempt.url()))
@@ -55,20 +82,24 @@ fn build(endpoint: &HttpEndpoint, keeps_method: bool) -> Result<Client, String> 
             false => attempt.stop(),
         }
     });
-    let mut builder =
-        Client::builder().user_agent(AGENT).redirect(redirects).pool_idle_timeout(IDLE).no_proxy();
-    if let Some(path) = &endpoint.ca {
-        let wrong = |what: &dyn std::fmt::Display| {
-            format!("cannot use the certificates of {}: {what}", path.display())
-        };
-        let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
-        if certificates.is_empty() {
-            return Err(wrong(&"there is none in it"));
-        }
-        builder = builder.tls_certs_merge(certificates);
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    if !keeps_method {
+        tls.resumption = Resumption::disabled();
     }
-    builder.build().map_err(|error| format!("cannot make requests: {}", in_words(&error)))
+    Client::builder()
+        .user_agent(AGENT)
+        .redirect(redirects)
+        .pool_idle_timeout(IDLE)
+        .no_proxy()
+        .tls_backend_preconfigured(tls)
+        .build()
+        .map_err(|error| format!("cannot make requests: {}", in_words(&error)))
 }
 
 /// Whether a redirect stays on the host: on its port, or from the usual one of HTTP to that of HTTPS.
@@ -141,8 +172,25 @@ pub async fn body(mut response: Response, max: u64) -> Result<Vec<u8>, BodyError
 
 /// What went wrong, for people: the innermost cause says it best.
 pub fn in_words(error: &reqwest::Error) -> String {
+    in_words_with(error, &REMEDIES)
+}
+
+/// The same where a certificate is trusted in another way than in the config file.
+pub fn in_words_with(error: &reqwest::Error, remedies: &Remedies) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
+    }
+    match trust::error_of(error) {
+        Some(rustls::Error::InvalidCertificate(reason)) => {
+            return trust::of_certificate(reason, "the server", remedies);
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            return "the server answers, but not with TLS: is it http:// rather than https://, or \
+                    another port?"
+                .to_owned();
+        }
+        Some(error) => return format!("no agreement on TLS: {error}"),
+        None => {}
     }
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {

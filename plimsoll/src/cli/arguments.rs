@@ -7,6 +7,7 @@ pub mod alarms;
 pub mod bench;
 pub mod promql;
 pub mod rules;
+pub mod targets;
 
 use std::path::PathBuf;
 
@@ -167,6 +168,13 @@ pub enum ClientCommand {
     /// They still fire, are shown and recorded. Silences are kept over restarts.
     #[command(after_help = alarms::SILENCE_EXAMPLES)]
     Silence(alarms::SilenceArguments),
+
+    /// Show what is asked for figures, and what of it fails.
+    ///
+    /// Servers of services, databases and listed targets (`[[observe.job]]`), Plimsoll itself and the
+    /// machine.
+    #[command(after_help = targets::TARGETS_EXAMPLES)]
+    Targets(targets::TargetsArguments),
 }
 
 const RUN_EXAMPLES: &str = "\

@@ -19,7 +19,7 @@ use super::arguments::{
 use super::client::{Client, ClientError, LOOK_TIMEOUT, RELOAD_TIMEOUT, RESTART_TIMEOUT};
 use super::report::report;
 use super::table::{Painter, harmless};
-use super::{alarms, silence};
+use super::{alarms, silence, targets};
 
 /// Between two looks of `status --watch`.
 const WATCH_PAUSE: Duration = Duration::from_secs(2);
@@ -114,6 +114,7 @@ pub fn run(command: &ClientCommand) -> ExitCode {
         ClientCommand::Drain(arguments) => drain(arguments),
         ClientCommand::Alarms(arguments) => alarms::alarms(arguments),
         ClientCommand::Silence(arguments) => silence::silence(arguments),
+        ClientCommand::Targets(arguments) => targets::targets(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

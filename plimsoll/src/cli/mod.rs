@@ -13,4 +13,5 @@ mod report;
 pub mod rules;
 mod silence;
 mod table;
+mod targets;
 mod values;

@@ -19,6 +19,7 @@ use super::client::Client;
 use super::commands::{USAGE, painter};
 use crate::config::model::observe::HttpEndpoint;
 use crate::outbound;
+use crate::trust::Remedies;
 use span::Span;
 
 /// Largest script that is read.
@@ -225,6 +226,12 @@ fn without_password(url: &str) -> String {
     }
 }
 
+/// What to do about a certificate.
+const REMEDIES: Remedies = Remedies {
+    naming: "by the variable SSL_CERT_FILE, or add it to those of the system",
+    anyway: None,
+};
+
 fn ask(endpoint: &HttpEndpoint, url: &str, form: &[(&str, String)]) -> Result<Vec<u8>, Failure> {
     let remedy = "start Plimsoll, or say where it is: --admin ADDRESS, PLIMSOLL_ADMIN, -c FILE, or \
                   --url URL for another server";
@@ -242,7 +249,7 @@ fn ask(endpoint: &HttpEndpoint, url: &str, form: &[(&str, String)]) -> Result<Ve
             .await;
         let response = asked.map_err(|error| {
             let server = without_password(url.split("/api/v1/").next().unwrap_or(url));
-            let words = outbound::in_words(&error);
+            let words = outbound::in_words_with(&error, &REMEDIES);
             Failure::answer(format!("no answer from {server}: {words}"), remedy)
         })?;
         outbound::body(response, ANSWER_BYTES_MAX).await.map_err(|error| {

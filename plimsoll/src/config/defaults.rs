@@ -160,6 +160,8 @@ pub(super) const REMOTE_WRITE_RECEIVER: bool = false;
 pub(super) const REMOTE_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Samples that wait for the receiver of remote write.
 pub(super) const REMOTE_WRITE_QUEUE: usize = 500_000;
+/// Certificates are compared with those that are trusted.
+pub(super) const INSECURE: bool = false;
 /// Labels of the target do not win.
 pub(super) const HONOR_LABELS: bool = false;
 /// Times of the target are kept.

@@ -3,6 +3,7 @@
 //! Invariants: what can be refused is refused by [`prepare`] (or, at a reload, by [`check`]), so that
 //! a start or a reload is never half done; alarms stop before the figures that they judge.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use super::notify::{self, Notifier, NotifyError, TestError};
 use super::query::Engine;
 use super::remote::Remote;
 use super::rules::{self, RuleErrors};
-use super::scrape::{Inputs, Scraper};
+use super::scrape::{self, Inputs, Scraper};
 use super::storage::Storage;
 use super::upkeep::Upkeep;
 use super::views::ConfigurationView;
@@ -99,11 +100,14 @@ pub fn prepare(config: &Config) -> Result<Option<Prepared>, ObserveError> {
 /// Everything that is wrong with its rules, or a file of certificates that cannot be used.
 pub fn check(config: &Config) -> Result<rules::Loaded, ObserveError> {
     let Some(settings) = &config.observe else { return Ok(rules::Loaded::default()) };
-    for endpoint in endpoints(settings) {
-        outbound::client(endpoint).map_err(ObserveError::Endpoint)?;
+    let mut files = BTreeSet::new();
+    for endpoint in endpoints(settings).filter(|endpoint| files.insert(&endpoint.ca)) {
+        outbound::verifier(endpoint).map_err(ObserveError::Endpoint)?;
     }
     notify::check(&settings.notify)?;
-    Ok(rules::load(&settings.rules, &config.services)?)
+    let mut rules = rules::load(&settings.rules, &config.services)?;
+    rules.warnings.extend(scrape::warnings(settings));
+    Ok(rules)
 }
 
 /// Everything that is asked or written to by HTTP and has certificates of its own.

@@ -35,6 +35,8 @@ pub struct TargetView {
     pub last_at: Option<i64>,
     /// How long that took.
     pub last_took: Duration,
+    /// Samples that were taken then, after relabelling.
+    pub last_samples: u64,
     /// Time between two scrapes.
     pub every: Duration,
     /// Most time for one.

@@ -43,7 +43,8 @@ async fn redirects_stay_on_the_host_and_keep_what_is_told() {
     let (address, asked) = listen(Some(other)).await;
     let mut endpoint = HttpEndpoint::open(format!("http://{address}/"));
     endpoint.headers = vec![("x-key".to_owned(), "secret".to_owned())];
-    let (client, reader) = (client(&endpoint).unwrap(), reader(&endpoint).unwrap());
+    let (client, reader) =
+        (client(&endpoint).unwrap(), reader(verifier(&endpoint).unwrap()).unwrap());
     for (client, method, path, expected, seen) in [
         (&client, Method::POST, "/302", 302, vec!["POST /302 secret"]),
         (&client, Method::POST, "/307", 200, vec!["POST /307 secret", "POST /end secret"]),

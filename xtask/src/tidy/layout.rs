@@ -19,16 +19,17 @@ const LAYOUT: &[(&str, &[&str])] = &[
     ("scale", FLOOR),
     // The client commands read back what the admin server writes.
     // Rule files are checked by what reads them.
-    ("cli", &["admin", "cache", "config", "drain", "log", "observe", "outbound"]),
+    ("cli", &["admin", "cache", "config", "drain", "log", "observe", "outbound", "trust"]),
     ("cache", &["config", "drain", "log"]),
     ("config", &["log"]),
     ("drain", &["log"]),
     ("net", &["log"]),
-    ("outbound", &["config", "log"]),
+    ("outbound", &["config", "log", "trust"]),
+    ("trust", &[]),
     ("log", &[]),
 ];
 
-const FLOOR: &[&str] = &["cache", "config", "drain", "log", "net", "outbound"];
+const FLOOR: &[&str] = &["cache", "config", "drain", "log", "net", "outbound", "trust"];
 
 /// Where the program's modules are.
 const PROGRAM: &str = "plimsoll/src/";

@@ -120,8 +120,11 @@ raw_table! {
         bearer: Option<String> = optional(words::BEARER, "none"), r#""${TOKEN}""#;
         /// Further headers.
         headers: Vec<Named<String>> = setting(Map(HEADER_VALUE), []), r#"{ X-Scope-OrgID = "web" }"#;
-        /// A file of certificates (PEM) that are trusted besides those of the system.
+        /// A file of certificates (PEM) that are trusted besides those of the system: of issuers, or
+        /// the server's own.
         ca: Option<PathBuf> = optional(PATH, "those of the system"), r#""ca.pem""#;
+        /// Whether any certificate is accepted, so that nobody knows who is there.
+        insecure: bool = setting(Flag, defaults::INSECURE), "true";
     }
 }
 
@@ -146,8 +149,11 @@ raw_table! {
         bearer: Option<String> = optional(words::BEARER, "none"), r#""${TOKEN}""#;
         /// Further headers.
         headers: Vec<Named<String>> = setting(Map(HEADER_VALUE), []), r#"{ X-Scope-OrgID = "web" }"#;
-        /// A file of certificates (PEM) that are trusted besides those of the system.
+        /// A file of certificates (PEM) that are trusted besides those of the system: of issuers, or
+        /// the server's own.
         ca: Option<PathBuf> = optional(PATH, "those of the system"), r#""ca.pem""#;
+        /// Whether any certificate is accepted, so that nobody knows who is there.
+        insecure: bool = setting(Flag, defaults::INSECURE), "true";
         /// Its name in metrics and messages.
         name: Option<String> = optional(NAME_TEXT, "host and port of the URL"), r#""archive""#;
         /// Most time for one request.
@@ -239,8 +245,11 @@ raw_table! {
         bearer: Option<String> = optional(words::BEARER, "none"), r#""${TOKEN}""#;
         /// Further headers.
         headers: Vec<Named<String>> = setting(Map(HEADER_VALUE), []), r#"{ X-Probe = "1" }"#;
-        /// A file of certificates (PEM) that are trusted besides those of the system.
+        /// A file of certificates (PEM) that are trusted besides those of the system: of issuers, or
+        /// the server's own.
         ca: Option<PathBuf> = optional(PATH, "those of the system"), r#""ca.pem""#;
+        /// Whether any certificate is accepted, so that nobody knows who is there.
+        insecure: bool = setting(Flag, defaults::INSECURE), "true";
         /// Most bytes that a target may send, unpacked.
         max_body: Option<u64> =
             optional(size(KIB, 4 * 1024 * MIB), "that of `observe.scrape`"), r#""32MiB""#;

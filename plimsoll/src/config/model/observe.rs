@@ -128,12 +128,21 @@ pub struct HttpEndpoint {
     pub headers: Vec<(String, String)>,
     /// Certificates (PEM) that are trusted besides those of the system.
     pub ca: Option<PathBuf>,
+    /// Whether any certificate is accepted. Default false.
+    pub insecure: bool,
 }
 
 impl HttpEndpoint {
     /// A URL that lets everybody in.
     pub fn open(url: impl Into<String>) -> Self {
-        Self { url: url.into(), basic: None, bearer: None, headers: Vec::new(), ca: None }
+        Self {
+            url: url.into(),
+            basic: None,
+            bearer: None,
+            headers: Vec::new(),
+            ca: None,
+            insecure: false,
+        }
     }
 }
 

@@ -156,8 +156,9 @@ fn plain_remote_write(endpoint: &HttpEndpoint) -> RemoteWrite {
 }
 
 fn remote_write(raw: &RawRemoteWrite, base: &Path, reader: &mut Reader<'_>) -> Option<RemoteWrite> {
-    let RawRemoteWrite { url, basic, bearer, headers, ca, name, timeout, queue, relabel } = raw;
-    let entrance = Entrance::new(basic, bearer, headers, ca, base, reader);
+    let RawRemoteWrite { url, basic, bearer, headers, ca, insecure, name, timeout, queue, relabel } =
+        raw;
+    let entrance = Entrance::new(basic, bearer, headers, (ca, insecure), base, reader);
     let relabel = label::rules(&relabel.value, reader);
     let endpoint = entrance.to(url.value.as_ref()?, &url.at, reader);
     Some(RemoteWrite {

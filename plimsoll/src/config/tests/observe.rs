@@ -62,7 +62,7 @@ fn jobs_take_from_the_scrapes_what_they_do_not_say() {
         observe.scrape = { every = "5s", max_samples = 10 }
         observe.job = [
             { name = "a", targets = ["10.0.0.1:9100", "http://u:p%40@b/x"], ca = "ca.pem" },
-            { name = "b", targets = ["c:1"], every = "1m", timeout = "20s", max_labels = 5, bearer = "t" },
+            { name = "b", targets = ["c:1"], every = "1m", timeout = "20s", max_labels = 5, bearer = "t", insecure = true },
         ]
         observe.redis = ["redis://:secret@cache"]
         observe.postgres = [{ url = "postgres://db:6000/app", every = "1m", labels = { a = "b" } }]
@@ -79,6 +79,7 @@ fn jobs_take_from_the_scrapes_what_they_do_not_say() {
     assert_eq!(a.targets[1], HttpEndpoint { basic, ca, ..HttpEndpoint::open("http://b/x") });
     assert_eq!((b.every, b.timeout, b.limits.labels), (seconds(60), seconds(20), 5));
     assert_eq!((b.limits.samples, b.targets[0].bearer.as_deref()), (10, Some("t")));
+    assert_eq!((a.targets[0].insecure, b.targets[0].insecure), (false, true));
     assert_eq!(
         (observe.redis[0].name.as_str(), observe.redis[0].every),
         ("cache:6379", seconds(5))

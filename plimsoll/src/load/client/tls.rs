@@ -9,7 +9,6 @@
 mod files;
 #[cfg(test)]
 mod tests;
-mod verify;
 mod words;
 
 use std::path::PathBuf;
@@ -18,8 +17,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, Error};
 
@@ -27,6 +26,7 @@ use super::dial::Purpose;
 use super::{Origin, Trouble};
 use crate::config::bench::model::{HttpVersion, Tls};
 use crate::load::tally::Failure;
+use crate::trust::{Issuers, Verifier};
 
 pub use words::trouble_of;
 
@@ -168,15 +168,16 @@ impl Config {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(other)?;
-        let builder = if settings.insecure {
-            let verifier = Arc::new(verify::Anything::new(&provider));
-            builder.dangerous().with_custom_certificate_verifier(verifier)
-        } else if let Some(path) = &settings.ca {
-            let verifier = Arc::new(trusting(path, &provider)?);
-            builder.dangerous().with_custom_certificate_verifier(verifier)
+        let verifier = if settings.insecure {
+            Verifier::anybody(provider)
         } else {
-            builder.with_root_certificates(files::system_authorities())
+            let issuers = match &settings.ca {
+                Some(path) => files::authorities(path)?,
+                None => Issuers::system(),
+            };
+            Verifier::new(issuers, provider).map_err(other)?
         };
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match (&settings.certificate, &settings.key) {
             (None, None) => builder.with_no_client_auth(),
             (Some(_), None) => return Err(ConfigError::Half { missing: "key" }),
@@ -257,20 +258,6 @@ impl Config {
         }
         Ok(stream)
     }
-}
-
-/// A verifier that trusts the certificates of a file.
-fn trusting(
-    path: &std::path::Path,
-    provider: &Arc<CryptoProvider>,
-) -> Result<verify::Trusting, ConfigError> {
-    let certificates = files::certificates(path, Role::Authorities)?;
-    let roots = files::authorities(path, &certificates)?;
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-            .build()
-            .map_err(|error| ConfigError::Other { said: error.to_string() })?;
-    Ok(verify::Trusting::new(verifier, certificates))
 }
 
 fn other(error: Error) -> ConfigError {

@@ -38,6 +38,8 @@ struct Active<'a> {
     last_error: &'a str,
     last_scrape: String,
     last_scrape_duration: f64,
+    /// Of Plimsoll's own; clients of Prometheus pass over it.
+    last_scrape_samples: u64,
     health: &'static str,
     scrape_interval: String,
     scrape_timeout: String,
@@ -88,6 +90,7 @@ fn of(target: &TargetView) -> Active<'_> {
         last_error: target.last_error.as_deref().unwrap_or_default(),
         last_scrape: time(target.last_at),
         last_scrape_duration: target.last_took.as_secs_f64(),
+        last_scrape_samples: target.last_samples,
         health: match target.health {
             TargetHealth::Up => "up",
             TargetHealth::Down => "down",

@@ -156,6 +156,7 @@ fn targets() -> Vec<TargetView> {
         last_error: last_error.map(str::to_owned),
         last_at: last_error.map(|_| 1_700_000_000_250),
         last_took: Duration::from_millis(12),
+        last_samples: 7,
         every: Duration::from_secs(90),
         timeout: Duration::from_millis(2500),
     };

@@ -15,6 +15,7 @@ mod settings;
 mod tests;
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
@@ -24,6 +25,7 @@ use self::connection::Server;
 use self::groups::{GROUPS, Group};
 use super::dial;
 use crate::config::model::observe::DatabaseTarget;
+use crate::trust::Presented;
 
 /// Rows of one group that are told.
 const ROWS_MAX: usize = 10_000;
@@ -32,20 +34,23 @@ const ROWS_MAX: usize = 10_000;
 const ABOUT: &str = "SELECT current_setting('server_version_num'), version(), \
     extract(epoch FROM pg_postmaster_start_time())";
 
-/// A server's figures now, as exposition text.
+/// A server's figures now, as exposition text. Its certificates are noted in `presented`.
 ///
 /// # Errors
 /// Why there are none, for people, without the password.
-pub async fn figures(target: &DatabaseTarget) -> Result<String, String> {
+pub async fn figures(
+    target: &DatabaseTarget,
+    presented: &Arc<Presented>,
+) -> Result<String, String> {
     let server = Server::of(&target.url, target.timeout)?;
-    match tokio::time::timeout(target.timeout, look(&server)).await {
+    match tokio::time::timeout(target.timeout, look(&server, presented)).await {
         Ok(done) => done,
         Err(_) => Err(dial::late(&server.place, target.timeout)),
     }
 }
 
-async fn look(server: &Server) -> Result<String, String> {
-    let (client, connection) = server.connect().await?;
+async fn look(server: &Server, presented: &Arc<Presented>) -> Result<String, String> {
+    let (client, connection) = server.connect(presented).await?;
     let reading = read(&client);
     // The connection does the work while answers are awaited; dropping both closes it.
     let (mut reading, mut connection) = (std::pin::pin!(reading), std::pin::pin!(connection));

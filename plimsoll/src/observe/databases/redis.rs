@@ -8,6 +8,7 @@ mod info;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -17,17 +18,27 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::dial::{self, Place, dial};
 use super::tls::{self, Trust};
 use crate::config::model::observe::DatabaseTarget;
+use crate::trust::{Presented, Remedies};
 
 /// The name of the session on the server, in `CLIENT LIST`.
 const LIBRARY: &str = "plimsoll";
+/// What to do about a certificate.
+const REMEDIES: Remedies = Remedies {
+    naming: "by the variable SSL_CERT_FILE, or add it to those of the system",
+    anyway: Some("end the URL in #insecure"),
+};
 
-/// A server's figures now, as exposition text.
+/// A server's figures now, as exposition text. Its certificates are noted in `presented`.
 ///
 /// # Errors
 /// Why there are none, for people, without the password.
-pub async fn figures(target: &DatabaseTarget) -> Result<String, String> {
+pub async fn figures(
+    target: &DatabaseTarget,
+    presented: &Arc<Presented>,
+) -> Result<String, String> {
     let server = Server::of(&target.url)?;
-    match tokio::time::timeout(target.timeout, look(&server, target.timeout)).await {
+    let look = look(&server, target.timeout, presented);
+    match tokio::time::timeout(target.timeout, look).await {
         Ok(done) => done,
         Err(_) => Err(dial::late(&server.place, target.timeout)),
     }
@@ -118,14 +129,19 @@ fn broken(error: &RedisError) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-async fn look(server: &Server, timeout: Duration) -> Result<String, String> {
+async fn look(
+    server: &Server,
+    timeout: Duration,
+    presented: &Arc<Presented>,
+) -> Result<String, String> {
     let stream = dial(&server.place).await?;
     let (Some(trust), Place::Tcp(host, _)) = (&server.trust, &server.place) else {
         return ask(server, stream, timeout).await;
     };
-    let secured = tls::connector(trust)?.connect(tls::server_name(host)?, stream).await;
+    let connector = tls::connector(trust, presented)?;
+    let secured = connector.connect(tls::server_name(host)?, stream).await;
     let stream =
-        secured.map_err(|error| format!("no agreement on TLS with {}: {error}", server.place))?;
+        secured.map_err(|error| tls::words(&error, &server.place.to_string(), &REMEDIES))?;
     ask(server, stream, timeout).await
 }
 

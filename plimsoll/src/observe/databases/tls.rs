@@ -5,20 +5,16 @@
 //!
 //! Left out: client certificates, channel binding.
 
+use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::{self, CryptoProvider, aws_lc_rs};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, Error};
+
+use crate::trust::{self, Issuers, Presented, Remedies, Verifier};
 
 /// Which certificates are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,31 +30,29 @@ pub(super) enum Trust {
     },
 }
 
-/// What makes TLS of a connection.
+/// What makes TLS of a connection; what is shown there is noted in `presented`.
 ///
 /// # Errors
 /// What is wrong with the file of certificates, in words.
-pub(super) fn connector(trust: &Trust) -> Result<TlsConnector, String> {
+pub(super) fn connector(trust: &Trust, presented: &Arc<Presented>) -> Result<TlsConnector, String> {
+    let unfit = |error: Error| format!("TLS cannot be set up: {error}");
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let (issuers, names) = match trust {
-        Trust::Anybody => (None, false),
+    let verifier = match trust {
+        Trust::Anybody => Verifier::anybody(Arc::clone(&provider)),
         Trust::Issuers { file, names } => {
-            let built = WebPkiServerVerifier::builder_with_provider(
-                Arc::new(issuers(file.as_ref())?),
-                Arc::clone(&provider),
-            );
-            let built = built.build().map_err(|error| {
-                format!("no certificate can be trusted ({error}); name a file of them")
-            })?;
-            (Some(built), *names)
+            let issuers = match file {
+                Some(file) => Issuers::none().and_file(file)?,
+                None => Issuers::system(),
+            };
+            let verifier = Verifier::new(issuers, Arc::clone(&provider)).map_err(unfit)?;
+            if *names { verifier } else { verifier.without_names() }
         }
     };
-    let verifier = Verifier { issuers, names, provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .map_err(unfit)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_custom_certificate_verifier(Arc::new(verifier.noting(Arc::clone(presented))))
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
@@ -72,75 +66,10 @@ pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, String> {
         .map_err(|_| format!("{host:?} is not a name that a certificate can be for"))
 }
 
-fn issuers(file: Option<&PathBuf>) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    let Some(path) = file else {
-        // Single certificates of the system that cannot be read are its affair.
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(store);
-    };
-    let wrong = |what: &dyn std::fmt::Display| {
-        format!("cannot use the certificates of {}: {what}", path.display())
-    };
-    let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| wrong(&error))?;
-        store.add(certificate).map_err(|error| wrong(&error))?;
-    }
-    if store.is_empty() {
-        return Err(wrong(&"there is none in it"));
-    }
-    Ok(store)
-}
-
-#[derive(Debug)]
-struct Verifier {
-    /// Without any, every certificate is accepted.
-    issuers: Option<Arc<WebPkiServerVerifier>>,
-    names: bool,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let Some(issuers) = &self.issuers else { return Ok(ServerCertVerified::assertion()) };
-        match issuers.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
-            // The issuer is checked before the name.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.names => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+/// Why there was no agreement with the server at `place`.
+pub(super) fn words(error: &(dyn StdError + 'static), place: &str, remedies: &Remedies) -> String {
+    match trust::error_of(error) {
+        Some(Error::InvalidCertificate(reason)) => trust::of_certificate(reason, place, remedies),
+        _ => format!("no agreement on TLS with {place}: {error}"),
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE};
 use reqwest::{Client, Method, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tsdb::exposition::{self, Format, UnknownFormat};
@@ -22,11 +22,15 @@ use super::failure::Failure;
 use super::targets::{Source, Wanted};
 use crate::config::model::observe::HttpEndpoint;
 use crate::outbound;
+use crate::trust::{Presented, Verifier};
 
 /// Bytes of a body that are taken without further ado.
 const SMALL_BODY_BYTES: usize = 256 << 10;
 /// Tells the target how long it may take; exporters that ask others make use of it.
 const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
+/// After this the server is asked to close a connection with TLS: on the next one it shows its
+/// certificates again, which it may have renewed.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(5 * 60);
 /// Characters of a foreign `Content-Type` or `Location` that a message repeats.
 const SHOWN_CHARACTERS_MAX: usize = 200;
 
@@ -54,32 +58,86 @@ impl LargeBodies {
     }
 }
 
-/// Clients by the file of certificates that they trust.
-#[derive(Debug, Default)]
-pub(super) struct Clients(BTreeMap<Option<PathBuf>, Result<Client, String>>);
+/// Asks URLs.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    client: Client,
+    /// Of one server that is asked with TLS.
+    presented: Option<Arc<Presented>>,
+    /// A connection with TLS is used for so long.
+    age_max: Duration,
+}
 
-impl Clients {
-    /// Of another configuration: files are read again, because they may have changed. The client
-    /// without a file is kept, with its connections.
-    pub(super) fn forget_files(&mut self) {
-        self.0.retain(|ca, _| ca.is_none());
+impl Reader {
+    fn new(verifier: Verifier, is_noting: bool) -> Result<Self, String> {
+        let presented = is_noting.then(Arc::<Presented>::default);
+        let verifier = match &presented {
+            Some(presented) => verifier.noting(Arc::clone(presented)),
+            None => verifier,
+        };
+        Ok(Self { client: outbound::reader(verifier)?, presented, age_max: CONNECTION_AGE_MAX })
     }
 
-    /// For these targets; what is there is kept.
+    /// When the first of the certificates ends that the server has shown, seconds since 1970.
+    pub(super) fn expires_at(&self) -> Option<i64> {
+        self.presented.as_ref()?.expires_at()
+    }
+}
+
+/// Whom to trust: the file of certificates, or anybody.
+type Trusted = (Option<PathBuf>, bool);
+
+/// Readers by whom they trust. Servers that are asked with TLS have one each, by host and port: what
+/// a reader is shown is that server's.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    verifiers: BTreeMap<Trusted, Result<Verifier, String>>,
+    readers: BTreeMap<(Trusted, Option<String>), Result<Reader, String>>,
+}
+
+impl Readers {
+    /// Of another configuration: files are read again, because they may have changed. Readers
+    /// without a file are kept, with their connections.
+    pub(super) fn forget_files(&mut self) {
+        self.verifiers.retain(|(ca, _), _| ca.is_none());
+        self.readers.retain(|((ca, _), _), _| ca.is_none());
+    }
+
+    /// For these targets; what is there is kept, what is not needed any more is not.
     pub(super) fn renew(&mut self, targets: &[Wanted]) {
+        let mut before = std::mem::take(&mut self.readers);
         for target in targets {
-            if let Source::Http { endpoint, .. } = &target.source {
-                let make = || outbound::reader(endpoint);
-                self.0.entry(target.ca().cloned()).or_insert_with(make);
+            let (Source::Http { endpoint, .. }, Some(key)) = (&target.source, key(target)) else {
+                continue;
+            };
+            if self.readers.contains_key(&key) {
+                continue;
             }
+            let verifiers = &mut self.verifiers;
+            let reader = before.remove(&key).unwrap_or_else(|| {
+                let (trusted, server) = &key;
+                let read = || outbound::verifier(endpoint);
+                let verifier = verifiers.entry(trusted.clone()).or_insert_with(read);
+                Reader::new(verifier.clone()?, server.is_some())
+            });
+            self.readers.insert(key, reader);
         }
     }
 
     /// For a target that was there at the last `renew`.
-    pub(super) fn of(&self, target: &Wanted) -> Result<Client, String> {
+    pub(super) fn of(&self, target: &Wanted) -> Result<Reader, String> {
         let missing = || Err("it is being set up".to_owned());
-        self.0.get(&target.ca().cloned()).cloned().unwrap_or_else(missing)
+        key(target).and_then(|key| self.readers.get(&key)).cloned().unwrap_or_else(missing)
     }
+}
+
+fn key(target: &Wanted) -> Option<(Trusted, Option<String>)> {
+    let Source::Http { url, endpoint } = &target.source else { return None };
+    let server = url.strip_prefix("https://").map(|rest| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        rest[..end].to_ascii_lowercase()
+    });
+    Some(((endpoint.ca.clone(), endpoint.insecure), server))
 }
 
 /// Asks a listed URL.
@@ -87,15 +145,18 @@ impl Clients {
 /// # Errors
 /// Why there is no page.
 pub(super) async fn url(
-    client: Result<Client, String>,
+    reader: Result<Reader, String>,
     endpoint: &HttpEndpoint,
     url: &str,
     bounds: Bounds<'_>,
 ) -> Result<Page, Failure> {
-    let client = client.map_err(Failure::Connection)?;
-    let request = outbound::request(&client, Method::GET, endpoint, url)
+    let Reader { client, presented, age_max } = reader.map_err(Failure::Connection)?;
+    let mut request = outbound::request(&client, Method::GET, endpoint, url)
         .header(ACCEPT, exposition::ACCEPT)
         .header(TIMEOUT_HEADER, bounds.timeout.as_secs_f64().to_string());
+    if presented.is_some_and(|presented| presented.is_older_than(age_max)) {
+        request = request.header(CONNECTION, "close");
+    }
     bounds
         .within(async {
             let unreachable =

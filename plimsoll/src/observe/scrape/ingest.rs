@@ -34,6 +34,9 @@ const REPORT: [&str; 5] = [
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 ];
+/// When the first certificate ends that the target has shown, seconds since 1970: named as
+/// blackbox_exporter names it.
+const EXPIRY: &str = "probe_ssl_earliest_cert_expiry";
 /// Labels of a sample in the page, before rules may take some away; the parser's work for a line grows
 /// with the square.
 const PAGE_LABELS_MIN: usize = 128;
@@ -46,6 +49,10 @@ pub(super) struct Ingest {
     former: Vec<Handle>,
     /// Series of [`REPORT`]; made at the first report.
     reports: Vec<Handle>,
+    /// The series of [`EXPIRY`], unless the target tells it itself.
+    expiry: Option<Handle>,
+    /// The target tells [`EXPIRY`] itself, as blackbox_exporter does of others.
+    has_own_expiry: bool,
     metadata: Metadata,
     /// Samples of the page that is being read; kept for its memory.
     points: Vec<Point>,
@@ -101,6 +108,8 @@ pub(super) struct Scrape<'a> {
     pub at: i64,
     /// Whether `up` and the like are written even if there is no page.
     pub is_promised: bool,
+    /// When the first certificate ends that the target has shown, seconds since 1970.
+    pub expires_at: Option<i64>,
 }
 
 impl Ingest {
@@ -221,6 +230,7 @@ impl Ingest {
         if !report.is_empty() {
             self.make_reports(scrape.target, storage);
         }
+        let expiry = self.expiry(scrape, storage);
         let points = self.points.iter().filter_map(|point| {
             let series = self.cache.handle(point.place)?;
             Some(Append { series, time: point.time, value: point.value })
@@ -229,7 +239,9 @@ impl Ingest {
         let ends = ended.iter().map(|series| Append { series, time: at, value: STALE });
         let reports = self.reports.iter().zip(report);
         let reports = reports.map(|(series, value)| Append { series, time: at, value });
-        let samples: Vec<Append<'_>> = points.chain(ends).chain(reports).collect();
+        let expiry =
+            expiry.iter().map(|(series, value)| Append { series, time: at, value: *value });
+        let samples: Vec<Append<'_>> = points.chain(ends).chain(reports).chain(expiry).collect();
         stored.appended = storage.append(&samples, now);
         self.points.clear();
         if is_up {
@@ -238,11 +250,32 @@ impl Ingest {
         stored
     }
 
+    /// A sample of the end of the target's certificates, or its own end where that is not known any
+    /// more.
+    fn expiry(&mut self, scrape: &Scrape<'_>, storage: &Storage) -> Option<(Handle, f64)> {
+        if let Some(place) = self.cache.find(EXPIRY) {
+            self.has_own_expiry |= self.points.iter().any(|point| point.place == place);
+        }
+        if self.has_own_expiry {
+            // The series goes on with what the target tells.
+            self.expiry = None;
+            return None;
+        }
+        let Some(expires_at) = scrape.expires_at else {
+            return self.expiry.take().map(|series| (series, STALE));
+        };
+        if self.expiry.is_none() {
+            self.expiry = storage.store().series(&named(scrape.target, EXPIRY)).ok();
+        }
+        Some((self.expiry.clone()?, expires_at as f64))
+    }
+
     /// The target is no more: all its series end, `up` too.
     pub(super) fn end(&mut self, storage: &Storage, at: i64, now: i64) {
         self.is_over = true;
         let mut ended = self.all();
         ended.append(&mut self.reports);
+        ended.extend(self.expiry.take());
         let samples: Vec<Append<'_>> =
             ended.iter().map(|series| Append { series, time: at, value: STALE }).collect();
         storage.append(&samples, now);
@@ -284,13 +317,16 @@ impl Ingest {
         if !self.reports.is_empty() {
             return;
         }
-        let series = REPORT.map(|name| {
-            let pairs = target.iter().filter(|(label, _)| *label != NAME);
-            storage.store().series(&Labels::from_pairs(pairs.chain([(NAME, name)])))
-        });
+        let series = REPORT.map(|name| storage.store().series(&named(target, name)));
         // All or none: without room for them the next scrape tries again.
         self.reports = series.into_iter().collect::<Result<_, _>>().unwrap_or_default();
     }
+}
+
+/// Labels of a target's series of this name.
+fn named(target: &Labels, name: &str) -> Labels {
+    let pairs = target.iter().filter(|(label, _)| *label != NAME);
+    Labels::from_pairs(pairs.chain([(NAME, name)]))
 }
 
 #[cfg(test)]

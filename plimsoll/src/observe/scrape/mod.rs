@@ -43,9 +43,10 @@ use tsdb::exposition::Exposition;
 
 use crate::config::model::Service;
 use crate::config::model::observe::Observe;
+use crate::log;
 use crate::observe::storage::Storage;
 use crate::observe::views::{MetadataView, TargetView};
-use crate::observe::{InstanceAt, now};
+use crate::observe::{InstanceAt, PART, now};
 use fetch::LargeBodies;
 use figures::Figures;
 use state::State;
@@ -128,8 +129,15 @@ impl Shared {
     /// have the older servers.
     fn renew_in(&self, state: &mut State) {
         let instances = self.inputs.instances.borrow().clone();
-        state.renew(&instances, now());
+        for clash in state.renew(&instances, now()) {
+            log::warn(PART, clash.to_string());
+        }
     }
+}
+
+/// What is likely not meant in the targets that a configuration names, one line each.
+pub fn warnings(observe: &Observe) -> Vec<String> {
+    targets::clashes(&targets::named(observe)).iter().map(ToString::to_string).collect()
 }
 
 impl Scraper {

@@ -116,13 +116,14 @@ impl Peer {
         });
     }
 
-    /// Listens with TLS; its certificate is written to `file`.
-    pub(super) async fn listen_tls(&self, file: &Path) -> SocketAddr {
+    /// Listens with TLS and a certificate like this, which is written to `file`.
+    pub(super) async fn listen_tls_with(
+        &self,
+        parameters: CertificateParams,
+        file: &Path,
+    ) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-            .unwrap()
-            .self_signed(&key)
-            .unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
         std::fs::write(file, certificate.pem()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()

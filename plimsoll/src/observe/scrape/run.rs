@@ -149,7 +149,7 @@ impl Runner {
         if !is_there || !wanted.is_listed() {
             return;
         }
-        let name = format!("{} of job {}", wanted.url(), wanted.job);
+        let name = wanted.name();
         if let Some(line) = self.announcements.ended(id, &name, failure.as_deref(), now()) {
             match line.is_down {
                 true => log::warn(PART, line.text),

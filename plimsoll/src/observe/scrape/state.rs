@@ -3,15 +3,15 @@
 //! A target is known by its labels and by what is asked: with the same of both it keeps its place in
 //! time, its series and its condition, whatever else a new configuration says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tsdb::labels::Labels;
 
-use super::fetch::Clients;
+use super::fetch::Readers;
 use super::plan::{self, Id, Plan};
 use super::target::Target;
-use super::targets::{self, Facts, Fate, Wanted};
+use super::targets::{self, Clash, Facts, Fate, Wanted};
 use crate::config::model::Service;
 use crate::config::model::observe::Observe;
 use crate::observe::InstanceAt;
@@ -30,9 +30,11 @@ pub(super) struct State {
     ids: BTreeMap<(Labels, String), Id>,
     /// Not asked.
     others: Vec<Wanted>,
-    clients: Clients,
+    readers: Readers,
     last_id: Id,
     former: Vec<Former>,
+    /// Labels of several targets that were told of.
+    clashing: BTreeSet<Labels>,
 }
 
 /// A target that was taken away and whose series have not been ended yet.
@@ -55,9 +57,10 @@ impl State {
             targets: BTreeMap::new(),
             ids: BTreeMap::new(),
             others: Vec::new(),
-            clients: Clients::default(),
+            readers: Readers::default(),
             last_id: 0,
             former: Vec::new(),
+            clashing: BTreeSet::new(),
         }
     }
 
@@ -65,13 +68,19 @@ impl State {
     pub(super) fn configure(&mut self, observe: &Arc<Observe>, services: &Services) {
         self.facts.observe = Arc::clone(observe);
         self.facts.metrics = targets::metrics_of(services);
-        self.clients.forget_files();
+        self.readers.forget_files();
     }
 
-    /// Finds the targets of the configuration and of these servers.
-    pub(super) fn renew(&mut self, instances: &[InstanceAt], now: i64) {
+    /// Finds the targets of the configuration and of these servers. Says which of them have come to
+    /// clash, but for what the configuration alone says: that is told where it is read.
+    pub(super) fn renew(&mut self, instances: &[InstanceAt], now: i64) -> Vec<Clash> {
         let all = targets::all(&self.facts, instances);
-        self.clients.renew(&all);
+        let mut clashes = targets::clashes(&all);
+        clashes.retain(|clash| !clash.is_named);
+        let clashing = clashes.iter().map(|clash| clash.labels.clone()).collect();
+        let told = std::mem::replace(&mut self.clashing, clashing);
+        clashes.retain(|clash| !told.contains(&clash.labels));
+        self.readers.renew(&all);
         self.others.clear();
         let mut before = std::mem::take(&mut self.ids);
         for wanted in all {
@@ -84,19 +93,19 @@ impl State {
                 // The same twice is once, as in Prometheus.
                 continue;
             }
-            let client = self.clients.of(&wanted);
+            let reader = self.readers.of(&wanted);
             // The host's name keeps two Plimsolls with the same targets apart.
             let hash = plan::hash(&[&self.facts.host, &key.0.to_string(), &key.1]);
             let every = wanted.every;
             let known = before.remove(&key);
             let id = match known.and_then(|id| Some((id, self.targets.get(&id)?))) {
                 Some((id, target)) => {
-                    target.change(wanted, client);
+                    target.change(wanted, reader);
                     id
                 }
                 None => {
                     self.last_id += 1;
-                    self.targets.insert(self.last_id, Arc::new(Target::new(wanted, client)));
+                    self.targets.insert(self.last_id, Arc::new(Target::new(wanted, reader)));
                     self.last_id
                 }
             };
@@ -109,6 +118,7 @@ impl State {
                 self.former.push(Former { id, target, at: now });
             }
         }
+        clashes
     }
 
     /// One of them.

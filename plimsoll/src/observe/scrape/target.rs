@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tsdb::exposition::Format;
 
 use super::failure::Failure;
-use super::fetch::{self, Bounds, LargeBodies, Page};
+use super::fetch::{self, Bounds, LargeBodies, Page, Reader};
 use super::ingest::{Counts, Ingest, Read, Scrape, Stored};
 use super::plan;
 use super::targets::{Fate, Source, Wanted};
@@ -14,6 +14,7 @@ use super::{Inputs, Shared, host, lock};
 use crate::observe::storage::Storage;
 use crate::observe::views::{MetadataView, TargetHealth, TargetView};
 use crate::observe::{databases, now};
+use crate::trust::Presented;
 
 /// Something that answers without metrics is asked again after this; it doubles with each such answer…
 const REST_MIN: Duration = Duration::from_secs(10 * 60);
@@ -44,7 +45,20 @@ pub(super) struct Target {
 #[derive(Debug, Clone)]
 struct Asked {
     wanted: Arc<Wanted>,
-    client: Result<reqwest::Client, String>,
+    reader: Result<Reader, String>,
+    /// What a database has shown.
+    presented: Arc<Presented>,
+}
+
+impl Asked {
+    /// When the first of the target's certificates ends, seconds since 1970, if any was seen.
+    fn expires_at(&self) -> Option<i64> {
+        match &self.wanted.source {
+            Source::Http { .. } => self.reader.as_ref().ok()?.expires_at(),
+            Source::Postgres(_) | Source::Redis(_) => self.presented.expires_at(),
+            Source::Own | Source::Host | Source::Instance { .. } => None,
+        }
+    }
 }
 
 /// How a target is.
@@ -54,6 +68,8 @@ pub(super) struct Condition {
     last_error: Option<String>,
     last_at: Option<i64>,
     last_took: Duration,
+    /// Samples after relabelling.
+    last_samples: u64,
     /// The last scrape was not answered in time.
     was_late: bool,
     /// It had metrics at least once.
@@ -77,18 +93,23 @@ pub(super) struct Outcome {
 
 impl Target {
     /// Not asked yet.
-    pub(super) fn new(wanted: Wanted, client: Result<reqwest::Client, String>) -> Self {
+    pub(super) fn new(wanted: Wanted, reader: Result<Reader, String>) -> Self {
         let condition = Condition {
             health: TargetHealth::Unknown,
             last_error: None,
             last_at: None,
             last_took: Duration::ZERO,
+            last_samples: 0,
             was_late: false,
             had_metrics: false,
             without: 0,
         };
         Self {
-            wanted: Mutex::new(Asked { wanted: Arc::new(wanted), client }),
+            wanted: Mutex::new(Asked {
+                wanted: Arc::new(wanted),
+                reader,
+                presented: Arc::default(),
+            }),
             ingest: Mutex::default(),
             condition: Mutex::new(condition),
             look: Mutex::new(()),
@@ -96,11 +117,16 @@ impl Target {
     }
 
     /// Takes what a new configuration says of the same target.
-    pub(super) fn change(&self, wanted: Wanted, client: Result<reqwest::Client, String>) {
-        let wanted = Arc::new(wanted);
-        let before =
-            std::mem::replace(&mut *lock(&self.wanted), Asked { wanted: wanted.clone(), client });
-        if !before.wanted.intake.is_same(&wanted.intake) {
+    pub(super) fn change(&self, wanted: Wanted, reader: Result<Reader, String>) {
+        let mut asked = lock(&self.wanted);
+        let presented = match asked.wanted.source == wanted.source {
+            true => Arc::clone(&asked.presented),
+            false => Arc::default(),
+        };
+        let is_same = asked.wanted.intake.is_same(&wanted.intake);
+        *asked = Asked { wanted: Arc::new(wanted), reader, presented };
+        drop(asked);
+        if !is_same {
             lock(&self.ingest).change();
         }
     }
@@ -126,16 +152,17 @@ impl Target {
         shared: Arc<Shared>,
         large: LargeBodies,
     ) -> Outcome {
-        let Asked { wanted, client } = lock(&self.wanted).clone();
+        let asked = lock(&self.wanted).clone();
         let started = now();
-        let at = plan::stamp(tick, started, wanted.every);
+        let at = plan::stamp(tick, started, asked.wanted.every);
         let clock = Instant::now();
-        let page = self.page(&wanted, client, &shared.inputs, &large).await;
+        let page = self.page(&asked, &shared.inputs, &large).await;
         let took = clock.elapsed();
+        let expires_at = asked.expires_at();
         // Never closed; and if it were, nothing but a bound would be lost.
         let turn = Arc::clone(&shared.storing).acquire_owned().await.ok();
         let work = move || {
-            let outcome = self.take(page, at, started, took, &shared.storage);
+            let outcome = self.take(page, expires_at, (at, started), took, &shared.storage);
             drop(turn);
             outcome
         };
@@ -149,8 +176,7 @@ impl Target {
 
     async fn page(
         self: &Arc<Self>,
-        wanted: &Wanted,
-        client: Result<reqwest::Client, String>,
+        Asked { wanted, reader, presented }: &Asked,
         inputs: &Arc<Inputs>,
         large: &LargeBodies,
     ) -> Result<Page, Failure> {
@@ -165,17 +191,19 @@ impl Target {
         match &wanted.source {
             Source::Own => Ok(text((inputs.own)())),
             Source::Host => bounds.within(self.look()).await.map(text),
-            Source::Http { url, endpoint } => fetch::url(client, endpoint, url, bounds).await,
+            Source::Http { url, endpoint } => {
+                fetch::url(reader.clone(), endpoint, url, bounds).await
+            }
             Source::Instance { address, path, host, .. } => {
                 fetch::server(address, path, host.as_deref(), bounds).await
             }
             // They keep to the target's timeout themselves, and say where they were when it was over.
             Source::Postgres(database) => {
-                let page = databases::postgres::figures(database).await;
+                let page = databases::postgres::figures(database, presented).await;
                 page.map(text).map_err(Failure::Figures)
             }
             Source::Redis(database) => {
-                let page = databases::redis::figures(database).await;
+                let page = databases::redis::figures(database, presented).await;
                 page.map(text).map_err(Failure::Figures)
             }
         }
@@ -197,8 +225,8 @@ impl Target {
     fn take(
         &self,
         page: Result<Page, Failure>,
-        at: i64,
-        started: i64,
+        expires_at: Option<i64>,
+        (at, started): (i64, i64),
         asked_for: Duration,
         storage: &Storage,
     ) -> Outcome {
@@ -209,7 +237,8 @@ impl Target {
         let is_tried = matches!(wanted.source, Source::Instance { is_tried: true, .. });
         let is_named = page.as_ref().is_ok_and(|page| page.is_named);
         let is_promised = !is_tried || is_named || lock(&self.condition).had_metrics;
-        let scrape = Scrape { target: &wanted.labels, intake: &wanted.intake, at, is_promised };
+        let scrape =
+            Scrape { target: &wanted.labels, intake: &wanted.intake, at, is_promised, expires_at };
         let read = match page {
             Ok(page) => ingest.read(&page.body, page.format, &scrape),
             Err(failure) => Read { counts: Counts::default(), failure: Some(failure) },
@@ -221,6 +250,7 @@ impl Target {
         let is_late = matches!(failure, Some(Failure::Timeout(_)));
         let is_without =
             !is_promised && (is_late || failure.as_ref().is_some_and(Failure::is_another_answer));
+        lock(&self.condition).last_samples = read.counts.kept;
         let without = self.note(&stored, failure.as_ref(), is_without, started, took);
         let rest = is_without.then(|| rest(without, is_late)).flatten();
         Outcome { stored, failure, took, rest }
@@ -267,6 +297,7 @@ impl Target {
             last_error: condition.last_error,
             last_at: condition.last_at,
             last_took: condition.last_took,
+            last_samples: condition.last_samples,
             ..view(&self.wanted())
         }
     }
@@ -310,6 +341,7 @@ pub(super) fn view(wanted: &Wanted) -> TargetView {
         last_error,
         last_at: None,
         last_took: Duration::ZERO,
+        last_samples: 0,
         every: wanted.every,
         timeout: wanted.timeout,
     }

@@ -81,17 +81,15 @@ impl fmt::Display for Reason {
             }
             Self::Bound { bound, max } => {
                 let (what, remedy) = match bound {
-                    Bound::BodyBytes => ("bytes in the body", "body size"),
-                    Bound::LineBytes => ("bytes in a line", "line length"),
-                    Bound::Samples => ("samples", "samples"),
-                    Bound::Labels => ("labels in a sample", "labels"),
-                    Bound::Families => ("families", "families"),
+                    Bound::BodyBytes => ("bytes in the body", "let the target expose less"),
+                    Bound::LineBytes => {
+                        ("bytes in a line", "let the target write shorter labels or help texts")
+                    }
+                    Bound::Samples => ("samples", "let the target expose fewer"),
+                    Bound::Labels => ("labels in a sample", "let the target write fewer"),
+                    Bound::Families => ("families", "let the target expose fewer"),
                 };
-                write!(
-                    f,
-                    "found more than {max} {what}, the most that is taken; let the target expose \
-                     less, or raise its limit of {remedy}"
-                )
+                write!(f, "found more than {max} {what}, the most that is taken; {remedy}")
             }
         }
     }

@@ -162,7 +162,7 @@ fn bounds_hold() {
     assert_eq!(
         refusal("a 1\na 1\na 1\n").to_string(),
         "line 3, column 1: found more than 2 samples, the most that is taken; let the target expose \
-         less, or raise its limit of samples; the line begins `a 1`"
+         fewer; the line begins `a 1`"
     );
     for body in ["a{b=\"1\"} 1\na{b=\"2\"} 1\n", "# words words wo...\n"] {
         assert!(read(body.as_bytes(), Format::Text, limits).is_ok(), "{body}");

@@ -273,8 +273,8 @@ fn put_compiled<T: Debug>(facts: &mut Facts, key: &str, compiled: &[T]) {
 
 /// All of an endpoint, to compare it.
 fn whole(endpoint: &HttpEndpoint) -> String {
-    let HttpEndpoint { url, basic, bearer, headers, ca } = endpoint;
-    format!("{url}{basic:?}{bearer:?}{headers:?}{ca:?}")
+    let HttpEndpoint { url, basic, bearer, headers, ca, insecure } = endpoint;
+    format!("{url}{basic:?}{bearer:?}{headers:?}{ca:?}{insecure}")
 }
 
 fn list<T: AsRef<str>>(words: &[T]) -> String {

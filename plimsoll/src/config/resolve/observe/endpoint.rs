@@ -21,8 +21,8 @@ pub(super) fn endpoint(
 ) -> Option<HttpEndpoint> {
     match raw {
         OneOf::First(endpoint) => Some(endpoint.clone()),
-        OneOf::Second(Endpoint { url, basic, bearer, headers, ca }) => {
-            let entrance = Entrance::new(basic, bearer, headers, ca, base, reader);
+        OneOf::Second(Endpoint { url, basic, bearer, headers, ca, insecure }) => {
+            let entrance = Entrance::new(basic, bearer, headers, (ca, insecure), base, reader);
             Some(entrance.to(url.value.as_ref()?, &url.at, reader))
         }
     }
@@ -34,6 +34,7 @@ pub(super) struct Entrance {
     bearer: Option<String>,
     headers: Vec<(String, String)>,
     ca: Option<PathBuf>,
+    insecure: bool,
 }
 
 impl Entrance {
@@ -42,7 +43,7 @@ impl Entrance {
         basic: &Setting<Option<RawBasic>>,
         bearer: &Setting<Option<String>>,
         headers: &Setting<Vec<Named<String>>>,
-        ca: &Setting<Option<PathBuf>>,
+        (ca, insecure): (&Setting<Option<PathBuf>>, &Setting<bool>),
         base: &Path,
         reader: &mut Reader<'_>,
     ) -> Self {
@@ -59,6 +60,13 @@ impl Entrance {
                 "`basic` and `bearer` become the header Authorization, which is given too";
             refuse_two(&header.at, message, reader);
         }
+        if insecure.value && ca.is_present() {
+            let message = "any certificate will do, so that nothing is compared with `ca`";
+            let error = ConfigError::new(&insecure.at.key, message)
+                .found("insecure = true")
+                .remedy("remove `insecure` or `ca`");
+            reader.refuse(&insecure.at, error);
+        }
         let basic = basic.value.as_ref().and_then(|basic| match basic {
             OneOf::First(basic) => Some(basic.clone()),
             OneOf::Second(table) => {
@@ -70,6 +78,7 @@ impl Entrance {
             bearer: bearer.value.clone(),
             headers: service::headers(headers, reader),
             ca: ca.value.as_ref().map(|file| path(base, file)),
+            insecure: insecure.value,
         }
     }
 
@@ -89,6 +98,7 @@ impl Entrance {
             bearer: self.bearer.clone(),
             headers: self.headers.clone(),
             ca: self.ca.clone(),
+            insecure: self.insecure,
         }
     }
 }

@@ -107,7 +107,8 @@ fn job(
 }
 
 fn targets(raw: &Job, base: &Path, reader: &mut Reader<'_>) -> Option<Vec<HttpEndpoint>> {
-    let entrance = Entrance::new(&raw.basic, &raw.bearer, &raw.headers, &raw.ca, base, reader);
+    let trust = (&raw.ca, &raw.insecure);
+    let entrance = Entrance::new(&raw.basic, &raw.bearer, &raw.headers, trust, base, reader);
     let items = raw.targets.value.as_ref()?;
     if items.is_empty() {
         let at = &raw.targets.at;

@@ -2,13 +2,15 @@
 
 use std::io;
 
-use jiff::Timestamp;
-use tokio_rustls::rustls::pki_types::UnixTime;
-use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
+use tokio_rustls::rustls::{AlertDescription, Error};
 
 use super::trouble;
 use crate::load::client::Trouble;
 use crate::load::tally::Failure;
+use crate::trust::{self, Remedies};
+
+/// What is written where a load is described.
+const REMEDIES: Remedies = Remedies { naming: "with --ca FILE", anyway: Some("use --insecure") };
 
 /// What an error of a handshake with `authority` is.
 pub(super) fn of_handshake(error: &io::Error, authority: &str) -> Trouble {
@@ -35,7 +37,7 @@ fn inner(error: &io::Error) -> Option<&Error> {
 
 fn words(error: &Error, authority: &str) -> String {
     match error {
-        Error::InvalidCertificate(reason) => of_certificate(reason, authority),
+        Error::InvalidCertificate(reason) => trust::of_certificate(reason, authority, &REMEDIES),
         Error::AlertReceived(alert) => of_alert(*alert, authority),
         Error::InvalidMessage(_) => format!(
             "{authority} answers, but not with TLS: is it http:// rather than https://, or another \
@@ -43,46 +45,6 @@ fn words(error: &Error, authority: &str) -> String {
         ),
         Error::NoApplicationProtocol => no_protocol(authority),
         error => format!("no agreement on TLS with {authority}: {error}"),
-    }
-}
-
-fn of_certificate(reason: &CertificateError, authority: &str) -> String {
-    /// How to go on in spite of it.
-    const ANYWAY: &str = "to go on without trust, use --insecure";
-    match reason {
-        CertificateError::Expired => {
-            format!("the certificate of {authority} has expired; {ANYWAY}")
-        }
-        CertificateError::ExpiredContext { not_after, .. } => {
-            format!("the certificate of {authority} expired on {}; {ANYWAY}", date(*not_after))
-        }
-        CertificateError::NotValidYet => {
-            format!("the certificate of {authority} is not valid yet; {ANYWAY}")
-        }
-        CertificateError::NotValidYetContext { not_before, .. } => format!(
-            "the certificate of {authority} is not valid before {}; {ANYWAY}",
-            date(*not_before)
-        ),
-        CertificateError::NotValidForName => {
-            format!("the certificate of {authority} is not for that name; {ANYWAY}")
-        }
-        CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "the certificate of {authority} is for {}, not for {}; {ANYWAY}",
-            names(presented),
-            expected.to_str()
-        ),
-        CertificateError::UnknownIssuer => format!(
-            "the certificate of {authority} comes from an issuer that is not trusted; name the \
-             issuer's certificate with --ca FILE, or, {ANYWAY}"
-        ),
-        // Told by the verifier without a kind of its own.
-        CertificateError::Other(reason) if reason.to_string().contains("CaUsedAsEndEntity") => {
-            format!(
-                "the certificate of {authority} is one for issuing others, as `openssl req -x509` \
-                 makes; name that very certificate with --ca FILE, or, {ANYWAY}"
-            )
-        }
-        reason => format!("the certificate of {authority} is not accepted: {reason}; {ANYWAY}"),
     }
 }
 
@@ -108,24 +70,4 @@ fn of_alert(alert: AlertDescription, authority: &str) -> String {
 
 fn no_protocol(authority: &str) -> String {
     format!("{authority} speaks no version of HTTP that was offered (ALPN)")
-}
-
-/// The names of a certificate: `DnsName("localhost")` becomes `localhost`.
-fn names(presented: &[String]) -> String {
-    if presented.is_empty() {
-        return "no name at all".into();
-    }
-    let names: Vec<&str> = presented
-        .iter()
-        .map(|name| name.split_once('(').map_or(name.as_str(), |(_, rest)| rest))
-        .map(|name| name.trim_matches([')', '"']))
-        .collect();
-    names.join(", ")
-}
-
-fn date(time: UnixTime) -> String {
-    match Timestamp::from_second(time.as_secs() as i64) {
-        Ok(at) => at.strftime("%Y-%m-%d").to_string(),
-        Err(_) => "a date that cannot be shown".into(),
-    }
 }

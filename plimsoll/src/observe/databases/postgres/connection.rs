@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,15 +20,18 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::super::dial::{Bounded, Place, dial};
 use super::super::tls::{self, Trust};
+use crate::trust::{Presented, Remedies};
 
 /// The port if the URL names none.
 const PORT: u16 = 5432;
 /// The name of the session on the server.
 const APPLICATION: &str = "plimsoll";
 
-/// What to do about a certificate of an issuer that is not trusted.
-const UNKNOWN_ISSUER: &str = "; name the issuer's certificate with sslrootcert=FILE in the URL, or \
-     ask with sslmode=require, which encrypts and trusts anybody";
+/// What to do about a certificate.
+const REMEDIES: Remedies = Remedies {
+    naming: "with sslrootcert=FILE in the URL",
+    anyway: Some("ask with sslmode=require and no sslrootcert"),
+};
 
 /// A server to connect to.
 #[derive(Debug)]
@@ -87,8 +91,9 @@ impl Server {
     /// Why not, in words.
     pub(super) async fn connect(
         &self,
+        presented: &Arc<Presented>,
     ) -> Result<(Client, Connection<Bounded, Secured<Bounded>>), String> {
-        let secure = Secure::new(&self.place, &self.config, &self.trust)?;
+        let secure = Secure::new(&self.place, &self.config, &self.trust, presented)?;
         let stream = dial(&self.place).await?;
         self.config.connect_raw(stream, secure).await.map_err(|error| self.words(&error))
     }
@@ -142,7 +147,12 @@ fn percent_decoded(text: &str) -> Option<String> {
 pub(super) struct Secure(Option<(TlsConnector, ServerName<'static>)>);
 
 impl Secure {
-    fn new(place: &Place, config: &Config, trust: &Trust) -> Result<Self, String> {
+    fn new(
+        place: &Place,
+        config: &Config,
+        trust: &Trust,
+        presented: &Arc<Presented>,
+    ) -> Result<Self, String> {
         match place {
             Place::Tcp(..) if config.get_ssl_mode() != SslMode::Disable => {}
             _ => return Ok(Self(None)),
@@ -152,7 +162,7 @@ impl Secure {
             Host::Unix(_) => None,
         });
         let name = tls::server_name(host.unwrap_or("localhost"))?;
-        Ok(Self(Some((tls::connector(trust)?, name))))
+        Ok(Self(Some((tls::connector(trust, presented)?, name))))
     }
 }
 
@@ -167,11 +177,8 @@ impl TlsConnect<Bounded> for Secure {
                 return Err(io::Error::other("TLS is not wanted here"));
             };
             let secured = connector.connect(name, stream).await;
-            secured.map(Secured).map_err(|error| {
-                let words = error.to_string();
-                let remedy = if words.contains("UnknownIssuer") { UNKNOWN_ISSUER } else { "" };
-                io::Error::other(format!("no agreement on TLS: {words}{remedy}"))
-            })
+            let words = |error| io::Error::other(tls::words(&error, "the server", &REMEDIES));
+            secured.map(Secured).map_err(words)
         })
     }
 }

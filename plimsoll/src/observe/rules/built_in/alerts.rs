@@ -228,7 +228,7 @@ const TARGETS: &[Alert] = &[
         "5m",
         "up{job!~\"postgres|redis\"} == 0",
         "{{ $labels.job }} at {{ $labels.instance }} delivers no figures",
-        "The target {{ $labels.instance }} of job {{ $labels.job }} could not be scraped for 5 minutes; alarms that rest on its figures are blind. First: the log and `/prometheus/api/v1/targets` of the admin server say why.",
+        "The target {{ $labels.instance }} of job {{ $labels.job }} could not be scraped for 5 minutes; alarms that rest on its figures are blind. First: `plimsoll targets` says why.",
     ),
     alert(
         "CertificateExpiresSoon",
@@ -243,8 +243,8 @@ const TARGETS: &[Alert] = &[
         CRITICAL,
         "5m",
         "probe_ssl_earliest_cert_expiry - time() < 3 * 86400",
-        "The certificate of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}",
-        "The certificate that {{ $labels.instance }} shows expires in {{ $value | humanizeDuration }}; after that no browser connects. First: renew it by hand now, reload the server, and look afterwards why it was not renewed.",
+        "The certificate of {{ $labels.instance }} {{ if gt $value 0.0 }}expires in {{ $value | humanizeDuration }}{{ else }}has expired{{ end }}",
+        "The certificate that {{ $labels.instance }} shows {{ if gt $value 0.0 }}expires in {{ $value | humanizeDuration }}; after that no browser connects{{ else }}has expired: nobody who looks at it connects{{ end }}. First: renew it by hand now, reload the server, and look afterwards why it was not renewed.",
     ),
 ];
 

@@ -9,7 +9,8 @@ const BODY_BYTES: u64 = 1 << 20;
 async fn ask_url(endpoint: &HttpEndpoint, timeout: Duration) -> Result<Page, Failure> {
     let large = LargeBodies::new(1);
     let bounds = Bounds { timeout, body_bytes: BODY_BYTES, large: &large };
-    url(outbound::reader(endpoint), endpoint, &endpoint.url, bounds).await
+    let reader = outbound::verifier(endpoint).and_then(|verifier| Reader::new(verifier, true));
+    url(reader, endpoint, &endpoint.url, bounds).await
 }
 
 async fn ask_server(address: &Address, path: &str) -> Result<Page, Failure> {
@@ -152,19 +153,116 @@ async fn a_server_on_a_unix_socket_is_asked() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_trusted_if_its_issuer_is() {
+async fn a_certificate_is_trusted_if_its_issuer_is_or_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     let peer = Peer::new(&[("/metrics", page("a 4\n"))]);
-    let port = peer.listen_tls(&file).await.port();
-    let open = HttpEndpoint::open(format!("https://localhost:{port}/metrics"));
     let long = Duration::from_secs(60);
-    assert!(told(ask_url(&open, long).await).contains("certificate"));
-    let trusting = HttpEndpoint { ca: Some(file), ..open.clone() };
-    assert_eq!(told(ask_url(&trusting, long).await), "a 4\n");
-    let missing = HttpEndpoint { ca: Some(folder.path().join("none.pem")), ..open };
-    let words = told(ask_url(&missing, long).await);
-    assert!(words.starts_with("cannot use the certificates of"), "{words}");
+    let remedy = "with ca = \"FILE\", or, to go on without trust, write insecure = true";
+    let issuing = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    for (is_ca, words) in [
+        (
+            rcgen::IsCa::NoCa,
+            "comes from an issuer that is not trusted; name the issuer's certificate",
+        ),
+        (
+            issuing,
+            "is one for issuing others, as `openssl req -x509` makes; name that very certificate",
+        ),
+    ] {
+        let mut parameters = localhost();
+        parameters.is_ca = is_ca;
+        let port = peer.listen_tls_with(parameters, &file).await.port();
+        let open = HttpEndpoint::open(format!("https://localhost:{port}/metrics"));
+        let expected = format!("the certificate of the server {words} {remedy}");
+        assert_eq!(told(ask_url(&open, long).await), expected);
+        let trusting = HttpEndpoint { ca: Some(file.clone()), ..open.clone() };
+        assert_eq!(told(ask_url(&trusting, long).await), "a 4\n");
+        let insecure = HttpEndpoint { insecure: true, ..open.clone() };
+        assert_eq!(told(ask_url(&insecure, long).await), "a 4\n");
+        let missing = HttpEndpoint { ca: Some(folder.path().join("none.pem")), ..open };
+        let words = told(ask_url(&missing, long).await);
+        assert!(words.starts_with("cannot use the certificates of"), "{words}");
+    }
+}
+
+fn localhost() -> rcgen::CertificateParams {
+    rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap()
+}
+
+/// Asks for metrics; the answer.
+async fn read(reader: &Reader, endpoint: &HttpEndpoint) -> String {
+    let large = LargeBodies::new(1);
+    let bounds = Bounds { timeout: Duration::from_secs(60), body_bytes: BODY_BYTES, large: &large };
+    told(url(Ok(reader.clone()), endpoint, &endpoint.url, bounds).await)
+}
+
+#[tokio::test]
+async fn the_end_of_a_certificate_is_known_also_when_it_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let peer = Peer::new(&[("/metrics", page("a 4\n"))]);
+    for (year, ends, words) in [
+        (2099, 4_070_908_800, "a 4\n"),
+        (
+            2020,
+            1_577_836_800,
+            "the certificate of the server expired on 2020-01-01; to go on without trust, write \
+             insecure = true",
+        ),
+    ] {
+        let mut parameters = localhost();
+        parameters.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let port = peer.listen_tls_with(parameters, &file).await.port();
+        let open = HttpEndpoint::open(format!("https://localhost:{port}/metrics"));
+        let endpoint = HttpEndpoint { ca: Some(file.clone()), ..open.clone() };
+        let reader = Reader::new(outbound::verifier(&endpoint).unwrap(), true).unwrap();
+        assert_eq!(reader.expires_at(), None);
+        assert_eq!(read(&reader, &endpoint).await, words);
+        assert_eq!(reader.expires_at(), Some(ends));
+        let insecure = HttpEndpoint { insecure: true, ..open };
+        let reader = Reader::new(outbound::verifier(&insecure).unwrap(), true).unwrap();
+        assert_eq!(read(&reader, &insecure).await, "a 4\n");
+        assert_eq!(reader.expires_at(), Some(ends));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_with_tls_is_closed_when_it_is_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let peer = Peer::new(&[("/metrics", page("a 4\n"))]);
+    let port = peer.listen_tls_with(localhost(), &file).await.port();
+    let endpoint = HttpEndpoint {
+        ca: Some(file),
+        ..HttpEndpoint::open(format!("https://localhost:{port}/metrics"))
+    };
+    let mut reader = Reader::new(outbound::verifier(&endpoint).unwrap(), true).unwrap();
+    for age_max in [Duration::MAX, Duration::MAX, Duration::ZERO] {
+        reader.age_max = age_max;
+        assert_eq!(read(&reader, &endpoint).await, "a 4\n");
+    }
+    let asks = |head: &String| head.to_lowercase().contains("connection: close");
+    assert_eq!(peer.heads().iter().map(asks).collect::<Vec<_>>(), [false, false, true]);
+}
+
+#[test]
+fn servers_with_tls_have_readers_of_their_own() {
+    let of = |url: &str| super::super::targets::tests::wanted(HttpEndpoint::open(url));
+    let targets = ["https://a/1", "https://a/2", "https://b/", "http://c/", "http://d/"].map(of);
+    let mut readers = Readers::default();
+    readers.renew(&targets);
+    let presented = |target: &Wanted| readers.of(target).unwrap().presented;
+    let [a, same, b, c, d] = targets.each_ref().map(presented);
+    assert!(Arc::ptr_eq(a.as_ref().unwrap(), same.as_ref().unwrap()));
+    assert!(!Arc::ptr_eq(a.as_ref().unwrap(), b.as_ref().unwrap()));
+    assert!(c.is_none() && d.is_none());
+    // What is there is kept, what is not needed is not.
+    readers.renew(&targets[..1]);
+    let kept = readers.of(&targets[0]).unwrap().presented;
+    assert!(Arc::ptr_eq(&a.unwrap(), &kept.unwrap()));
+    assert!(readers.of(&targets[2]).is_err());
 }
 
 #[test]
@@ -173,17 +271,17 @@ fn certificates_are_read_again_with_another_configuration_and_then_only() {
     let file = folder.path().join("ca.pem");
     let endpoint = HttpEndpoint { ca: Some(file.clone()), ..HttpEndpoint::open("https://a/") };
     let wanted = super::super::targets::tests::wanted(endpoint);
-    let mut clients = Clients::default();
-    clients.renew(std::slice::from_ref(&wanted));
-    assert!(clients.of(&wanted).is_err(), "there is no such file");
+    let mut readers = Readers::default();
+    readers.renew(std::slice::from_ref(&wanted));
+    assert!(readers.of(&wanted).is_err(), "there is no such file");
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap();
     std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
-    clients.renew(std::slice::from_ref(&wanted));
-    assert!(clients.of(&wanted).is_err(), "a server that comes or goes reads no files");
-    clients.forget_files();
-    clients.renew(std::slice::from_ref(&wanted));
-    assert!(clients.of(&wanted).is_ok());
+    readers.renew(std::slice::from_ref(&wanted));
+    assert!(readers.of(&wanted).is_err(), "a server that comes or goes reads no files");
+    readers.forget_files();
+    readers.renew(std::slice::from_ref(&wanted));
+    assert!(readers.of(&wanted).is_ok());
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ struct World {
     intake: Intake,
     target: Labels,
     is_promised: bool,
+    expires_at: Option<i64>,
     _folder: TempDir,
 }
 
@@ -58,6 +59,7 @@ impl World {
             },
             target: Labels::from_pairs([("job", "j"), ("instance", "i")]),
             is_promised: true,
+            expires_at: None,
             _folder: folder,
         }
     }
@@ -65,8 +67,9 @@ impl World {
     /// A scrape of a page so many seconds after the start; says how it went.
     fn scrape(&mut self, second: i64, page: &str) -> Result<Counts, String> {
         let at = START + second * 1000;
-        let Self { target, intake, is_promised, .. } = self;
-        let scrape = Scrape { target, intake, at, is_promised: *is_promised };
+        let Self { target, intake, is_promised, expires_at, .. } = self;
+        let (is_promised, expires_at) = (*is_promised, *expires_at);
+        let scrape = Scrape { target, intake, at, is_promised, expires_at };
         let read = self.ingest.read(page.as_bytes(), Format::Text, &scrape);
         let words = read.failure.as_ref().map(Failure::to_string);
         let stored = self.ingest.store(&read, 0.25, &scrape, &self.storage, at);
@@ -77,8 +80,9 @@ impl World {
     /// Nobody was there.
     fn miss(&mut self, second: i64) {
         let at = START + second * 1000;
-        let Self { target, intake, is_promised, .. } = self;
-        let scrape = Scrape { target, intake, at, is_promised: *is_promised };
+        let Self { target, intake, is_promised, expires_at, .. } = self;
+        let (is_promised, expires_at) = (*is_promised, *expires_at);
+        let scrape = Scrape { target, intake, at, is_promised, expires_at };
         let failure = Some(Failure::Connection("connection refused".to_owned()));
         let read = Read { counts: Counts::default(), failure };
         self.ingest.store(&read, 0.5, &scrape, &self.storage, at);
@@ -353,4 +357,41 @@ fn metadata_is_what_the_last_good_page_says() {
     assert_eq!(told, [("a".to_owned(), "counter", 1024), ("b".to_owned(), "gauge", 0)]);
     world.scrape(15, "# TYPE b gauge\nb 1\n").unwrap();
     assert_eq!(world.ingest.metadata().iter().count(), 1);
+}
+
+#[test]
+fn the_end_of_a_certificate_stands_beside_up() {
+    let mut world = World::new();
+    let series = |end: &str| format!("{{__name__=\"{EXPIRY}\", instance=\"i\", job=\"j\"}} {end}");
+    world.expires_at = Some(1_800_000_000);
+    world.scrape(0, "a 1\n").unwrap();
+    world.hold(0, EXPIRY, &[&series("1800000000")]);
+    // A certificate that is over lets no scrape succeed.
+    world.expires_at = Some(1_700_000_000);
+    world.miss(10);
+    world.hold(10, EXPIRY, &[&series("1700000000")]);
+    world.hold(10, "up == 0", &["{__name__=\"up\", instance=\"i\", job=\"j\"} 0"]);
+    world.expires_at = None;
+    world.miss(20);
+    world.hold(20, EXPIRY, &[]);
+    world.expires_at = Some(1_900_000_000);
+    world.scrape(30, "a 1\n").unwrap();
+    world.hold(30, EXPIRY, &[&series("1900000000")]);
+    // What the target says of others is meant.
+    world.scrape(40, &format!("{EXPIRY} 5\n")).unwrap();
+    world.hold(40, EXPIRY, &[&series("5")]);
+    world.scrape(50, &format!("{EXPIRY} 6\n")).unwrap();
+    world.hold(50, EXPIRY, &[&series("6")]);
+    world.miss(60);
+    world.hold(60, EXPIRY, &[]);
+}
+
+#[test]
+fn the_end_of_a_certificate_ends_with_the_target() {
+    let mut world = World::new();
+    world.expires_at = Some(1_800_000_000);
+    world.scrape(0, "a 1\n").unwrap();
+    let at = START + 10_000;
+    world.ingest.end(&world.storage, at, at);
+    world.hold(10, EXPIRY, &[]);
 }

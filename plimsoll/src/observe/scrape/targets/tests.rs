@@ -1,7 +1,9 @@
 use tsdb::relabel::RuleText;
 
+use super::super::span;
+use super::listed::listed;
 use super::*;
-use crate::config::model::observe::DataDirectory;
+use crate::config::model::observe::{DataDirectory, InstanceMetrics, ScrapeJob};
 
 fn limits() -> ScrapeLimits {
     ScrapeLimits {
@@ -177,4 +179,70 @@ fn there_are_no_more_targets_than_may_be() {
     assert_eq!((targets.len(), asked), (TARGETS_MAX + 2, TARGETS_MAX));
     let last = targets.last().unwrap();
     assert_eq!(told(last), "not asked: there are more than 10000 targets");
+}
+
+#[test]
+fn targets_that_nothing_tells_apart_are_named() {
+    let job = |name: &str, urls: &[&str], relabel| ScrapeJob {
+        name: name.to_owned(),
+        targets: urls.iter().map(|url| HttpEndpoint::open(*url)).collect(),
+        ..job(relabel)
+    };
+    let mut observe = crate::config::usual_observe(DataDirectory::Temporary);
+    observe.jobs = vec![
+        job("app", &["http://h:1/a", "http://h:1/b", "http://h:1/c", "http://h:2/a"], Vec::new()),
+        // Another job is another label; the same twice is once; what is not asked spoils nothing.
+        job("other", &["http://h:1/a"], Vec::new()),
+        job("third", &["http://h:1/a"], vec![rule("", "", "job", "other")]),
+        job("fourth", &["http://h:1/d"], vec![drops("job", "fourth")]),
+        // A rule makes them one.
+        job("fifth", &["http://h:5/", "http://h:6/"], vec![rule("", "", "instance", "x")]),
+    ];
+    let found = clashes(&named(&observe));
+    let words: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let rest = "so that each spoils the figures of the other; put them into jobs of different names, \
+                or give each a label of its own by `relabel`";
+    assert_eq!(
+        words,
+        [
+            format!(
+                "http://h:1/a of job app and http://h:1/b of job app (and 1 more) have the same \
+                 labels, {{instance=\"h:1\", job=\"app\", zone=\"a\"}}, {rest}"
+            ),
+            format!(
+                "http://h:5/metrics of job fifth and http://h:6/metrics of job fifth have the same \
+                 labels, {{instance=\"x\", job=\"fifth\", zone=\"a\"}}, {rest}"
+            ),
+        ]
+    );
+    assert!(found.iter().all(|clash| clash.is_named));
+}
+
+#[test]
+fn a_server_that_comes_to_clash_is_named_once() {
+    let mut observe = crate::config::usual_observe(DataDirectory::Temporary);
+    let labels = [("service".to_owned(), "web".to_owned())].into();
+    let endpoint = HttpEndpoint::open("http://h:1/metrics");
+    let name = "web".to_owned();
+    observe.jobs = vec![ScrapeJob { name, targets: vec![endpoint], labels, ..job(Vec::new()) }];
+    let metrics = Told { at: InstanceMetrics::Tried, host: None };
+    let facts = Facts {
+        observe: Arc::new(observe),
+        metrics: [("web".to_owned(), metrics)].into(),
+        own_instance: "here:9900".to_owned(),
+        host: "here".to_owned(),
+    };
+    let server = |instance: &str| InstanceAt {
+        service: "web".to_owned(),
+        instance: instance.to_owned(),
+        address: Address::Host("h".to_owned(), 7),
+    };
+    let mut state = super::super::state::State::new(facts);
+    assert_eq!(state.renew(&[server("web-1")], 0), []);
+    let [clash] = &state.renew(&[server("web-1"), server("h:1")], 0)[..] else { panic!() };
+    let words = clash.to_string();
+    assert!(words.starts_with("http://h:1/metrics of job web and http://h:7/metrics of job web"));
+    assert_eq!(state.renew(&[server("h:1")], 0), []);
+    assert_eq!(state.renew(&[], 0), []);
+    assert_eq!(state.renew(&[server("h:1")], 0).len(), 1);
 }
