@@ -199,7 +199,7 @@ mod tests {
         .unwrap();
         let now = "2026-01-01T00:01:05Z".parse().unwrap();
         assert_eq!(
-            picture(answer.data, now, PLAIN),
+            picture(answer.data, now, Painter::PLAIN),
             "\
 2 down, 2 up, 1 without metrics, 1 not asked yet, 1 dropped by relabelling
 
@@ -219,12 +219,9 @@ node a:9100: 2 series are not stored: full
         );
     }
 
-    /// For a pipe or a file.
-    const PLAIN: Painter = Painter { colours: false };
-
     #[test]
     fn nothing_is_no_table() {
         let none = Targets { active_targets: Vec::new(), dropped_targets: Vec::new() };
-        assert_eq!(picture(none, Timestamp::UNIX_EPOCH, PLAIN), "0 down, 0 up\n");
+        assert_eq!(picture(none, Timestamp::UNIX_EPOCH, Painter::PLAIN), "0 down, 0 up\n");
     }
 }

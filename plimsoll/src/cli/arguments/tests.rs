@@ -65,7 +65,7 @@ fn mistakes_are_explained() {
         ("plimsoll run -n 0 -- true", "write a whole number from 1 to 1000"),
         ("plimsoll run -n three -- true", "write a whole number from 1 to 1000"),
         ("plimsoll run --balance leest-conn -- true", "a similar value exists: 'least-conn'"),
-        ("plimsoll stats", "a similar subcommand exists: 'status'"),
+        ("plimsoll statu", "a similar subcommand exists: 'status'"),
         ("plimsoll status --json --watch", "cannot be used with"),
         ("plimsoll drain", "<SERVER>"),
         ("plimsoll clinic --health-failure-chance 2", "a chance is a number from 0 to 1"),

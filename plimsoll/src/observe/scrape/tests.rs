@@ -403,3 +403,34 @@ async fn a_server_is_asked_for_the_host_of_its_health_checks() {
     assert!(head.contains("\r\nhost: shop.example\r\n"), "{head}");
     world.scraper.stop().await;
 }
+
+#[tokio::test]
+async fn the_end_of_a_certificate_is_told_also_when_it_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::new(&[("/metrics", page("a 1\n"))]);
+    let mut jobs = Vec::new();
+    for (name, year) in [("good", 2099), ("over", 2020)] {
+        let file = folder.path().join(name);
+        let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        parameters.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let port = peer.listen_tls_with(parameters, &file).await.port();
+        let mut job = job(name, &[format!("https://localhost:{port}/metrics")]);
+        job.targets[0].ca = Some(file);
+        jobs.push(job);
+    }
+    let mut world = World::start(&observe(jobs), &services(&[]));
+    world.until("both were scraped", |world| world.ask("up{job=~'good|over'}").len() == 2).await;
+    let ends = |world: &World, job: &str| {
+        world.ask(&format!("sum(probe_ssl_earliest_cert_expiry{{job='{job}'}})"))
+    };
+    assert_eq!(ends(&world, "good"), ["{} 4070908800"]);
+    assert_eq!(ends(&world, "over"), ["{} 1577836800"]);
+    assert_eq!(
+        world.ask("sum by (job) (up{job=~'good|over'})").join(" "),
+        "{job=\"good\"} 1 {job=\"over\"} 0"
+    );
+    assert_eq!(world.target("good").last_samples, 1);
+    let words = world.target("over").last_error.unwrap();
+    assert!(words.contains("expired on 2020-01-01"), "{words}");
+}

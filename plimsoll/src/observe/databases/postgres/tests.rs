@@ -236,8 +236,11 @@ async fn tls_asks_who_is_there_as_far_as_the_url_says() {
     let server = Postgres::start_secured();
     let url = server.url("postgres");
     for mode in ["require", "prefer"] {
-        let text = figures(&target(format!("{url}?sslmode={mode}"))).await.unwrap();
+        let presented = std::sync::Arc::<crate::trust::Presented>::default();
+        let secured = target(format!("{url}?sslmode={mode}"));
+        let text = super::figures(&secured, &presented).await.unwrap();
         assert_eq!(value(&text, "pg_up"), Some(1.0), "{mode}");
+        assert!(presented.expires_at().is_some(), "{mode}");
     }
     // The certificate is for `localhost`.
     let issuer = server.data().join("issuer.pem").display().to_string().replace('/', "%2F");

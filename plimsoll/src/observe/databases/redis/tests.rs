@@ -180,6 +180,9 @@ async fn tls_asks_who_is_there_unless_the_url_says_insecure() {
     let _server = Redis::start(&words).await;
     let said = figures(&target(format!("rediss://localhost:{port}"))).await.unwrap_err();
     assert!(said.contains("not trusted") && said.contains("#insecure"), "{said}");
-    let text = figures(&target(format!("rediss://localhost:{port}#insecure"))).await.unwrap();
+    let insecure = target(format!("rediss://localhost:{port}#insecure"));
+    let presented = std::sync::Arc::<crate::trust::Presented>::default();
+    let text = super::figures(&insecure, &presented).await.unwrap();
     assert_eq!(value(&text, "redis_up"), Some(1.0));
+    assert!(presented.expires_at().is_some());
 }

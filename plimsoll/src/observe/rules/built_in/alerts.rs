@@ -243,7 +243,7 @@ const TARGETS: &[Alert] = &[
         CRITICAL,
         "5m",
         "probe_ssl_earliest_cert_expiry - time() < 3 * 86400",
-        "The certificate of {{ $labels.instance }} {{ if gt $value 0.0 }}expires in {{ $value | humanizeDuration }}{{ else }}has expired{{ end }}",
+        "The certificate of {{ $labels.instance }} {{ if gt $value 0.0 }}expires within 3 days{{ else }}has expired{{ end }}",
         "The certificate that {{ $labels.instance }} shows {{ if gt $value 0.0 }}expires in {{ $value | humanizeDuration }}; after that no browser connects{{ else }}has expired: nobody who looks at it connects{{ end }}. First: renew it by hand now, reload the server, and look afterwards why it was not renewed.",
     ),
 ];

@@ -362,7 +362,7 @@ fn metadata_is_what_the_last_good_page_says() {
 #[test]
 fn the_end_of_a_certificate_stands_beside_up() {
     let mut world = World::new();
-    let series = |end: &str| format!("{{__name__=\"{EXPIRY}\", instance=\"i\", job=\"j\"}} {end}");
+    let series = |end: &str| format!("{EXPIRY}{{instance=\"i\", job=\"j\"}} {end}");
     world.expires_at = Some(1_800_000_000);
     world.scrape(0, "a 1\n").unwrap();
     world.hold(0, EXPIRY, &[&series("1800000000")]);
@@ -370,7 +370,7 @@ fn the_end_of_a_certificate_stands_beside_up() {
     world.expires_at = Some(1_700_000_000);
     world.miss(10);
     world.hold(10, EXPIRY, &[&series("1700000000")]);
-    world.hold(10, "up == 0", &["{__name__=\"up\", instance=\"i\", job=\"j\"} 0"]);
+    world.hold(10, "up == 0", &["up{instance=\"i\", job=\"j\"} 0"]);
     world.expires_at = None;
     world.miss(20);
     world.hold(20, EXPIRY, &[]);

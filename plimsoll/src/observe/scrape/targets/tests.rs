@@ -210,7 +210,7 @@ fn targets_that_nothing_tells_apart_are_named() {
                  labels, {{instance=\"h:1\", job=\"app\", zone=\"a\"}}, {rest}"
             ),
             format!(
-                "http://h:5/metrics of job fifth and http://h:6/metrics of job fifth have the same \
+                "http://h:5/ of job fifth and http://h:6/ of job fifth have the same \
                  labels, {{instance=\"x\", job=\"fifth\", zone=\"a\"}}, {rest}"
             ),
         ]
