@@ -138,7 +138,9 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
         log::info("reload", change);
     }
     let instances = app.fleet.apply(&new).await.changes;
+    let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     if let Some(observer) = app.observer.get() {
+        warnings.extend(rules.warnings.iter().cloned());
         let changes = observer.apply(&new, rules);
         changes.iter().for_each(|change| log::info("reload", change));
         diff.changes.extend(changes);
@@ -149,7 +151,6 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
         state.loaded_at = Timestamp::now();
     }
     app.publish_instances();
-    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
     Ok(Reloaded { changes: diff.changes, instances, warnings })
 }
 
