@@ -109,8 +109,7 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     .await
     .map_err(|error| invalid(vec![error.to_string()]))?
     .map_err(invalid)?;
-    let old = app.config();
-    let mut diff = config::diff(&old, &loaded.config);
+    let mut diff = config::diff(&app.config(), &loaded.config);
     if !diff.restart_needed.is_empty() {
         return Err(Refusal {
             kind: RefusalKind::Conflict,
