@@ -309,3 +309,60 @@ fn host_and_port(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is tried until nobody asks for it any more.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn one_that_a_reload_takes_away_is_sent_nothing_more() {
+        let (_stopping, stop) = watch::channel(false);
+        let endpoints = ["http://127.0.0.1:9/a", "http://127.0.0.1:9/b"].map(HttpEndpoint::open);
+        let mut forwards = Forwards::default();
+        forwards.apply(&endpoints, &stop).unwrap();
+        let names =
+            |of: &Forwards| of.all.iter().map(|(one, _)| one.name.clone()).collect::<Vec<_>>();
+        // Figures tell them apart.
+        assert_eq!(names(&forwards), ["127.0.0.1:9", "127.0.0.1:9 2"]);
+        let tasks: Vec<_> = forwards.all.iter().map(|(_, task)| task.abort_handle()).collect();
+        forwards.apply(&endpoints[1..], &stop).unwrap();
+        assert_eq!(names(&forwards), ["127.0.0.1:9 2"]);
+        let ended = async {
+            while !tasks[0].is_finished() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.expect("its task ends");
+        assert!(!tasks[1].is_finished());
+    }
+
+    #[test]
+    fn what_waits_is_the_newest_even_where_there_is_no_room() {
+        let endpoint = HttpEndpoint::open("http://127.0.0.1:9");
+        let client = client(&endpoint).unwrap();
+        let forward = Forward::new("full".to_owned(), endpoint, client);
+        let alert = |number: usize, ends_at| {
+            Arc::new(Alert {
+                labels: Labels::from_pairs([("n", format!("{number:05}").as_str())]),
+                annotations: BTreeMap::new(),
+                starts_at: 0,
+                ends_at,
+                generator_url: String::new(),
+            })
+        };
+        forward.offer(&(0..=QUEUE_MAX).map(|number| alert(number, None)).collect::<Vec<_>>());
+        forward.offer(&[alert(0, Some(5))]);
+        let dropped = forward.dropped.load(Ordering::Relaxed);
+        assert_eq!((forward.queue().len(), dropped), (QUEUE_MAX, 1));
+        let batch = forward.batch();
+        assert_eq!(batch[0].ends_at, Some(5));
+        // What comes back does not hide what has become known meanwhile.
+        forward.offer(&[alert(1, Some(6))]);
+        forward.put_back(batch);
+        let ends: Vec<_> = forward.batch()[..3].iter().map(|alert| alert.ends_at).collect();
+        assert_eq!(ends, [Some(5), Some(6), None]);
+    }
+}

@@ -1,5 +1,6 @@
 //! The hands against real peers on ports of their own.
 
+mod delivery;
 mod forwarding;
 mod interface;
 mod mail;
@@ -79,4 +80,9 @@ fn sender(means: Means) -> Sender {
 
 async fn sent(means: Means, message: &Message) -> Result<String, Failure> {
     sender(means).send(message).await
+}
+
+/// How often the log says so.
+fn told(words: &str) -> usize {
+    crate::log::recent().iter().filter(|line| line.text.contains(words)).count()
 }

@@ -118,6 +118,25 @@ async fn a_session_is_named_bounded_and_cannot_write() {
 }
 
 #[tokio::test]
+async fn a_refused_statement_costs_itself_and_an_ended_session_the_whole_look() {
+    let server = Postgres::start();
+    let (client, connection) =
+        Server::of(&server.url("postgres"), PATIENCE).unwrap().connect().await.unwrap();
+    let driver = tokio::spawn(connection);
+    assert!(super::permitted(client.simple_query("SELECT 1/0").await).unwrap().is_none());
+    let many = format!("SELECT generate_series(1, {})", super::ROWS_MAX + 1);
+    let rows = super::permitted(client.simple_query(&many).await).unwrap().unwrap();
+    assert_eq!(rows.len(), super::ROWS_MAX);
+    // An operator ends the session; then it is gone.
+    let end = "SELECT pg_terminate_backend(pg_backend_pid())";
+    let error = super::permitted(client.simple_query(end).await).unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "57P01");
+    let error = super::permitted(client.simple_query("SELECT 1").await).unwrap_err();
+    assert!(error.is_closed(), "{error}");
+    driver.abort();
+}
+
+#[tokio::test]
 async fn a_standby_tells_its_lag_and_the_primary_tells_of_it() {
     let primary = Postgres::start();
     let standby = primary.standby();

@@ -162,6 +162,24 @@ async fn what_is_no_redis_is_told_so() {
     assert!(said.contains("connection refused"), "{said}");
 }
 
+#[test]
+fn of_many_replicas_databases_and_commands_some_are_told() {
+    let mut said = "# Server\r\nredis_version:7.0.0\r\n".to_owned();
+    for number in 0..600 {
+        said += &format!(
+            "slave{number}:ip=10.0.0.1,port={number},state=online,offset=1,lag=1\r\n\
+             db{number}:keys=1,expires=0,avg_ttl=0\r\n\
+             cmdstat_c{number}:calls=1,usec=1\r\n"
+        );
+    }
+    let text = info::tell(&said).unwrap();
+    for name in ["redis_connected_slave_lag_seconds", "redis_db_keys", "redis_commands_total"] {
+        let begin = format!("{name}{{");
+        let lines = text.lines().filter(|line| line.starts_with(&begin)).count();
+        assert_eq!(lines, 512, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn tls_asks_who_is_there_unless_the_url_says_insecure() {
     let folder = tempfile::tempdir().unwrap();

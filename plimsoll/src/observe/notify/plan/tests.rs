@@ -20,6 +20,8 @@
 //! An alarm is written `NAME{label=value,…}`, without the braces if it has no other label. All that
 //! was told has to be expected, in order.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 

@@ -195,7 +195,56 @@ async fn what_failed_is_sent_again_and_what_was_refused_is_not() {
     assert_eq!(names(peer.asked().await.body), ["\"Two\""]);
     notifier.offer(vec![alert("Three")]);
     assert_eq!(names(peer.asked().await.body), ["\"Three\""]);
+    let mut exposition = tsdb::exposition::Exposition::new();
+    notifier.expose(&mut exposition);
+    let text = exposition.finish();
+    for (figure, count) in [("forward_failed_total", 2), ("forward_dropped_alerts_total", 1)] {
+        let line = format!(
+            "plimsoll_notification_{figure}{{alertmanager=\"{}\"}} {count}\n",
+            peer.address
+        );
+        assert!(text.contains(&line), "{line}{text}");
+    }
     notifier.stop().await;
+}
+
+#[tokio::test]
+async fn the_stop_tries_an_alertmanager_once_and_no_more() {
+    let mut peer = Peer::start().await;
+    let mut notify = settings();
+    notify.alertmanagers.push(HttpEndpoint::open(peer.url("")));
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    peer.will_say(&[(503, ""); 10_000]);
+    notifier.offer(vec![alert("Down")]);
+    peer.asked().await;
+    notifier.stop().await;
+    let mut more = 0;
+    while !peer.is_quiet() {
+        more += 1;
+    }
+    // One may have been on its way already.
+    assert!((1..=2).contains(&more), "{more}");
+}
+
+#[tokio::test]
+async fn an_outage_of_an_alertmanager_is_told_once_and_its_end_once() {
+    let mut peer = Peer::start().await;
+    let mut notify = settings();
+    notify.alertmanagers.push(HttpEndpoint::open(peer.url("")));
+    let notifier = Notifier::start(&notify, None, "").unwrap();
+    peer.will_say(&[(503, "starting"), (429, "slowly"), (503, "starting")]);
+    notifier.offer(vec![alert("Down")]);
+    for _ in 0..4 {
+        peer.asked().await;
+    }
+    // What it has taken is known once the next is on its way.
+    notifier.offer(vec![alert("Full")]);
+    peer.asked().await;
+    notifier.stop().await;
+    let fails = format!("Alertmanager {} did not take 1 alarms: HTTP 503 starting;", peer.address);
+    assert_eq!(told(&fails), 1);
+    assert_eq!(told(&format!("Alertmanager {} did not take", peer.address)), 1);
+    assert_eq!(told(&format!("Alertmanager {} takes alarms again", peer.address)), 1);
 }
 
 #[tokio::test]

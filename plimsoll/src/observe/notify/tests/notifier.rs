@@ -216,18 +216,13 @@ async fn a_receiver_can_be_tried() {
     assert!(peer.is_quiet());
 }
 
-/// How often the log says so.
-fn told(words: &str) -> usize {
-    crate::log::recent().iter().filter(|line| line.text.contains(words)).count()
-}
-
 #[tokio::test]
 async fn an_outage_is_told_once_and_its_end_once() {
     let mut peer = Peer::start().await;
     let mut notify = settings();
     notify.receivers.insert("shaky".to_owned(), webhook(&peer.url("/")));
     let notifier = Notifier::start(&notify, None, "").unwrap();
-    peer.will_say(&[(500, "boom"), (500, "boom")]);
+    peer.will_say(&[(500, "boom"), (503, "bang")]);
     notifier.offer(vec![alert("Down")]);
     for _ in 0..3 {
         peer.asked().await;
@@ -235,8 +230,33 @@ async fn an_outage_is_told_once_and_its_end_once() {
     notifier.stop().await;
     let fails =
         "receiver `shaky` (webhook) was not told of alarms: HTTP 500: boom; it is tried again";
-    assert_eq!(told(fails), 1);
+    assert_eq!((told(fails), told("receiver `shaky` (webhook) was not told")), (1, 1));
     assert_eq!(told("receiver `shaky` works again, after 2 failed attempts"), 1);
+}
+
+#[tokio::test]
+async fn too_many_alarms_are_told_once_until_it_is_over() {
+    use super::super::plan::Offered;
+    let notifier = Notifier::start(&settings(), None, "").unwrap();
+    let words = "7301 alarms are not told of: there are more than 20000 alarms";
+    for (refused, ungrouped, count) in [(7000, 301, 1), (0, 7301, 1), (0, 0, 1), (7301, 0, 2)] {
+        notifier.overrun(Offered { refused, ungrouped });
+        assert_eq!(told(words), count);
+    }
+    assert!(exposed(&notifier).contains("plimsoll_alerts_refused_total 21903\n"));
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn what_would_come_too_late_is_left_to_the_next_look() {
+    let mut peer = Peer::start().await;
+    let notifier = Notifier::start(&one_receiver(&peer), None, "").unwrap();
+    // In an hour; the group is looked at anew before that.
+    peer.will_say(&[(503, "Retry-After: 3600")]);
+    notifier.offer(vec![alert("Down")]);
+    peer.asked().await;
+    peer.asked().await;
+    notifier.stop().await;
 }
 
 #[tokio::test]
@@ -303,12 +323,38 @@ async fn what_could_not_be_kept_is_kept_later() {
         tokio::time::timeout(patience, wait).await.expect("in time");
     };
     until(&|| told(&words) > 0).await;
+    notifier.keep().await;
+    assert_eq!(told(&words), 1);
+    let again = told("silences are kept on the disk again");
     std::fs::remove_file(&file).unwrap();
     // Nothing has changed since, and there is no stop.
     until(&|| folder.join("notify.json").exists()).await;
+    until(&|| told("silences are kept on the disk again") > again).await;
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(folder.join("notify.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_goes_on_counting() {
+    let mut peer = Peer::start().await;
+    let notifier = Notifier::start(&one_receiver(&peer), None, "").unwrap();
+    notifier.offer(vec![alert("Down n=2"), Alert { starts_at: BEGAN - 1, ..alert("Full n=1") }]);
+    for _ in 0..2 {
+        peer.asked().await;
+    }
+    let count = |number: usize| {
+        exposed(&notifier).contains(&format!("notifications_total{{receiver=\"ops\"}} {number}\n"))
+    };
+    while !count(2) {
+        tokio::task::yield_now().await;
+    }
+    notifier.apply(&one_receiver(&peer), "").unwrap();
+    assert!(count(2), "{}", exposed(&notifier));
+    // What fires is listed by its age.
+    let oldest: Vec<i64> = notifier.active().iter().map(|alert| alert.starts_at).collect();
+    assert_eq!(oldest, [BEGAN - 1, BEGAN]);
     notifier.stop().await;
 }
 

@@ -183,6 +183,23 @@ async fn pagerduty_events_have_bounds() {
 }
 
 #[tokio::test]
+async fn pagerduty_gets_each_link_once_and_ten_at_most() {
+    let mut peer = Peer::start().await;
+    let linked = |number: usize, link: usize| Alert {
+        generator_url: format!("http://127.0.0.1/{link}"),
+        ..alert(&format!("Down n={number:02}"))
+    };
+    for (different, expected) in [(25, 10), (1, 1)] {
+        let many: Vec<Alert> = (0..25).map(|number| linked(number, number % different)).collect();
+        sent(pagerduty(&peer), &message("pager", &many, &[])).await.unwrap();
+        let event = peer.asked().await.body;
+        assert_eq!(event["links"].as_array().unwrap().len(), expected);
+        assert_eq!(event["payload"]["custom_details"]["num_firing"], "25");
+        assert_eq!(event["payload"]["custom_details"]["left_out"], "5");
+    }
+}
+
+#[tokio::test]
 async fn severities_are_pagerdutys() {
     let mut peer = Peer::start().await;
     for (ours, theirs) in [
@@ -235,6 +252,36 @@ async fn refusals_say_whether_they_pass_and_hide_secrets() {
         failure,
         Failure { words: "connection refused".to_owned(), passes: true, wait: None }
     );
+}
+
+#[tokio::test]
+async fn of_two_secrets_the_longer_is_hidden_whole_and_of_none_a_letter() {
+    let peer = Peer::start().await;
+    let headers = [("x-key", "secret"), ("x-token", "secret-token"), ("x-on", "on")];
+    let endpoint = HttpEndpoint {
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        ..HttpEndpoint::open(peer.url("/hook"))
+    };
+    peer.will_say(&[(200, "secret-token and secret are gone")]);
+    let answer = sent(Means::Webhook(endpoint), &message("ops", &[alert("Down")], &[])).await;
+    assert_eq!(answer, Ok("HTTP 200: (hidden) and (hidden) are gone".to_owned()));
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let talking = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 1 << 16]).await.is_ok() {}
+    });
+    let answer = sent(webhook(&url).means, &message("ops", &[alert("Down")], &[])).await.unwrap();
+    assert_eq!(answer.chars().count(), "HTTP 200: ".len() + 300);
+    // The connection is given up as soon as it is known what is told.
+    tokio::time::timeout(Duration::from_secs(20), talking).await.expect("in time").unwrap();
 }
 
 fn shell(script: &str, timeout: Duration) -> Means {
@@ -290,6 +337,14 @@ async fn a_command_that_fails_says_why() {
     let many: Vec<Alert> = (0..2000).map(|n| alert(&format!("Down n={n}"))).collect();
     let large = message("ops", &many, &[]);
     assert_eq!(sent(shell("exit 0", PATIENT), &large).await.unwrap(), "exit status 0");
+    // Of what it says, the end is held.
+    let chatty = "printf begin >&2; head -c 20000 /dev/zero | tr '\\0' x >&2; exit 1";
+    let said = failed(chatty).await.unwrap_err().words;
+    assert!(said.starts_with("exit status 1: xxx") && !said.contains("begin"), "{said}");
+    // A variable longer than systems take.
+    let long = message("ops", &[alert(&"x".repeat(200_000))], &[]);
+    let script = "test ${#PLIMSOLL_TITLE} -le 5000";
+    assert_eq!(sent(shell(script, PATIENT), &long).await.unwrap(), "exit status 0");
     let missing = Means::Command { words: vec!["/no/such/program".to_owned()], timeout: PATIENT };
     let failure = sent(missing, &small).await.unwrap_err();
     assert!(!failure.passes);

@@ -69,6 +69,10 @@ const SAME: &[&str] = &[
     r#"{{ $labels.job | toUpper | printf "%s!" }} {{ printf "%s-%s" "a" ("b" | toUpper) }}"#,
     "{{ 1_000 }} {{ 0x1F }} {{ 'a' }} {{ 1e3 }} {{ -5 }} {{ .5 }} {{ 1.0 }} {{ 017 }} {{ true }} {{ \"\\u00e9\\x41\\n\\t\" }} {{ `raw\\n` }}",
     "{{ $x := 5 }}{{ if true }}{{ $x = 6 }}{{ $y := 7 }}{{ $y }}{{ end }}{{ $x }}",
+    "{{ $x := 1 }}{{ if true }}{{ $x := 2 }}{{ $x }}{{ end }}{{ $x }}{{ with 3 }}{{ $x := . }}{{ end }}{{ $x }}",
+    r#"{{ $x := 1 }}{{ range query "up" }}{{ $x }}{{ $x := 2 }}{{ $x }}{{ end }}{{ $x }}"#,
+    r#"{{ define "v" }}{{ $y := 2 }}{{ . }}{{ end }}{{ $y := 1 }}{{ template "v" $y }}{{ $y }}{{ $labels.job }}"#,
+    "{{ humanize 0.001 }} {{ humanize 0.000001 }} {{ humanize 1.0 }} {{ humanize 1000.0 }} {{ humanize1024 1024.0 }} {{ humanizeDuration 0.001 }} {{ humanizeDuration 90000.0 }}",
     "{{ if $z := $labels.job }}{{ $z }}{{ end }}{{ with $w := 3 }}{{ $w }}{{ . }}{{ end }}",
     r#"{{ (query "one" | first).Labels.instance }} {{ $s := query "one" | first }}{{ $s.Value }} {{ $s.Labels }}"#,
     "{{ range $k, $v := $labels }}{{ $k }}={{ $v }},{{ end }}",
@@ -96,6 +100,7 @@ const FAILING: &[&str] = &[
     r#"{{ parseDuration "5" }}"#,
     r#"{{ "a" "b" }}"#,
     "{{ humanizeTimestamp 1e30 }}",
+    r#"{{ toTime "NaN" }}"#,
     "{{ len 5 }}",
     "{{ index (query \"one\") 7 }}",
     "{{ eq $labels 1 }}",
@@ -248,6 +253,7 @@ fn what_promtool_does_not_know() {
     assert_eq!(alone("{{ externalURL }} {{ pathPrefix }}").unwrap(), "http://x/y /y");
     assert_eq!(alone(r#"{{ urlQueryEscape "a b" }} {{ now }}"#).unwrap(), "a+b 1000.5");
     assert_eq!(alone("{{ range 3 }}{{ . }}{{ end }}").unwrap(), "012");
+    assert_eq!(alone("{{ range -3 }}x{{ else }}none{{ end }}").unwrap(), "none");
     assert_eq!(alone("{{ with \"\" }}a{{ else with 5 }}{{ . }}{{ end }}").unwrap(), "5");
 }
 
@@ -275,6 +281,10 @@ fn everything_is_bounded() {
         assert!(error.contains(bound), "{error}");
     }
     assert!(alone(&"{{ $value }}".repeat(1000)).unwrap().len() < OUTPUT_BYTES_MAX);
+    let series = |count| vec![(Labels::from_pairs([("a", "1")]), 1.0); count];
+    let asked = |count| expand("{{ query \"a\" | len }}", &data(), &mut |_| Ok(series(count)));
+    assert_eq!(asked(10_000).unwrap(), "10000");
+    assert!(asked(10_001).unwrap_err().contains("more than 10000 series"));
 }
 
 /// Pieces that templates are made of, sound and unsound.

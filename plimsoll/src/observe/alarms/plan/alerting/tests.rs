@@ -143,6 +143,29 @@ fn texts_and_values_are_those_of_the_last_answer() {
     }
 }
 
+/// What is not said to be changed is not on the disk when Plimsoll is killed.
+#[test]
+fn each_change_of_an_alarm_is_worth_keeping() {
+    let mut alarms = Alarms::default();
+    let terms = Terms { hold: 60_000, ..terms() };
+    for (minute, is_raised, is_changed, what) in [
+        (0, false, false, "nothing"),
+        (0, true, true, "a pending one"),
+        (1, true, true, "it fires"),
+        (2, true, false, "it fires on"),
+        (3, false, true, "it is over"),
+        (4, false, false, "it is remembered"),
+        (19, false, true, "it is forgotten"),
+        (20, true, true, "another pending one"),
+        (21, false, true, "it is gone before its time"),
+        (22, false, false, "nothing is left"),
+    ] {
+        let answer = is_raised.then(|| raised("a", 1.0)).into_iter().collect();
+        let step = alarms.evaluate(minute * 60_000, answer, &terms);
+        assert_eq!(step.is_changed, is_changed, "{what}");
+    }
+}
+
 #[test]
 fn failures_say_what_to_do() {
     let answer = || vec![raised("a", 1.0), raised("b", 1.0)];
