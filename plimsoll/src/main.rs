@@ -12,6 +12,8 @@ mod log;
 mod net;
 mod observe;
 mod outbound;
+#[cfg(test)]
+mod testing;
 mod trust;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use crate::load::progress::Progress;
 use crate::load::tally::Failure;
 use crate::load::timeline::Bucket;
 use crate::net;
+use crate::testing::program::Program;
+use crate::testing::prometheus::Prometheus;
 
 /// Long enough for anything on the loopback.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -438,55 +440,9 @@ fn a_series_that_ended_before_the_run_is_marked_too() {
     assert_eq!((target[0].0, target[0].1.to_bits()), (2001, 0x7ff0_0000_0000_0002));
 }
 
-/// A program that listens on a port of its own choice.
-struct Peer {
-    child: Child,
-    address: String,
-}
-
-impl Peer {
-    fn start(command: &mut Command, ready: &str) -> Self {
-        let mut child = command
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; cargo xtask test installs it"));
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut address = None;
-        let mut is_ready = false;
-        while address.is_none() || !is_ready {
-            let line = log.next().expect("it ended before it was ready").unwrap();
-            let found = line.split_once("msg=\"Listening on\" address=");
-            address = address.or(found.map(|(_, address)| address.to_owned()));
-            is_ready |= line.contains(ready);
-        }
-        let address = address.unwrap();
-        // Its pipe must not fill up.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, address }
-    }
-
-    fn get(&self, target: &str) -> String {
-        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request = format!("GET {target} HTTP/1.0\r\nhost: {}\r\n\r\n", self.address);
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        reply
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn the_real_pushgateway_shows_what_was_pushed() {
-    let peer = Peer::start(&mut Command::new("prometheus-pushgateway"), "Listening on");
+    let peer = Program::start(&mut Command::new("prometheus-pushgateway"), "Listening on");
     let (mut pusher, said) = pusher(Protocol::Pushgateway, &format!("http://{}/", peer.address));
     pusher.offer(&progress(1), at(1));
     pusher.offer(&progress(2), at(2));
@@ -499,17 +455,8 @@ fn the_real_pushgateway_shows_what_was_pushed() {
 
 #[test]
 fn the_real_prometheus_keeps_what_was_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("prometheus.yml");
-    std::fs::write(&config, "global: {}\n").unwrap();
-    let peer = Peer::start(
-        Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg("--web.enable-remote-write-receiver"),
-        "Server is ready",
-    );
-    let (mut pusher, said) = pusher(Protocol::RemoteWrite, &format!("http://{}", peer.address));
+    let peer = Prometheus::start("global: {}\n", "");
+    let (mut pusher, said) = pusher(Protocol::RemoteWrite, &format!("http://{}", peer.address()));
     // Prometheus takes no samples of long ago.
     let begin = Timestamp::now().as_second() - 10;
     for second in 1..=3 {

@@ -1,8 +1,6 @@
 //! Sending to receivers on the loopback: scripted ones, and the real Prometheus.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +16,11 @@ use tsdb::remote_write::{Limits, Request};
 use tsdb::sample::STALE;
 use tsdb::store::{Append, Options, Store};
 
-use super::plan::BATCH_MAX;
+use super::plan::{BATCH_MAX, WAIT_MAX};
 use super::*;
 use crate::config::model::observe::HttpEndpoint;
 use crate::observe::storage::Storage;
+use crate::testing::prometheus::Prometheus;
 use crate::{log, observe};
 
 /// Long enough for anything on the loopback.
@@ -286,14 +285,37 @@ async fn a_slow_receiver_holds_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_does_not_come_ends_the_stop_in_time() {
+async fn few_samples_wait_for_more_and_go_after_a_while() {
     let mut peer = Peer::start().await;
     let bench = Bench::new(&[receiver(&peer.url)]);
+    let begun = tokio::time::Instant::now();
+    bench.append(1, 1, 1.0);
+    assert_eq!(peer.next().await.len(), 1);
+    assert!(begun.elapsed() >= WAIT_MAX, "{:?}", begun.elapsed());
+    peer.answer(200, "");
+    bench.until(&format!("samples_total{FAR}"), 1.0).await;
+    // What fills a request does not wait with what has waited.
+    let begun = tokio::time::Instant::now();
+    bench.append(1, 2, 1.0);
+    tokio::task::yield_now().await;
+    bench.append(BATCH_MAX, 3, 1.0);
+    assert_eq!(peer.next().await.len(), BATCH_MAX);
+    assert!(begun.elapsed() < WAIT_MAX, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_ends_the_stop_in_time() {
+    let mut peer = Peer::start().await;
+    let mut unanswering = receiver(&peer.url);
+    unanswering.name = "unanswering".to_owned();
+    let bench = Bench::new(&[unanswering]);
     bench.append(BATCH_MAX, 1, 1.0);
     peer.next().await;
     let before = tokio::time::Instant::now();
     bench.remote.stop().await;
     assert!(before.elapsed() <= FLUSH_MAX + Duration::from_millis(10), "{:?}", before.elapsed());
+    let left = format!("{BATCH_MAX} samples could not be sent to unanswering before the end");
+    assert!(log::recent().iter().any(|line| line.text == left));
 }
 
 #[tokio::test]
@@ -333,57 +355,16 @@ async fn a_file_that_is_missing_is_told_and_may_come() {
     assert!(told.text.contains("cannot use the certificates of "), "{}", told.text);
 }
 
-/// A Prometheus on a port of its own choice.
-struct Prometheus {
-    child: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Prometheus {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("prometheus.yml");
-        std::fs::write(&config, "global: {}\n").unwrap();
-        let mut child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .args(["--web.enable-remote-write-receiver", "--web.listen-address=127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("no prometheus is installed: `cargo xtask test` installs it");
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut address, mut is_ready) = (None, false);
-        while address.is_none() || !is_ready {
-            let line = log.next().expect("it ended before it was ready").unwrap();
-            let found = line.split_once("msg=\"Listening on\" address=");
-            address = address.or(found.map(|(_, address)| address.to_owned()));
-            is_ready |= line.contains("Server is ready");
-        }
-        // Its pipe must not fill up.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, address: address.unwrap(), _folder: folder }
-    }
-
-    async fn query(&self, query: &str, at: i64) -> serde_json::Value {
-        let url = format!("http://{}/api/v1/query?{query}&time={at}", self.address);
-        let body = reqwest::get(url).await.unwrap().bytes().await.unwrap();
-        let mut answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        answer["data"]["result"].take()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+async fn query(prometheus: &Prometheus, query: &str, at: i64) -> serde_json::Value {
+    let (_, body) = prometheus.ask(&format!("GET /api/v1/query?{query}&time={at}")).await;
+    let mut answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+    answer["data"]["result"].take()
 }
 
 #[tokio::test]
 async fn the_real_prometheus_has_the_samples_and_knows_which_series_have_ended() {
-    let prometheus = Prometheus::start();
-    let far = receiver(&format!("http://{}/api/v1/write", prometheus.address));
+    let prometheus = Prometheus::start("global: {}\n", "");
+    let far = receiver(&format!("http://{}/api/v1/write", prometheus.address()));
     let bench = Bench::new(&[far]);
     // Prometheus takes no samples of long ago.
     let begin = observe::now() / 1000 - 60;
@@ -394,13 +375,13 @@ async fn the_real_prometheus_has_the_samples_and_knows_which_series_have_ended()
     bench.append(1, (begin + 30) * 1000, STALE);
     bench.remote.stop().await;
     let end = begin + 31;
-    let count = prometheus.query("query=count(m%7Bregion=%22eu%22%7D)", end).await;
+    let count = query(&prometheus, "query=count(m%7Bregion=%22eu%22%7D)", end).await;
     assert_eq!(count[0]["value"][1], "499", "{count}");
-    let sum = prometheus.query("query=sum(sum_over_time(m%5B60s%5D))", end).await;
+    let sum = query(&prometheus, "query=sum(sum_over_time(m%5B60s%5D))", end).await;
     assert_eq!(sum[0]["value"][1], "217500", "{sum}");
-    let over = prometheus.query("query=m%7Bn=%2200000%22%7D", end).await;
+    let over = query(&prometheus, "query=m%7Bn=%2200000%22%7D", end).await;
     assert_eq!(over, serde_json::json!([]));
-    let values = prometheus.query("query=m%7Bn=%2200007%22%7D%5B60s%5D", end).await;
+    let values = query(&prometheus, "query=m%7Bn=%2200007%22%7D%5B60s%5D", end).await;
     let values = values[0]["values"].as_array().unwrap();
     assert_eq!(values.len(), 30);
     assert_eq!(values[29], serde_json::json!([begin + 29, "29"]));

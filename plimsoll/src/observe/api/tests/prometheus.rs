@@ -3,8 +3,8 @@
 //! Prometheus is the one of the distribution, of the second major version; what the third, which is
 //! followed here, answers otherwise stands in [`KNOWN`] with the reason.
 
-use super::peer::{Peer, is_installed};
 use super::*;
+use crate::testing::prometheus::{Prometheus, is_installed};
 
 /// When samples begin, seconds since 1970.
 const START: i64 = 1_700_000_000;
@@ -193,7 +193,7 @@ async fn answers_are_those_of_prometheus() {
     if !is_installed() {
         return;
     }
-    let peer = tokio::task::spawn_blocking(|| Peer::start("{}\n", &open_metrics()));
+    let peer = tokio::task::spawn_blocking(|| Prometheus::start("{}\n", &open_metrics()));
     let peer = peer.await.unwrap();
     let fixture = Fixture::new(settings(), Options::default(), Vec::new());
     for (labels, value) in series() {

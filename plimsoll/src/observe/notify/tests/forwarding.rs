@@ -1,69 +1,13 @@
 //! A real Alertmanager (Debian's package `prometheus-alertmanager`) gets our alarms, and tells of
 //! them in the same words as we do.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use super::super::Notifier;
 use super::peer::Peer;
 use super::*;
 use crate::config::model::observe::HttpEndpoint;
-
-/// A running Alertmanager.
-pub(super) struct Alertmanager {
-    child: Child,
-    pub(super) url: String,
-    _directory: tempfile::TempDir,
-}
-
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Alertmanager {
-    /// It tells `webhook` of alarms.
-    pub(super) async fn start(webhook: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let config = json!({
-            "route": {
-                "receiver": "ops",
-                "group_by": ["alertname"],
-                "group_wait": "0s",
-                "group_interval": "1s",
-            },
-            "receivers": [{ "name": "ops", "webhook_configs": [{ "url": webhook }] }],
-        });
-        let file = directory.path().join("alertmanager.yml");
-        std::fs::write(&file, config.to_string()).unwrap();
-        let mut child = Command::new("prometheus-alertmanager")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.path={}", directory.path().join("data").display()))
-            .args(["--web.listen-address=127.0.0.1:0", "--cluster.listen-address="])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("Alertmanager is not there; `apt install prometheus-alertmanager`");
-        let (tell, told) = oneshot::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        // Its words are read to the end, so that it never waits for a reader.
-        std::thread::spawn(move || {
-            let mut tell = Some(tell);
-            for line in lines.map_while(Result::ok) {
-                let address = line.split("msg=\"Listening on\" address=").nth(1);
-                if let Some((tell, address)) = address.and_then(|at| Some((tell.take()?, at))) {
-                    tell.send(address.to_owned()).unwrap();
-                }
-            }
-        });
-        let address = told.await.expect("Alertmanager does not start");
-        Self { child, url: format!("http://{address}"), _directory: directory }
-    }
-}
+use crate::testing::alertmanager::Alertmanager;
 
 async fn alerts(url: &str) -> Vec<Value> {
     let text = reqwest::get(format!("{url}/api/v2/alerts")).await.unwrap().text().await.unwrap();
@@ -73,7 +17,7 @@ async fn alerts(url: &str) -> Vec<Value> {
 #[tokio::test]
 async fn alertmanager_gets_alarms_and_says_the_same_of_them() {
     let (mut theirs, mut ours) = (Peer::start().await, Peer::start().await);
-    let alertmanager = Alertmanager::start(&theirs.url("/")).await;
+    let alertmanager = Alertmanager::start(&theirs.url("/"));
     let mut notify = settings();
     notify.alertmanagers.push(HttpEndpoint::open(alertmanager.url.clone() + "/"));
     notify.receivers.insert("ops".to_owned(), webhook(&ours.url("/")));

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::Notifier;
-use super::forwarding::Alertmanager;
 use super::peer::Peer;
 use super::*;
 use crate::config::model::observe::{Inhibition, NotifyRoute};
+use crate::testing::alertmanager::Alertmanager;
 
 /// The notifier's API on a port of its own.
 async fn serve(notifier: &Arc<Notifier>) -> SocketAddr {
@@ -229,7 +229,7 @@ async fn said(
 #[tokio::test]
 async fn errors_are_those_of_alertmanager() {
     let peer = Peer::start().await;
-    let theirs = Alertmanager::start(&peer.url("/")).await;
+    let theirs = Alertmanager::start(&peer.url("/"));
     let notifier = Notifier::start(&settings(), None, "").unwrap();
     let ours = format!("http://{}/alertmanager", serve(&notifier).await);
     let unknown = "/silence/3f1b6f4e-0000-4000-8000-000000000000";

@@ -73,6 +73,8 @@ const SAME: &[&str] = &[
     r#"{{ $x := 1 }}{{ range query "up" }}{{ $x }}{{ $x := 2 }}{{ $x }}{{ end }}{{ $x }}"#,
     r#"{{ define "v" }}{{ $y := 2 }}{{ . }}{{ end }}{{ $y := 1 }}{{ template "v" $y }}{{ $y }}{{ $labels.job }}"#,
     "{{ humanize 0.001 }} {{ humanize 0.000001 }} {{ humanize 1.0 }} {{ humanize 1000.0 }} {{ humanize1024 1024.0 }} {{ humanizeDuration 0.001 }} {{ humanizeDuration 90000.0 }}",
+    "{{ ge 2 2 }} {{ ge 1 2 }} {{ le 2 2 }} {{ gt 2 2 }} {{ lt 2 2 }}",
+    r#"{{ printf "%.3g %.3g %.3g %.3g" 1000.0 999.0 0.0001 0.00001 }}|{{ printf "%-05d|%05d" 42 42 }}"#,
     "{{ if $z := $labels.job }}{{ $z }}{{ end }}{{ with $w := 3 }}{{ $w }}{{ . }}{{ end }}",
     r#"{{ (query "one" | first).Labels.instance }} {{ $s := query "one" | first }}{{ $s.Value }} {{ $s.Labels }}"#,
     "{{ range $k, $v := $labels }}{{ $k }}={{ $v }},{{ end }}",
@@ -251,6 +253,9 @@ fn mistakes_are_found_before_there_is_data() {
 #[test]
 fn what_promtool_does_not_know() {
     assert_eq!(alone("{{ externalURL }} {{ pathPrefix }}").unwrap(), "http://x/y /y");
+    let linked = Data { external_url: "http://x/y/z?a=b#c".to_owned(), ..data() };
+    let prefix = expand("{{ pathPrefix }}", &linked, &mut |_| Ok(Vec::new()));
+    assert_eq!(prefix.unwrap(), "/y/z");
     assert_eq!(alone(r#"{{ urlQueryEscape "a b" }} {{ now }}"#).unwrap(), "a+b 1000.5");
     assert_eq!(alone("{{ range 3 }}{{ . }}{{ end }}").unwrap(), "012");
     assert_eq!(alone("{{ range -3 }}x{{ else }}none{{ end }}").unwrap(), "none");
