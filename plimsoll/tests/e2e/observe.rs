@@ -1,5 +1,10 @@
 //! Measuring, rules and alarms: what Prometheus and Alertmanager are installed for.
 
+mod peers;
+#[path = "../../src/testing/program.rs"]
+mod program;
+mod telling;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -369,6 +374,56 @@ fn a_bad_rule_file_changes_nothing() {
     plimsoll.wait("the new rule", || plimsoll.value("own:one") == Some(2.0));
     let now = loaded();
     assert!(now.0 == true && now.1 != at_first.1, "{now:?}");
+}
+
+#[test]
+fn a_bad_rule_file_is_refused_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("own.yml"), "groups:\n- name: own\n  rule: []\n").unwrap();
+    let observe = "[observe]\nrules = { files = [\"own.yml\"] }\n";
+    let text = format!("listen = \"127.0.0.1:0\"\nadmin = false\n{}", harness::clinic(1, observe));
+    std::fs::write(directory.path().join("plimsoll.toml"), text).unwrap();
+    let mut command = std::process::Command::new(harness::binary());
+    command.args(["up", "-c", "plimsoll.toml"]).current_dir(directory.path());
+    let (code, _, errors) = harness::output(command);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("own.yml:3:3") && errors.contains("rules"), "{errors}");
+}
+
+/// Without a config file, too, and until the stop.
+#[test]
+fn a_run_is_measured_and_leaves_nothing_behind() {
+    let (directory, folders) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut command = std::process::Command::new(harness::binary());
+    command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--"]);
+    command.arg(harness::binary()).arg("clinic").env("TMPDIR", folders.path());
+    let mut plimsoll = Plimsoll::start(directory, command);
+    plimsoll.wait("own figures", || plimsoll.value("plimsoll_start_time_seconds").is_some());
+    let left = || std::fs::read_dir(folders.path()).unwrap().count();
+    assert_eq!(left(), 1);
+    assert!(plimsoll.stop().success());
+    assert_eq!(left(), 0);
+}
+
+#[test]
+fn queries_are_held_against_answers_that_are_written_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = |answer: u32| {
+        format!("load 1m\n  up{{job=\"web\"}} 1 1\n\neval instant at 1m sum(up)\n  {{}} {answer}\n")
+    };
+    for (name, answer) in [("good.test", 1), ("bad.test", 2)] {
+        std::fs::write(directory.path().join(name), text(answer)).unwrap();
+    }
+    for (files, code, totals) in [
+        (&["good.test"][..], 0, "1 passed, 0 failed"),
+        (&["good.test", "bad.test"], 1, "1 passed, 1 failed"),
+    ] {
+        let mut command = std::process::Command::new(harness::binary());
+        command.args(["promql", "test"]).args(files).current_dir(directory.path());
+        let (found, out, errors) = harness::output(command);
+        assert_eq!(found, code, "{out}{errors}");
+        assert!(out.contains(totals), "{out}{errors}");
+    }
 }
 
 #[test]
