@@ -288,6 +288,8 @@ async fn a_slow_receiver_holds_nobody_up() {
 async fn few_samples_wait_for_more_and_go_after_a_while() {
     let mut peer = Peer::start().await;
     let bench = Bench::new(&[receiver(&peer.url)]);
+    // The sender has nothing to do, and waits to be woken.
+    tokio::task::yield_now().await;
     let begun = tokio::time::Instant::now();
     bench.append(1, 1, 1.0);
     assert_eq!(peer.next().await.len(), 1);

@@ -70,6 +70,11 @@ impl Peer {
         tokio::time::timeout(ASKED_WAIT, self.asked.recv()).await.expect("nobody asks").unwrap()
     }
 
+    /// How many more came.
+    pub(super) fn more(&mut self) -> usize {
+        std::iter::from_fn(|| self.asked.try_recv().ok()).count()
+    }
+
     /// Whether nothing more came.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.asked.try_recv().is_err()
