@@ -87,6 +87,7 @@ impl Store {
         if now >= upkeep.retry || upkeep.retry.saturating_sub(now) > milliseconds(RETRY_INTERVAL) {
             self.write_due(now, &mut upkeep, &mut report);
         }
+        self.take_in_ahead(now, &mut upkeep, &mut report);
         self.compact_due(now, &mut upkeep, &mut report);
         match log_bytes(&self.log_folder()) {
             Ok(bytes) => self.measured.log_bytes.store(bytes, Ordering::Relaxed),
@@ -270,7 +271,7 @@ impl Store {
     }
 
     /// Replaces the log by what is in memory.
-    fn snapshot(&self) -> io::Result<()> {
+    pub(super) fn snapshot(&self) -> io::Result<()> {
         let covered = lock(&self.writer).log.rotate();
         let folder = self.log_folder();
         let mut snapshot = SnapshotWriter::create(&self.disk, &folder, covered)?;

@@ -34,6 +34,7 @@
 //!
 //! Left out: deleting single series, samples out of order, exemplars, native histograms, metadata.
 
+mod ahead;
 mod append;
 mod block;
 pub mod chunk;
@@ -54,6 +55,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+pub use ahead::Retracted;
 pub use append::{Append, Committed, Handle, Refusal, Refused};
 use block::Block;
 use disk::Disk;
@@ -71,7 +73,7 @@ pub struct Options {
     /// Blocks whose span ended so long ago are dropped.
     pub retention: Duration,
     /// When blocks and log are larger together, the oldest blocks are dropped, and before them those
-    /// that were set aside because of damage.
+    /// that were set aside.
     pub bytes_max: u64,
     /// Series with young samples; of more, the samples are refused.
     pub series_max: usize,
@@ -167,6 +169,8 @@ struct Upkeep {
     backlog: Backlog,
     /// The log is to be replaced by a snapshot.
     is_snapshot_due: bool,
+    /// There may be blocks that were set aside because they lay ahead of the clock.
+    has_ahead: bool,
 }
 
 /// Bytes on the disk when upkeep last looked.
@@ -174,7 +178,7 @@ struct Upkeep {
 struct Measured {
     /// Of the log's files.
     log_bytes: AtomicU64,
-    /// Of blocks that were set aside.
+    /// Of blocks that were set aside, for damage or because they lay ahead.
     damaged_bytes: AtomicU64,
 }
 
@@ -216,7 +220,7 @@ pub struct Statistics {
     pub block_bytes: u64,
     /// Bytes of the log, when it was last maintained.
     pub log_bytes: u64,
-    /// Bytes of damaged blocks that were set aside, when they were last looked for.
+    /// Bytes of blocks that were set aside, when they were last looked for.
     pub damaged_bytes: u64,
     /// Number of blocks.
     pub blocks: usize,

@@ -1,8 +1,10 @@
 //! Opening a store: its blocks, then what the log has beyond them.
 //!
 //! Whatever state the files are in, the store opens if its folder can be used: a damaged block is set
-//! aside, a damaged segment is read up to the damage, and what was left half-done is removed. All of it
-//! is told.
+//! aside (`blocks`), of a damaged segment the rest is read, and what was left half-done is removed. All
+//! of it is told.
+
+mod blocks;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,11 +15,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use super::block::{self, Block, BlockError, DAMAGED, EXTENSION};
-use super::disk::{self, Disk, TEMPORARY};
+use self::blocks::{open_blocks, remove_temporary};
+use super::block::{Block, BlockError, DAMAGED};
+use super::disk::{self, Disk};
 use super::head::{HeadSeries, Pushed};
 use super::index::{Entry, Index, State};
-use super::log::{self, Log, Record, SegmentEnd};
+use super::log::{self, Gaps, Log, Record, SegmentEnd};
 use super::maintain::late_before;
 use super::{
     BLOCK_MAX, BLOCK_MIN, BLOCKS_FOLDER, Backlog, Blocks, LOCK_FILE, LOG_FOLDER, Measured, Options,
@@ -133,6 +136,7 @@ impl Store {
                 compaction_retry: i64::MIN,
                 backlog: Backlog::default(),
                 is_snapshot_due: false,
+                has_ahead: true,
             }),
             measured: Measured::default(),
             trouble: Mutex::new(Trouble::default()),
@@ -155,7 +159,15 @@ impl Store {
         for (number, path) in files.snapshot.iter().chain(&files.segments) {
             // A torn end is usual for what was being written; elsewhere it is damage.
             let is_last = Some(*number) == last;
-            match self.replay_segment(path, floor, recovery) {
+            let end = self.replay_segment(path, floor, recovery);
+            if let Ok(SegmentEnd { gaps: Gaps { count, bytes, why: Some(why) }, .. }) = &end {
+                recovery.losses.push(format!(
+                    "{bytes} bytes at {count} places of {} are lost, because {why}; what follows \
+                     them was read",
+                    path.display()
+                ));
+            }
+            match end {
                 Ok(SegmentEnd { why: Some(why), good, bad, .. }) => {
                     let cut = is_last
                         && File::options().write(true).open(path).is_ok_and(|file| {
@@ -289,70 +301,4 @@ fn lock_folder(folder: &Path) -> Result<File, OpenError> {
     // So is this, and a full disk must not keep the store closed.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
-}
-
-fn remove_temporary(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == TEMPORARY) {
-            disk::remove(&path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Opens all blocks, by rising span. Of a merge that was not finished the merged block stays.
-fn open_blocks(
-    folder: &Path,
-    index: &mut Index,
-    recovery: &mut Recovery,
-) -> io::Result<Vec<Arc<Block>>> {
-    let mut blocks = Vec::<Arc<Block>>::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != EXTENSION) {
-            continue;
-        }
-        match Block::open(&path, |labels| index.intern(labels).map(|entry| entry.id)) {
-            // The name is what merging and dropping go by.
-            Ok(block) if path.ends_with(block::file_name(block.start, block.end)) => {
-                blocks.push(Arc::new(block));
-            }
-            Ok(_) => {
-                let what = Store::set_aside(&path);
-                let path = path.display();
-                recovery.losses.push(format!("the name of {path} is not that of its span; {what}"));
-            }
-            Err(error @ BlockError::Damaged { .. }) => {
-                recovery.losses.push(format!("{error}; {}", Store::set_aside(&path)));
-            }
-            Err(error) => recovery.losses.push(error.to_string()),
-        }
-    }
-    blocks.sort_by_key(|block| (block.start, std::cmp::Reverse(block.end)));
-    let mut kept = Vec::<Arc<Block>>::new();
-    for block in blocks {
-        if kept.last().is_some_and(|last| block.end <= last.end) {
-            disk::remove(&block.path)?;
-            continue;
-        }
-        kept.push(block);
-    }
-    for block in &kept {
-        recovery.blocks += 1;
-        recovery.samples_in_blocks += block.samples;
-        for id in block.ids() {
-            if let Some(entry) = index.by_id(id) {
-                entry.blocks.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-    // Series of blocks that were removed or found damaged half-way.
-    let orphans: Vec<_> = index
-        .entries()
-        .filter(|entry| entry.blocks.load(Ordering::Relaxed) == 0)
-        .map(|entry| entry.id)
-        .collect();
-    index.remove(&orphans);
-    Ok(kept)
 }

@@ -1,5 +1,4 @@
-//! Which samples stay: adding blocks, dropping them by age and size, setting damaged ones aside, and
-//! forgetting what a wrong clock dated.
+//! Which samples stay: adding blocks, dropping them by age and size, and setting damaged ones aside.
 
 use std::fs;
 use std::io;
@@ -7,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::block::{Block, DAMAGED, end_in_name};
+use super::block::{AHEAD, Block, DAMAGED, span_in_name};
 use super::disk;
-use super::index::State;
 use super::maintain::Maintenance;
 use super::recovery::milliseconds;
-use super::{Store, lock, read, write};
+use super::{Store, read, write};
 
 impl Store {
     /// Puts a block, if any, in the place of others, in one step for readers.
@@ -71,42 +69,6 @@ impl Store {
         aside
     }
 
-    /// Forgets the samples after `time` that are in no block yet, and in the log by the next upkeep;
-    /// says how many. For when the clock was ahead: such samples keep all others out of their series
-    /// until their time has come.
-    pub fn forget_after(&self, time: i64) -> u64 {
-        let mut upkeep = lock(&self.upkeep);
-        let writer = lock(&self.writer);
-        let (mut gone, mut freed, mut idle) = (0, 0, Vec::new());
-        let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
-        for entry in read(&self.index).entries() {
-            let mut state = entry.state();
-            let State::Active(series) = &mut *state else { continue };
-            if series.last_time().is_some_and(|last| last > time) {
-                let before = series.memory_bytes() as i64;
-                // What the memory wrote it can read; otherwise the series stays as it is.
-                gone += series.forget_after(time, self.window).unwrap_or_default() as u64;
-                freed += before - series.memory_bytes() as i64;
-                if series.is_empty() {
-                    *state = State::Passive;
-                    self.young.series.fetch_sub(1, Ordering::Relaxed);
-                    idle.push(entry.id);
-                    continue;
-                }
-            }
-            oldest = oldest.min(series.first_time().unwrap_or(i64::MAX));
-            newest = newest.max(series.last_time().unwrap_or(i64::MIN));
-        }
-        self.young.samples.fetch_sub(gone, Ordering::Relaxed);
-        self.young.bytes.fetch_sub(freed, Ordering::Relaxed);
-        self.young.oldest.store(oldest, Ordering::Relaxed);
-        self.young.newest.store(newest, Ordering::Relaxed);
-        drop(writer);
-        self.remove_unused(&idle);
-        upkeep.is_snapshot_due |= gone > 0;
-        gone
-    }
-
     /// Retention of blocks that were set aside, which are kept for people who want to look into them.
     fn retain_set_aside(&self, horizon: i64, readable: u64, report: &mut Maintenance) -> u64 {
         let files = match set_aside(&self.blocks_folder()) {
@@ -163,10 +125,14 @@ fn set_aside(folder: &Path) -> io::Result<Vec<SetAside>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == DAMAGED) {
+        if path.extension().is_some_and(|extension| extension == DAMAGED || extension == AHEAD) {
             // A file that is gone meanwhile has no size.
             let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
-            files.push(SetAside { end: end_in_name(&path).unwrap_or(i64::MAX), bytes, path });
+            files.push(SetAside {
+                end: span_in_name(&path).map_or(i64::MAX, |(_, end)| end),
+                bytes,
+                path,
+            });
         }
     }
     files.sort_by(|a, b| (a.end, &a.path).cmp(&(b.end, &b.path)));

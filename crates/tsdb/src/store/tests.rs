@@ -10,6 +10,7 @@ use crate::labels::Labels;
 use crate::sample::{STALE, Samples};
 use crate::source::{Condition, Matcher, ReadError, Source};
 
+mod ahead;
 mod damage;
 
 /// Ten seconds, so that blocks come quickly.
@@ -532,14 +533,15 @@ fn samples_of_a_wrong_clock_are_forgotten_for_good() {
             append(&store, &young, time, 2.0);
         }
         assert_eq!(append(&store, &known, 302, 1.0).refused.old, 1, "they keep others out");
-        assert_eq!(store.forget_after(250), 54);
+        assert_eq!(store.reach(), Some(WINDOW * 100 + 1));
+        let expected = Retracted { forgotten: 54, ..Retracted::default() };
+        assert_eq!(store.retract(250), expected);
         let after = store.statistics();
         assert_eq!((after.newest, after.samples_young), (Some(250), 250));
         assert_eq!((after.series, after.series_young), (1, 1));
         assert!(after.memory_bytes <= before.memory_bytes, "{after:?}");
         assert_eq!(append(&store, &known, 302, 1.0).accepted, 1);
         assert_eq!(append(&store, &young, 302, 1.0).accepted, 1);
-        store.maintain(400);
         // Killed: the log alone says what there is.
     }
     let (store, _) = open(&folder, &options());

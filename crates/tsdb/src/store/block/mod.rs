@@ -31,6 +31,8 @@ const MARK: &[u8; 8] = b"PLMBLCK\x01";
 pub(super) const EXTENSION: &str = "block";
 /// Ending of the names of files that are set aside.
 pub(super) const DAMAGED: &str = "damaged";
+/// Ending of the names of files that lay ahead of the clock.
+pub(super) const AHEAD: &str = "ahead";
 /// Bytes of the footer: three sections of 20, seven numbers, a checksum, the mark.
 const FOOTER_BYTES: usize = 3 * 20 + 7 * 8 + 4 + 8;
 /// Shared times are all in memory, so there are at most so many bytes of them; others lie with their
@@ -61,10 +63,11 @@ pub(super) fn file_name(start: i64, end: i64) -> String {
     format!("{start}-{end}.{EXTENSION}")
 }
 
-/// End of the span that the name of a block's file tells, also of one that was set aside.
-pub(super) fn end_in_name(path: &Path) -> Option<i64> {
+/// The span that the name of a block's file tells, also of one that was set aside.
+pub(super) fn span_in_name(path: &Path) -> Option<(i64, i64)> {
     let name = path.file_name()?.to_str()?;
     // A time before 1970 has a minus of its own.
     let dash = name.char_indices().skip(1).find(|(_, letter)| *letter == '-')?.0;
-    name.get(dash + 1..)?.split('.').next()?.parse().ok()
+    let end = name.get(dash + 1..)?.split('.').next()?;
+    Some((name.get(..dash)?.parse().ok()?, end.parse().ok()?))
 }

@@ -12,6 +12,9 @@
 //!     end:        of a snapshot, nothing more
 //! ```
 //!
+//! After damage the next record is looked for byte by byte, so that it costs the records that it lies in
+//! and, if these define series, the samples of those up to the end of the segment.
+//!
 //! Every segment defines the series that it has samples of, so damage in one costs nothing of others.
 //! A snapshot, `00000012.snapshot`, holds the samples that were in memory when segment 12 had been
 //! closed; it replaces all segments up to 12. It is complete, because it is renamed when it is.
@@ -27,7 +30,7 @@ mod write;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(super) use read::{Record, SegmentEnd, read_segment};
+pub(super) use read::{Gaps, Record, SegmentEnd, read_segment};
 pub(super) use write::{Log, SnapshotWriter};
 
 /// The first bytes of a file; the version follows.

@@ -170,7 +170,7 @@ fn foreign_files_are_told_and_left() {
     assert!(is_part_of(&store, &model) > 0);
 }
 
-/// The snapshot of a store, and where its records end.
+/// The first file of the log of a store, and where its records begin.
 fn snapshot(store: &TempDir) -> (PathBuf, Vec<u8>, Vec<usize>) {
     let path = files(&store.path().join(LOG_FOLDER)).remove(0);
     let bytes = fs::read(&path).expect("a file");
@@ -252,4 +252,28 @@ fn blocks_that_were_set_aside_count_and_leave_first() {
     assert_eq!(store.statistics().damaged_bytes, 400);
     assert!(aside("odd").exists() && !aside("0-10000.block").exists());
     is_like(&store, &model, i64::MIN, i64::MAX);
+}
+
+#[test]
+fn damage_in_the_middle_of_the_log_costs_the_records_that_it_lies_in() {
+    let folder = folder();
+    let model = {
+        let (store, _) = open(&folder, &options());
+        fill(&store, 3, 0, 5000)
+    };
+    let (path, bytes, ends) = snapshot(&folder);
+    let all: u64 = model.values().map(|samples| samples.len() as u64).sum();
+    // In the length, in the checksum, and in the payload of a record of samples.
+    for shift in [0, 1, 3, 4, 8, 9] {
+        let mut bytes = bytes.clone();
+        bytes[ends[20] + shift] ^= 0x15;
+        fs::write(&path, &bytes).expect("a file");
+        for _ in 0..2 {
+            let (store, recovery) = open(&folder, &options());
+            assert_eq!(recovery.losses.len(), 1, "{shift}: {recovery}");
+            assert!(recovery.losses[0].contains("what follows them was read"), "{recovery}");
+            let read = is_part_of(&store, &model);
+            assert!((all - 3..all).contains(&read), "{shift}: {read} of {all}");
+        }
+    }
 }

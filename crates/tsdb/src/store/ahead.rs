@@ -1,0 +1,195 @@
+//! What lies ahead of the clock: dated by a clock that was wrong, or by one that was right when the
+//! one of now is not. Nobody here can tell which, but that new samples must go in at once.
+//!
+//! Young samples are forgotten; they would keep all others out of their series. Of a block that
+//! reaches beyond now the part before stays, and the file is set aside, as `.ahead`. When its time has
+//! come and nothing else is there, it is taken in again: so a clock that was behind for a while, as on
+//! a machine without a battery, costs no history.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::block::{AHEAD, Block, BlockError, BlockWriter, EXTENSION, span_in_name};
+use super::index::State;
+use super::maintain::Maintenance;
+use super::{Store, Upkeep, lock, read, write};
+use crate::sample::Samples;
+
+/// What became of samples that lay ahead.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retracted {
+    /// Young samples that were forgotten.
+    pub forgotten: u64,
+    /// Blocks that were set aside.
+    pub blocks: usize,
+    /// Which, and what failed, each in words.
+    pub notes: Vec<String>,
+}
+
+impl Store {
+    /// The time up to which the store has samples, or takes none any more; milliseconds. `None` when
+    /// it is empty.
+    pub fn reach(&self) -> Option<i64> {
+        let young = self.young.newest.load(Ordering::Relaxed);
+        let blocks = self.blocks().last().map_or(i64::MIN, |block| block.end);
+        Some(young.max(blocks)).filter(|reach| *reach != i64::MIN)
+    }
+
+    /// Takes out what lies after `time`, so that samples of now go in again. What is forgotten leaves
+    /// the log as well.
+    pub fn retract(&self, time: i64) -> Retracted {
+        let mut upkeep = lock(&self.upkeep);
+        let mut retracted = Retracted::default();
+        let end = time.saturating_add(1);
+        let ahead: Vec<_> = self.blocks().iter().filter(|block| block.end > end).cloned().collect();
+        for block in ahead {
+            match self.retract_block(&block, end) {
+                Ok(note) => {
+                    retracted.blocks += 1;
+                    retracted.notes.push(note);
+                }
+                Err(error) => retracted.notes.push(format!(
+                    "{} reaches beyond the clock and keeps new samples out: {error}",
+                    block.path.display()
+                )),
+            }
+        }
+        upkeep.has_ahead |= retracted.blocks > 0;
+        retracted.forgotten = self.forget_after(time);
+        // Read again, the log would put them before those that come now.
+        if retracted.forgotten > 0 && self.snapshot().is_err() {
+            upkeep.is_snapshot_due = true;
+        }
+        retracted
+    }
+
+    /// Leaves of a block what is before `end`; says what became of the file.
+    fn retract_block(&self, block: &Arc<Block>, end: i64) -> Result<String, BlockError> {
+        let kept = match block.first < end {
+            true => self.copy_before(block, end)?,
+            false => None,
+        };
+        let kept_samples = kept.as_ref().map_or(0, |kept| kept.samples);
+        self.replace_blocks(&[Arc::clone(block)], kept);
+        let aside = block.path.with_added_extension(AHEAD);
+        fs::rename(&block.path, &aside)
+            .map_err(|source| BlockError::Io { path: block.path.clone(), source })?;
+        Ok(format!(
+            "{} with {} samples lay ahead of the clock and was set aside as {}; {kept_samples} of \
+             them, which do not, stay",
+            block.path.display(),
+            block.samples,
+            aside.display()
+        ))
+    }
+
+    /// A block of the samples of another one that are before `end`.
+    fn copy_before(&self, block: &Block, end: i64) -> Result<Option<Block>, BlockError> {
+        let folder = self.blocks_folder();
+        let failed = |source| BlockError::Io { path: folder.clone(), source };
+        let mut entries: Vec<_> = {
+            let index = read(&self.index);
+            block.ids().filter_map(|id| index.by_id(id).cloned()).collect()
+        };
+        entries.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let mut writer =
+            BlockWriter::create(&self.disk, &folder, block.start, end).map_err(failed)?;
+        let mut samples = Samples::default();
+        for entry in entries {
+            samples.clear();
+            block.read(entry.id, i64::MIN, end - 1, &mut samples)?;
+            writer.samples(&samples.times, &samples.values);
+            writer.end_series(&entry.labels).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)?.map(|path| self.open_known(&path)).transpose()
+    }
+
+    /// Forgets the young samples after `time`; says how many. From here on samples are taken that are
+    /// not older than the last block.
+    fn forget_after(&self, time: i64) -> u64 {
+        let mut writer = lock(&self.writer);
+        writer.floor = self.blocks().last().map_or(i64::MIN, |block| block.end);
+        let (mut gone, mut freed, mut idle) = (0, 0, Vec::new());
+        let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
+        for entry in read(&self.index).entries() {
+            let mut state = entry.state();
+            let State::Active(series) = &mut *state else { continue };
+            if series.last_time().is_some_and(|last| last > time) {
+                let before = series.memory_bytes() as i64;
+                // What the memory wrote it can read; otherwise the series stays as it is.
+                gone += series.forget_after(time, self.window).unwrap_or_default() as u64;
+                freed += before - series.memory_bytes() as i64;
+                if series.is_empty() {
+                    *state = State::Passive;
+                    self.young.series.fetch_sub(1, Ordering::Relaxed);
+                    idle.push(entry.id);
+                    continue;
+                }
+            }
+            oldest = oldest.min(series.first_time().unwrap_or(i64::MAX));
+            newest = newest.max(series.last_time().unwrap_or(i64::MIN));
+        }
+        self.young.samples.fetch_sub(gone, Ordering::Relaxed);
+        self.young.bytes.fetch_sub(freed, Ordering::Relaxed);
+        self.young.oldest.store(oldest, Ordering::Relaxed);
+        self.young.newest.store(newest, Ordering::Relaxed);
+        drop(writer);
+        self.remove_unused(&idle);
+        gone
+    }
+
+    /// Takes in again what was set aside, if its time is past and nothing else is there.
+    pub(super) fn take_in_ahead(&self, now: i64, upkeep: &mut Upkeep, report: &mut Maintenance) {
+        if !upkeep.has_ahead {
+            return;
+        }
+        let folder = self.blocks_folder();
+        let Ok(files) = fs::read_dir(&folder) else { return };
+        let mut has_ahead = false;
+        for path in files.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|extension| extension != AHEAD) {
+                continue;
+            }
+            has_ahead = true;
+            let Some((start, end)) = span_in_name(&path) else { continue };
+            let is_free =
+                self.blocks().iter().all(|block| block.end <= start || block.start >= end);
+            if end <= now && is_free && end <= self.young.oldest.load(Ordering::Relaxed) {
+                report.notes.push(self.take_in(&path, end));
+            }
+        }
+        upkeep.has_ahead = has_ahead;
+    }
+
+    fn take_in(&self, aside: &Path, end: i64) -> String {
+        let path = aside.with_extension("");
+        let was = format!("{}, which lay ahead of the clock,", aside.display());
+        debug_assert!(path.extension().is_some_and(|extension| extension == EXTENSION));
+        if let Err(error) = fs::rename(aside, &path) {
+            return format!("{was} cannot be taken in again: {error}");
+        }
+        let mut ids = Vec::new();
+        let opened = Block::open(&path, |labels| {
+            let entry = write(&self.index).intern(labels)?;
+            ids.push(entry.id);
+            Some(entry.id)
+        });
+        match opened {
+            Ok(block) => {
+                let samples = block.samples;
+                {
+                    let mut writer = lock(&self.writer);
+                    writer.floor = writer.floor.max(end);
+                }
+                self.replace_blocks(&[], Some(block));
+                format!("{was} is there again with {samples} samples")
+            }
+            Err(error) => {
+                self.remove_unused(&ids);
+                format!("{was} cannot be taken in again: {error}; {}", Self::set_aside(&path))
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Blocks and samples that lie ahead of the clock.
+
+use super::*;
+
+const NOW: i64 = 10 * WINDOW + 5000;
+
+fn names(folder: &TempDir) -> Vec<String> {
+    let all = fs::read_dir(folder.path().join(BLOCKS_FOLDER)).expect("a folder");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("a file").file_name();
+    let mut names: Vec<_> = all.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// What is right up to `NOW`, then an hour of windows that a clock has dated ahead, all in blocks.
+fn dated_ahead(folder: &TempDir) -> (Store, Model) {
+    let (store, _) = open(folder, &options());
+    let model = fill(&store, 3, 8 * WINDOW, NOW);
+    fill(&store, 3, 100 * WINDOW, 102 * WINDOW);
+    maintain_all(&store, 103 * WINDOW);
+    (store, model)
+}
+
+#[test]
+fn blocks_ahead_of_the_clock_are_set_aside_and_new_samples_go_in_at_once() {
+    for is_restarted in [false, true] {
+        let folder = folder();
+        let (mut store, mut model) = dated_ahead(&folder);
+        if is_restarted {
+            drop(store);
+            store = open(&folder, &options()).0;
+        }
+        assert_eq!(store.reach(), Some(102 * WINDOW));
+        let other = labels("other", 1);
+        assert_eq!(append(&store, &other, NOW + 1, 1.0).refused.before_blocks, 1);
+        let done = store.retract(NOW);
+        assert_eq!(done.notes.len(), done.blocks, "{done:?}");
+        assert!(done.blocks > 0 && done.notes[0].contains("lay ahead"), "{done:?}");
+        assert!(store.reach().is_some_and(|reach| reach <= NOW + 1));
+        // The window of now was cut already, and goes on.
+        for (labels, later) in fill(&store, 1, NOW + 100, 12 * WINDOW) {
+            model.entry(labels).or_default().extend(later);
+        }
+        is_like(&store, &model, i64::MIN, i64::MAX);
+        maintain_all(&store, 13 * WINDOW);
+        is_like(&store, &model, i64::MIN, i64::MAX);
+        assert!(names(&folder).iter().any(|name| name.ends_with(".ahead")));
+        drop(store);
+        let (store, recovery) = open(&folder, &options());
+        assert_eq!(recovery.losses, [] as [String; 0]);
+        is_like(&store, &model, i64::MIN, i64::MAX);
+        // Its time comes, and other samples were taken meanwhile.
+        append(&store, &other, 90 * WINDOW, 1.0);
+        store.maintain(103 * WINDOW);
+        assert!(names(&folder).iter().any(|name| name.ends_with(".ahead")));
+    }
+}
+
+#[test]
+fn history_comes_back_after_a_clock_that_was_behind() {
+    let folder = folder();
+    let (store, _) = open(&folder, &options());
+    let model = fill(&store, 3, 100 * WINDOW, 103 * WINDOW);
+    maintain_all(&store, 104 * WINDOW);
+    drop(store);
+    let (store, _) = open(&folder, &options());
+    assert_eq!(store.retract(5).blocks, 3);
+    assert_eq!(store.statistics().series, 0);
+    append(&store, &labels("young", 1), 6, 1.0);
+    assert_eq!(store.maintain(7).notes, [] as [String; 0]);
+    // The clock is right again: what it dated wrongly is cut, and what was there is back.
+    let report = store.maintain(104 * WINDOW);
+    assert_eq!((report.cut, report.notes.len()), (1, 3), "{report}");
+    assert!(report.notes[0].contains("is there again"), "{report}");
+    is_like(&store, &model, 100 * WINDOW, i64::MAX);
+    assert_eq!(append(&store, &labels("young", 1), 102 * WINDOW, 1.0).refused.before_blocks, 1);
+    assert!(names(&folder).iter().all(|name| name.ends_with(".block")), "{:?}", names(&folder));
+}
+
+#[test]
+fn a_disk_that_fails_leaves_the_block_where_it_is() {
+    let folder = folder();
+    let (store, model) = dated_ahead(&folder);
+    store.disk.fault.store(28, Ordering::SeqCst);
+    let done = store.retract(9 * WINDOW);
+    assert!(done.notes.iter().any(|note| note.contains("keeps new samples out")), "{done:?}");
+    store.disk.fault.store(0, Ordering::SeqCst);
+    assert!(store.retract(9 * WINDOW).blocks > 0);
+    is_like(&store, &model, i64::MIN, 9 * WINDOW);
+    drop(store);
+    let (store, _) = open(&folder, &options());
+    is_like(&store, &model, i64::MIN, 9 * WINDOW);
+}
