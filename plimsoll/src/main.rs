@@ -12,6 +12,7 @@ mod log;
 mod net;
 mod observe;
 mod outbound;
+mod temporary;
 #[cfg(test)]
 mod testing;
 mod trust;

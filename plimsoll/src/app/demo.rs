@@ -23,6 +23,7 @@ use crate::config::Origin;
 use crate::config::model::{Service, Source};
 use crate::edge::roster::ServiceView;
 use crate::edge::server::ServerState;
+use crate::temporary::Temporary;
 use crate::{config, log};
 
 /// The gentle load.
@@ -70,7 +71,7 @@ pub fn run_demo(options: DemoOptions) -> ExitCode {
         Ok(program) => program,
         Err(error) => return refuse(&format_args!("cannot find its own program: {error}")),
     };
-    let directory = match tempfile::Builder::new().prefix("plimsoll-demo-").tempdir() {
+    let directory = match Temporary::make() {
         Ok(directory) => directory,
         Err(error) => return refuse(&format_args!("cannot make a directory for data: {error}")),
     };

@@ -8,10 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
 use tsdb::store::{OpenError, Options, Recovery, Store};
 
 use crate::config::model::observe::{DataDirectory, Observe};
+use crate::temporary::Temporary;
 
 /// The store's part of the folder.
 const SAMPLES: &str = "samples";
@@ -23,7 +23,7 @@ pub struct Opened {
     /// Where the others keep their files.
     pub folder: PathBuf,
     /// Removes the folder when dropped, if it is a temporary one.
-    pub temporary: Option<TempDir>,
+    pub temporary: Option<Temporary>,
     /// What was found.
     pub recovery: Recovery,
     /// What people should know, in words; empty if all is as usual.
@@ -86,8 +86,7 @@ fn open_at(folder: &Path, options: Options, now: i64) -> Result<Opened, OpenErro
 fn temporary(options: Options, now: i64) -> Result<Opened, FolderError> {
     let failed =
         |error: &dyn std::fmt::Display| FolderError::Temporary { error: error.to_string() };
-    let directory =
-        tempfile::Builder::new().prefix("plimsoll-").tempdir().map_err(|error| failed(&error))?;
+    let directory = Temporary::make().map_err(|error| failed(&error))?;
     let mut opened = open_at(directory.path(), options, now).map_err(|error| failed(&error))?;
     opened.temporary = Some(directory);
     Ok(opened)

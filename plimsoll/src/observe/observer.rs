@@ -12,7 +12,6 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::get;
 use jiff::Timestamp;
-use tempfile::TempDir;
 use tsdb::exposition::Exposition;
 use tsdb::store::Recovery;
 
@@ -30,6 +29,7 @@ use super::views::ConfigurationView;
 use super::{Alert, PART, now};
 use crate::config::model::Config;
 use crate::config::model::observe::{HttpEndpoint, Observe};
+use crate::temporary::Temporary;
 use crate::{log, outbound};
 
 /// Why measuring cannot begin, or a reload cannot be applied.
@@ -80,7 +80,7 @@ pub struct Observer {
     /// Taken by the stop.
     upkeep: Mutex<Option<Upkeep>>,
     /// Removes the folder at the end, if it is a temporary one.
-    temporary: Mutex<Option<TempDir>>,
+    temporary: Mutex<Option<Temporary>>,
 }
 
 /// Opens the folder and reads the rules; `None` if nothing is to be measured.

@@ -8,7 +8,7 @@ use tsdb::store::{Append, Committed, Store};
 
 /// Samples may lie this far ahead of now, milliseconds: clocks differ. One that lies further would
 /// keep all others of its series out.
-const AHEAD_MAX: i64 = 10 * 60 * 1000;
+pub const AHEAD_MAX: i64 = 10 * 60 * 1000;
 
 /// Gets a copy of all samples that the store took, and of no other: what it refused, or had already,
 /// would differ elsewhere. Must not block.
@@ -76,7 +76,7 @@ impl Storage {
             ("plimsoll_store_log_bytes", "Bytes of the write-ahead log.", known.log_bytes as f64),
             (
                 "plimsoll_store_damaged_bytes",
-                "Bytes of damaged blocks that were set aside.",
+                "Bytes of blocks that were set aside, damaged or ahead of the clock.",
                 known.damaged_bytes as f64,
             ),
             (

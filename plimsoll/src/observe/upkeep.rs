@@ -3,6 +3,7 @@
 //! What goes wrong is told when it begins, when it becomes something else and when it is over, not at
 //! each attempt.
 
+mod fullness;
 mod plan;
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,12 +12,17 @@ use std::time::{Duration, Instant};
 
 use tsdb::store::Store;
 
-use self::plan::{Event, Plan};
+use self::fullness::Fullness;
+use self::plan::{Event, Judged, Plan};
+use super::storage::AHEAD_MAX;
 use super::{PART, now};
 use crate::log;
 
 /// Between two looks; what is not due costs nothing.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Between two attempts to take out what lies ahead of the clock.
+const RETRACTION_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The running thread.
 pub struct Upkeep {
@@ -50,13 +56,26 @@ impl Upkeep {
 
 fn run(store: &Store, stop: &(Mutex<bool>, Condvar)) {
     let (mut trouble, mut plan, start) = (None, Plan::default(), Instant::now());
+    let (mut fullness, mut retraction) = (Fullness::default(), Duration::ZERO);
     loop {
-        let judged = plan.judge(now(), start.elapsed());
-        if let Some(event) = judged.event {
-            obey(store, event, judged.time);
+        let since = start.elapsed();
+        let judged = plan.judge(now(), since);
+        match judged.event {
+            Some(Event::Ahead(milliseconds)) => log::warn(PART, went_ahead(milliseconds)),
+            Some(Event::Believed) => log::info(PART, "the clock has stayed ahead and is believed"),
+            // What is retracted is told.
+            Some(Event::Back) | None => {}
+        }
+        if is_ahead(store, &judged) && since >= retraction {
+            retraction = since + RETRACTION_INTERVAL;
+            retract(store, judged.time);
         }
         let done = store.maintain(judged.time);
         trouble = tell(trouble, store.trouble(), &done.notes);
+        if let Some(count) = fullness.news(store.statistics().refused.memory_full, since) {
+            let text = format!("{count} samples were refused: {}", store.memory_full());
+            log::warn(PART, text);
+        }
         let stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = stop.1.wait_timeout_while(stopped, INTERVAL, |stopped| !*stopped);
         if *waited.unwrap_or_else(PoisonError::into_inner).0 {
@@ -68,27 +87,41 @@ fn run(store: &Store, stop: &(Mutex<bool>, Condvar)) {
     }
 }
 
-/// Does and tells what a clock that jumps asks for.
-fn obey(store: &Store, event: Event, now: i64) {
-    match event {
-        Event::Ahead(milliseconds) => {
-            let hours = milliseconds as f64 / 3_600_000.0;
-            let text = format!(
-                "the clock went ahead by {hours:.1} hours at once; unless the machine slept, see \
-                 whether it is right: until it has stood so for an hour, no figures are dropped for \
-                 their age"
-            );
-            log::warn(PART, text);
-        }
-        Event::Back => {
-            let gone = store.forget_after(now);
-            log::info(
-                PART,
-                format!("the clock is back; {gone} samples of its wrong time are gone"),
-            );
-        }
-        Event::Believed => log::info(PART, "the clock has stayed ahead and is believed"),
+fn went_ahead(milliseconds: i64) -> String {
+    format!(
+        "the clock went ahead by {:.1} hours at once; unless the machine slept, see whether it is right: \
+         until it has stood so for an hour, no figures are dropped for their age",
+        hours(milliseconds)
+    )
+}
+
+/// Whether figures lie so far ahead of the clock that they keep those of now out for long.
+fn is_ahead(store: &Store, judged: &Judged) -> bool {
+    let latest = judged.time.saturating_add(AHEAD_MAX);
+    judged.event == Some(Event::Back)
+        || judged.is_clock && store.reach().is_some_and(|reach| reach > latest)
+}
+
+/// Makes room for figures of now, and tells at what cost.
+fn retract(store: &Store, now: i64) {
+    let ahead = store.reach().map_or(0, |reach| reach.saturating_sub(now));
+    let retracted = store.retract(now);
+    if retracted.forgotten > 0 || !retracted.notes.is_empty() {
+        let text = format!(
+            "figures lay ahead of the clock, by {:.1} hours, and would have kept those of now out: {} \
+             that were young are forgotten, {} blocks were set aside; see whether the clock is right \
+             now. Figures of now are taken",
+            hours(ahead),
+            retracted.forgotten,
+            retracted.blocks
+        );
+        log::warn(PART, text);
     }
+    retracted.notes.iter().for_each(|note| log::warn(PART, note));
+}
+
+fn hours(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 3_600_000.0
 }
 
 /// Tells what is new; returns what was told.
@@ -122,20 +155,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_wrong_clock_dated_is_gone_when_it_is_back() {
+    fn what_lies_ahead_of_a_clock_that_is_believed_is_retracted() {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(folder.path(), Options::default(), 0).unwrap();
         let series = store.series(&Labels::from_pairs([("__name__", "up")])).unwrap();
         let sample = |time| Append { series: &series, time, value: 1.0 };
-        store.commit(&[sample(1000), sample(2000), sample(99_000_000)]);
-        for (event, newest) in [
-            (Event::Ahead(90_000_000), 99_000_000),
-            (Event::Believed, 99_000_000),
-            (Event::Back, 2000),
-        ] {
-            obey(&store, event, 3000);
-            assert_eq!(store.statistics().newest, Some(newest), "{event:?}");
-        }
+        let ahead = 3000 + AHEAD_MAX;
+        let judged = |time, is_clock, event| Judged { time, is_clock, event };
+        assert!(!is_ahead(&store, &judged(3000, true, None)), "it is empty");
+        store.commit(&[sample(1000), sample(2000), sample(ahead)]);
+        assert!(!is_ahead(&store, &judged(3000, true, None)), "clocks differ");
+        assert!(is_ahead(&store, &judged(3000, true, Some(Event::Back))));
+        store.commit(&[sample(ahead + 1)]);
+        assert!(!is_ahead(&store, &judged(3000, false, Some(Event::Ahead(9)))));
+        assert!(is_ahead(&store, &judged(3000, true, None)));
+        retract(&store, 3000);
+        assert_eq!(store.statistics().newest, Some(2000));
+        assert_eq!(store.commit(&[sample(3000)]).accepted, 1);
+        let told = log::recent();
+        assert!(told.iter().any(|line| line.text.contains("2 that were young")), "{told:?}");
     }
 
     #[test]

@@ -25,13 +25,14 @@ const LAYOUT: &[(&str, &[&str])] = &[
     ("drain", &["log"]),
     ("net", &["log"]),
     ("outbound", &["config", "log", "trust"]),
+    ("temporary", &["log"]),
     ("trust", &[]),
     ("log", &[]),
     // Of tests alone.
     ("testing", &[]),
 ];
 
-const FLOOR: &[&str] = &["cache", "config", "drain", "log", "net", "outbound", "testing", "trust"];
+const FLOOR: &[&str] = &["cache", "config", "drain", "log", "net", "outbound", "temporary", "testing", "trust"];
 
 /// Where the program's modules are.
 const PROGRAM: &str = "plimsoll/src/";
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn siblings_do_not_import_each_other() {
         let expected = "plimsoll/src/edge/part.rs:3: `edge` uses `fleet`; it may use only cache, \
-                        config, drain, log, net, outbound, testing: let them meet in app.rs, through a \
+                        config, drain, log, net, outbound, temporary, testing, trust: let them meet in app.rs, through a \
                         snapshot or a channel";
         for code in [
             "use crate::fleet::Fleet;",

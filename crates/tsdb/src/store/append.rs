@@ -143,6 +143,16 @@ impl Store {
         Ok(Handle(entry))
     }
 
+    /// That the memory for young samples is full, what takes most of it, and what can be done, in words.
+    pub fn memory_full(&self) -> String {
+        format!(
+            "the memory for young samples is full ({} MB; {}); raise `max_memory` in [observe], or drop \
+             metrics and labels with many values",
+            self.options.memory_bytes_max >> 20,
+            self.worst()
+        )
+    }
+
     /// The worst offenders in words; they are found anew by the next upkeep only, because refusals come
     /// by the thousand.
     fn worst(&self) -> Arc<str> {

@@ -1,31 +1,33 @@
 //! Evaluates groups, records what comes of it, and tells of alarms.
 //!
 //! A rule is evaluated in two parts: what waits (its query, its templates) changes nothing; what
-//! comes of it is settled at once, under the lock of its group. So a group can be retired at any
-//! moment, and nothing that is still under way writes or tells after it.
+//! comes of it is settled at once, under the lock of its group: alarms are told, and samples handed
+//! over to be written. So a group can be retired at any moment, and nothing that is still under way
+//! tells after it, or is written after what comes later. The next rule waits until this one's samples
+//! are in the store.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use reqwest::Url;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 use tsdb::labels::Labels;
-use tsdb::sample::STALE;
-use tsdb::store::{Append, Handle, Refused};
+use tsdb::store::{Handle, Refused};
 
 use super::answer::{self, Answer};
 use super::expand::{Expanded, Expansion, expanded};
 use super::live::{Live, RuleState};
 use super::plan::{self, Alarm, Alarms, Change, Sample, State, Terms};
+use super::recorder::{Batch, Recorder};
 use super::tell::{self, Teller};
 use super::{Clock, External, Notifier};
 use crate::log::Level;
 use crate::observe::Alert;
 use crate::observe::query::Engine;
 use crate::observe::rules::{Alerting, Group, Rule, RuleKind};
-use crate::observe::storage::Storage;
+use crate::observe::storage::{Appended, Storage};
 use crate::observe::views::RuleHealth;
 
 /// Pending and firing alarms of all rules together. What would be more leaves its rule failed.
@@ -37,6 +39,7 @@ const GROUPS_MAX: usize = 8;
 pub struct Hands {
     engine: Arc<Engine>,
     storage: Arc<Storage>,
+    recorder: Arc<Recorder>,
     notifier: Notifier,
     clock: Clock,
     /// Written at a reload.
@@ -59,6 +62,14 @@ pub struct Census {
     pub all: usize,
 }
 
+/// Samples that are being written.
+struct Recording {
+    done: oneshot::Receiver<Appended>,
+    samples: usize,
+    /// Why some of the series are not let in.
+    refusal: Option<String>,
+}
+
 /// What a rule's query and templates come to.
 enum Yield {
     Series(Answer),
@@ -76,6 +87,7 @@ impl Hands {
     ) -> Self {
         Self {
             engine,
+            recorder: Arc::new(Recorder::new(Arc::clone(&storage))),
             storage,
             notifier,
             clock,
@@ -105,12 +117,23 @@ impl Hands {
         for place in 0..live.group.rules.len() {
             let (rule_begun, now) = (Instant::now(), self.now());
             let yielded = self.ask(live, place, at).await;
+            let recording = {
+                let mut state = live.state();
+                if state.is_retired {
+                    return;
+                }
+                self.settle(&live.group, place, &mut state.rules[place], yielded, at)
+            };
+            let outcome = match recording {
+                Ok(recording) => self.recorded(recording).await,
+                Err(words) => Err(words),
+            };
             let mut state = live.state();
             if state.is_retired {
                 return;
             }
             let own = &mut state.rules[place];
-            let is_well = self.settle(&live.group, place, own, yielded, at);
+            let is_well = self.conclude(&live.group, place, own, outcome);
             (own.evaluated_at, own.took) = (Some(now), rule_begun.elapsed());
             state.figures.evaluations += 1;
             state.figures.failures += u64::from(!is_well);
@@ -143,7 +166,7 @@ impl Hands {
         done.map(Yield::Raised).map_err(|error| format!("its templates failed: {error}"))
     }
 
-    /// What changes something. Whether it went well.
+    /// What changes something; what is to be recorded is handed over.
     fn settle(
         &self,
         group: &Group,
@@ -151,7 +174,7 @@ impl Hands {
         own: &mut RuleState,
         yielded: Result<Yield, String>,
         at: i64,
-    ) -> bool {
+    ) -> Result<Recording, String> {
         let (rule, time) = (&group.rules[place], at - group.query_offset);
         let outcome = yielded.and_then(|yielded| match (yielded, &rule.kind) {
             (Yield::Raised(expanded), RuleKind::Alerting(alerting)) => {
@@ -163,15 +186,26 @@ impl Hands {
                     .map_err(|failure| failure.to_string())
                     .and_then(|samples| self.record(&mut own.series, &samples, time))
             }
-            (Yield::Raised(_), RuleKind::Recording) => Ok(()),
+            (Yield::Raised(_), RuleKind::Recording) => self.record(&mut own.series, &[], time),
         });
         // Also after a failure: not to know is no end of an alarm.
         self.offer(rule.query.text(), &own.alarms);
+        outcome
+    }
+
+    /// Notes how an evaluation went; whether well.
+    fn conclude(
+        &self,
+        group: &Group,
+        place: usize,
+        own: &mut RuleState,
+        outcome: Result<(), String>,
+    ) -> bool {
         let health = match outcome {
             Ok(()) => RuleHealth::Ok,
             Err(words) => RuleHealth::Failed(words),
         };
-        self.note_health(group, rule, &own.health, &health);
+        self.note_health(group, &group.rules[place], &own.health, &health);
         own.health = health;
         own.health == RuleHealth::Ok
     }
@@ -184,7 +218,7 @@ impl Hands {
         own: &mut RuleState,
         raised: Vec<plan::Raised>,
         at: i64,
-    ) -> Result<(), String> {
+    ) -> Result<Recording, String> {
         let mut census = self.census();
         let before = (own.alarms.live(), own.alarms.len());
         let terms = Terms {
@@ -210,13 +244,13 @@ impl Hands {
         }
     }
 
-    /// Appends what a rule yields, and ends what it yields no longer.
+    /// Hands over what a rule yields to be appended, and what it yields no longer to be ended.
     fn record(
         &self,
         series: &mut HashMap<Labels, Handle>,
         samples: &[Sample],
         time: i64,
-    ) -> Result<(), String> {
+    ) -> Result<Recording, String> {
         let mut handles = Vec::with_capacity(samples.len());
         let mut refusal = None;
         for sample in samples {
@@ -229,31 +263,56 @@ impl Hands {
                 Err(error) => refusal = Some(error.to_string()),
             }
         }
-        let appends: Vec<_> =
-            handles.iter().map(|(series, value)| Append { series, time, value: *value }).collect();
-        let appended = self.storage.append(&appends, self.now());
-        self.end_series(series.values(), time);
-        *series =
-            handles.into_iter().map(|(handle, _)| (handle.labels().clone(), handle)).collect();
-        let refused = appended.committed.refused;
-        let count = refused.sum() + appended.ahead;
+        let ended = series.drain().map(|(_, handle)| handle).collect();
+        let known = handles.iter().map(|(handle, _)| (handle.labels().clone(), handle.clone()));
+        *series = known.collect();
+        let batch = Batch { samples: handles, ended, time, now: self.now() };
+        match self.recorder.write(batch) {
+            Some(done) => Ok(Recording { done, samples: samples.len(), refusal }),
+            None => Err("its samples are not recorded: too many wait for a slow disk".to_owned()),
+        }
+    }
+
+    /// What became of samples that were handed over.
+    async fn recorded(&self, recording: Recording) -> Result<(), String> {
+        let Recording { done, samples, refusal } = recording;
+        let Ok(Appended { committed, ahead }) = done.await else {
+            return Err("its samples were not recorded, a defect of Plimsoll".to_owned());
+        };
+        let (refused, count) = (committed.refused, committed.refused.sum() + ahead);
         if let Some(refusal) = refusal {
             return Err(format!("not all of its series can be recorded: {refusal}"));
         }
         if count > 0 {
-            let all = samples.len();
-            let why = why_refused(&refused);
-            return Err(format!("{count} of its {all} samples are not recorded: {why}"));
+            let why = self.why_refused(&refused);
+            return Err(format!("{count} of its {samples} samples are not recorded: {why}"));
         }
         Ok(())
     }
 
     /// Ends series. Where another rule has recorded to one of them since, its samples stay.
     pub fn end_series<'h>(&self, series: impl Iterator<Item = &'h Handle>, time: i64) {
-        let appends: Vec<_> = series.map(|series| Append { series, time, value: STALE }).collect();
-        if !appends.is_empty() {
-            let _ = self.storage.append(&appends, self.now());
+        let ended: Vec<_> = series.cloned().collect();
+        if !ended.is_empty() {
+            // If too many wait, they end by themselves after a while.
+            self.recorder.write(Batch { samples: Vec::new(), ended, time, now: self.now() });
         }
+    }
+
+    /// The first reason that applies.
+    fn why_refused(&self, refused: &Refused) -> String {
+        let why = match refused {
+            Refused { conflicting: 1.., .. } => {
+                "another rule or a target has written the same series at the same time"
+            }
+            Refused { old: 1.., .. } | Refused { before_blocks: 1.., .. } => {
+                "their series have younger ones; was the clock set back?"
+            }
+            Refused { memory_full: 1.., .. } => return self.storage.store().memory_full(),
+            Refused { too_many_series: 1.., .. } => "there are too many series",
+            _ => "they lie in the future; is the clock right?",
+        };
+        why.to_owned()
     }
 
     /// Handles of the series that alarms were recorded as.
@@ -342,21 +401,6 @@ fn generator_url(base: &str, query: &str) -> String {
     match Url::parse_with_params(&path, [("query", query)]) {
         Ok(url) => url.into(),
         Err(_) => path,
-    }
-}
-
-/// The first reason that applies.
-fn why_refused(refused: &Refused) -> &'static str {
-    match refused {
-        Refused { conflicting: 1.., .. } => {
-            "another rule or a target has written the same series at the same time"
-        }
-        Refused { old: 1.., .. } | Refused { before_blocks: 1.., .. } => {
-            "their series have younger ones; was the clock set back?"
-        }
-        Refused { memory_full: 1.., .. } => "the memory for samples is full",
-        Refused { too_many_series: 1.., .. } => "there are too many series",
-        _ => "they lie in the future; is the clock right?",
     }
 }
 

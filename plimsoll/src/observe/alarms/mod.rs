@@ -7,7 +7,7 @@
 //!        └───────────── keeper ◀── what has changed ───────────────────┘
 //! ```
 //!
-//! `plan` decides and reads no clock; `hands` evaluates, records and tells; `live` is a group and
+//! `plan` decides and reads no clock; `hands` evaluates and tells; `recorder` writes; `live` is a group and
 //! its state; `replace` puts other groups in the place of those that run; `file` and `keeper` bring
 //! alarms over restarts; `tell` finds words for the log.
 //!
@@ -15,8 +15,9 @@
 //! after the other for one time, so that a rule sees what those before it have just recorded. Where
 //! an outside Prometheus answers queries, it sees only what that one has.
 //!
-//! Invariants: a group has one task; a retired group writes and tells nothing; alarms are told of at
-//! each evaluation of their rule, also when it failed.
+//! Invariants: a group has one task; a retired group tells nothing, and what it has yielded is written
+//! before what comes of those in its place; alarms are told of at each evaluation of their rule, also
+//! when it failed, and wait for no disk.
 //!
 //! Left out: dependence between rules is not analysed, and rules of one group never run at once.
 
@@ -28,6 +29,7 @@ mod hands;
 mod keeper;
 mod live;
 mod plan;
+mod recorder;
 mod replace;
 mod tell;
 

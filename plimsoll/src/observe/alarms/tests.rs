@@ -1,6 +1,7 @@
 //! Rules evaluated over a real store, by a clock that stands still unless a test waits.
 
 mod evaluation;
+mod recording;
 mod reload;
 mod restart;
 

@@ -5,7 +5,9 @@
 //! so that many Plimsolls do not come back to a receiver at once; a receiver that says when to come
 //! back is heard.
 //!
-//! An outage is told of once, and its end once; that samples are lost for good is told once in it.
+//! An outage is told of once, and its end once. That samples are refused for good is told when it
+//! begins, and then ever more rarely, with how many were meanwhile: a receiver may take some requests
+//! and refuse others for days.
 
 use std::time::Duration;
 
@@ -19,6 +21,11 @@ const REST_MIN: Duration = Duration::from_millis(500);
 const REST_MAX: Duration = Duration::from_secs(30);
 /// A receiver that asks for a longer rest is asked again all the same.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// Between two lines about refused samples; it doubles with each…
+const REFUSAL_GAP_MIN: Duration = Duration::from_secs(60);
+/// …up to this, and begins anew after as long without any.
+const REFUSAL_GAP_MAX: Duration = Duration::from_secs(3600);
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +67,12 @@ pub(super) enum Notice {
     /// It began to fail; samples wait.
     Away(String),
     /// It refuses samples; they are lost.
-    Refuses(String),
+    Refuses {
+        /// In words.
+        reason: String,
+        /// Requests that were refused since it was told last, this one included.
+        requests: u64,
+    },
     /// It takes samples again, after so long.
     Back(Duration),
 }
@@ -84,6 +96,34 @@ pub(super) struct Plan {
     outage: Option<Duration>,
     told_away: bool,
     told_refuses: bool,
+    refusals: Refusals,
+}
+
+/// When refusals are told.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Requests since the last line.
+    untold: u64,
+    /// When the next line may be written.
+    next: Duration,
+    gap: Duration,
+}
+
+impl Refusals {
+    /// How many requests to tell of, if any.
+    fn news(&mut self, now: Duration) -> Option<u64> {
+        self.untold += 1;
+        if now < self.next {
+            return None;
+        }
+        let is_new = now >= self.next + REFUSAL_GAP_MAX;
+        self.gap = match is_new {
+            true => REFUSAL_GAP_MIN,
+            false => (self.gap * 2).clamp(REFUSAL_GAP_MIN, REFUSAL_GAP_MAX),
+        };
+        self.next = now + self.gap;
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 impl Plan {
@@ -109,8 +149,10 @@ impl Plan {
     ) -> Option<Notice> {
         match outcome {
             Outcome::Taken => {
-                let since = self.outage;
-                *self = Self::default();
+                // Nothing was told of an outage in which it refused, when such were told just before.
+                let is_told = self.told_away || self.told_refuses;
+                let since = self.outage.filter(|_| is_told);
+                *self = Self { refusals: std::mem::take(&mut self.refusals), ..Self::default() };
                 since.map(|since| Notice::Back(now.saturating_sub(since)))
             }
             Outcome::Passing { reason, retry_after } => {
@@ -130,8 +172,9 @@ impl Plan {
                 // It is there, and the next samples may be right.
                 self.failures = 0;
                 self.rest_until = None;
-                let is_new = !std::mem::replace(&mut self.told_refuses, true);
-                is_new.then(|| Notice::Refuses(reason.clone()))
+                let requests = self.refusals.news(now)?;
+                self.told_refuses = true;
+                Some(Notice::Refuses { reason: reason.clone(), requests })
             }
         }
     }
@@ -211,12 +254,39 @@ mod tests {
         assert_eq!(notice, Some(Notice::Away("connection refused".to_owned())));
         assert_eq!(plan.settled(&away(None), at(2000), 1.0), None);
         let notice = plan.settled(&refused, at(3000), 1.0);
-        assert_eq!(notice, Some(Notice::Refuses("out of order".to_owned())));
+        let reason = "out of order".to_owned();
+        assert_eq!(notice, Some(Notice::Refuses { reason, requests: 1 }));
         assert_eq!(plan.settled(&refused, at(4000), 1.0), None);
         // What is wrong with these samples says nothing about the next.
         assert_eq!(plan.step(waiting(2000, 0), false, at(4000)), Step::Send);
         assert_eq!(plan.settled(&Outcome::Taken, at(9000), 1.0), Some(Notice::Back(at(8000))));
         assert_eq!(plan.settled(&Outcome::Taken, at(9500), 1.0), None);
         assert!(plan.settled(&away(None), at(9900), 1.0).is_some());
+    }
+
+    #[test]
+    fn refusals_among_answers_that_are_good_are_told_rarely_with_a_count() {
+        let (mut plan, mut told, mut back) = (Plan::default(), Vec::new(), 0);
+        let refused = Outcome::Refused { reason: "too old".to_owned() };
+        // Ten hours of it, every ten seconds.
+        for second in (0..36_000).step_by(10) {
+            let now = Duration::from_secs(second);
+            if let Some(Notice::Refuses { requests, .. }) = plan.settled(&refused, now, 1.0) {
+                told.push((second, requests));
+            }
+            let later = now + at(5000);
+            back += usize::from(plan.settled(&Outcome::Taken, later, 1.0).is_some());
+        }
+        let first = [(0, 1), (60, 6), (180, 12), (420, 24), (900, 48), (1860, 96), (3780, 192)];
+        assert_eq!(told[..7], first);
+        assert!(
+            told.len() == 15 && told[7..].iter().all(|(_, requests)| *requests == 360),
+            "{told:?}"
+        );
+        assert_eq!(back, told.len());
+        // After an hour without, the next is news again.
+        assert!(plan.settled(&refused, Duration::from_secs(43_200), 1.0).is_some());
+        assert_eq!(plan.settled(&refused, Duration::from_secs(43_201), 1.0), None);
+        assert!(plan.settled(&refused, Duration::from_secs(43_260), 1.0).is_some());
     }
 }

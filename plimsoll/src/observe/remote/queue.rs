@@ -16,6 +16,9 @@ use super::plan::Waiting;
 
 /// A series without samples for so long is forgotten, milliseconds.
 const SERIES_IDLE_MAX: i64 = 3600 * 1000;
+/// A sample so much older than the last of its series is of a clock that was set back: the store has
+/// taken it. Milliseconds.
+const SET_BACK_MIN: i64 = 60 * 1000;
 /// Fewer series are not looked through for such.
 const SERIES_SWEPT_MIN: usize = 1024;
 /// Most series that are remembered; beyond it all are forgotten and made anew.
@@ -119,7 +122,8 @@ impl Queue {
         self.items.shrink_to(self.samples_max);
     }
 
-    /// Adds a sample at the end. Those not newer than the last of their series are left out.
+    /// Adds a sample at the end. Those not newer than the last of their series are left out, unless the
+    /// clock was set back.
     pub(super) fn push(&mut self, labels: &Labels, time: i64, value: f64, now: Duration) {
         let generation = self.generation;
         let known = match self.known.get_mut(labels) {
@@ -131,9 +135,14 @@ impl Queue {
                 self.known.entry(labels.clone()).or_insert(known)
             }
         };
-        if known.last >= time {
+        let behind = known.last.saturating_sub(time);
+        if known.last >= time && behind <= SET_BACK_MIN {
             self.old += 1;
             return;
+        }
+        if behind > SET_BACK_MIN {
+            // What is dated after it would make all others look idle.
+            self.newest = time;
         }
         if known.generation != generation {
             known.sent_as = self.relabelling.apply(labels);

@@ -251,8 +251,13 @@ impl Sender {
                     receiver.queue_samples
                 ),
             ),
-            Notice::Refuses(reason) => {
-                log::error(PART, format!("{name} refuses samples: {reason}; they are lost to it"))
+            Notice::Refuses { reason, requests } => {
+                let before = match requests {
+                    1 => String::new(),
+                    _ => format!(" ({requests} requests since it was told last)"),
+                };
+                let text = format!("{name} refuses samples: {reason}; they are lost to it{before}");
+                log::error(PART, text);
             }
             Notice::Back(outage) => {
                 let given_up = lock(&self.queue).given_up;

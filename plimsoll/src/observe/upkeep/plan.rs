@@ -4,8 +4,8 @@
 //! must not cost the figures of a year, so time goes on as before for a while after the clock went
 //! ahead at once; a machine that slept looks the same, and waits for nothing. If the clock comes back
 //! within that while, what was dated meanwhile lies ahead of all that comes, and would keep it out of
-//! its series: it is to be forgotten. A clock that is set back without having gone ahead is believed,
-//! and nothing is forgotten for it: rather figures are missing until its time has come again.
+//! its series: it is to be retracted. A clock that is set back without having gone ahead is believed
+//! at once: it was ahead since before the start, or for so long that it was believed.
 //!
 //! Times are milliseconds since 1970 by the clock, and a `Duration` since any one start by what
 //! nobody sets.
@@ -31,6 +31,8 @@ pub(super) struct Plan {
 pub(super) struct Judged {
     /// Upkeep goes by this time.
     pub(super) time: i64,
+    /// Whether that is the clock's. Otherwise samples are dated by another one, which may be wrong.
+    pub(super) is_clock: bool,
     /// What happened.
     pub(super) event: Option<Event>,
 }
@@ -40,7 +42,7 @@ pub(super) struct Judged {
 pub(super) enum Event {
     /// It went ahead at once, by so many milliseconds.
     Ahead(i64),
-    /// It came back: what was dated after now is to be forgotten.
+    /// It came back: what was dated after now is to be retracted.
     Back,
     /// It stayed ahead, and is believed.
     Believed,
@@ -65,10 +67,10 @@ impl Plan {
         if is_believed {
             self.believed = Some((clock, since));
             self.ahead = None;
-            return Judged { time: clock, event };
+            return Judged { time: clock, is_clock: true, event };
         }
         self.ahead.get_or_insert(since);
-        Judged { time: expected, event }
+        Judged { time: expected, is_clock: false, event }
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_comes_back_leaves_nothing_behind() {
+    fn a_clock_that_comes_back_is_told_of() {
         let told = judged(&[(0, 0), (1, 48 * HOUR), (60, 1500), (61, 1500), (62, HOUR)]);
         let ahead = |by| Some(Event::Ahead(by));
         let expected = [
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_is_believed_and_nothing_forgotten_for_it() {
+    fn a_clock_that_is_set_back_is_believed() {
         assert_eq!(judged(&[(0, 0), (1, -48 * HOUR)]), [(0, None), (-48 * HOUR, None)]);
         let told = judged(&[(0, 0), (1, HOUR), (2, -HOUR)]);
         assert_eq!(told[2], (-HOUR, None));

@@ -181,7 +181,7 @@ const ITSELF: &[Alert] = &[
         "5m",
         "rate(plimsoll_store_refused_samples_total{reason=~\"memory_full|too_many_series\"}[5m]) > 0",
         "The store of figures is full ({{ $labels.reason }})",
-        "For 5 minutes Plimsoll on {{ $labels.instance }} has refused samples, {{ $value | humanize }} a second, because the store has as many series as it may; new series are missing. First: find the metric or label with too many values and drop it by relabelling, or raise the bounds in [observe].",
+        "For 5 minutes Plimsoll on {{ $labels.instance }} has refused samples, {{ $value | humanize }} a second, because {{ if eq $labels.reason \"memory_full\" }}its memory for young samples is full; figures are missing{{ else }}the store has as many series as it may; new series are missing{{ end }}. First: look which metric or label has too many values (`plimsoll promql query 'topk(5, count by (__name__) ({__name__!=\"\"}))'`, or the reason among the events of `plimsoll status`) and drop it by relabelling, or raise `{{ if eq $labels.reason \"memory_full\" }}max_memory{{ else }}max_series{{ end }}` in [observe].",
     ),
     alert(
         "RemoteWriteBehind",
