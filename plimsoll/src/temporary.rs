@@ -41,12 +41,16 @@ impl Temporary {
     pub fn make() -> io::Result<Self> {
         let parent = std::env::temp_dir();
         let removed = sweep(&parent);
-        if removed > 0 {
-            let text = format!(
-                "{removed} folders that ended processes had left in {} were removed",
-                parent.display()
-            );
-            log::info(log::PROGRAM, text);
+        let place = parent.display();
+        let told = match removed {
+            0 => None,
+            1 => Some(format!("a folder that an ended process had left in {place} was removed")),
+            _ => Some(format!(
+                "{removed} folders that ended processes had left in {place} were removed"
+            )),
+        };
+        if let Some(told) = told {
+            log::info(log::PROGRAM, told);
         }
         Self::make_in(&parent)
     }

@@ -9,6 +9,7 @@ mod faults;
 mod forwarding;
 mod harness;
 mod http;
+mod keeping;
 mod lifecycle;
 mod mistakes;
 mod observe;

@@ -18,7 +18,7 @@ const QUICK: &str = "[observe]\nscrape = { every = \"1s\", timeout = \"1s\" }\n"
 
 impl Plimsoll {
     /// The series of an instant query, by the text of their labels without the metric's name.
-    fn ask(&self, expression: &str) -> Vec<(Value, f64)> {
+    pub fn ask(&self, expression: &str) -> Vec<(Value, f64)> {
         let body = format!("query={}", encoded(expression));
         let path = "/prometheus/api/v1/query";
         let form = [("Content-Type", "application/x-www-form-urlencoded")];
@@ -34,7 +34,7 @@ impl Plimsoll {
     }
 
     /// The only value of an instant query; `None` without one.
-    fn value(&self, expression: &str) -> Option<f64> {
+    pub fn value(&self, expression: &str) -> Option<f64> {
         match &self.ask(expression)[..] {
             [] => None,
             [(_, value)] => Some(*value),

@@ -12,7 +12,7 @@ use super::head::window_end;
 use super::index::{Entry, State};
 use super::log::{self, SnapshotWriter};
 use super::recovery::milliseconds;
-use super::{Backlog, Store, Upkeep, lock, read, write};
+use super::{Backlog, Store, Upkeep, lock, read};
 use crate::sample::Samples;
 
 /// A block is cut when its span has been past for this part of it: until then late samples are taken.
@@ -216,58 +216,6 @@ impl Store {
             self.replace_blocks(&[], Some(block));
         }
         Ok((entries, written))
-    }
-
-    /// Forgets the samples before `end` in memory, and the series that have no others.
-    fn forget(&self, entries: &[Arc<Entry>], end: i64, samples: u64) {
-        let (mut freed, mut idle) = (0, Vec::new());
-        let mut oldest = i64::MAX;
-        // Not while a commit is half done: it would be missing in the oldest time.
-        let _writer = lock(&self.writer);
-        for entry in entries {
-            let mut state = entry.state();
-            let State::Active(series) = &mut *state else { continue };
-            freed += series.truncate(end);
-            match series.first_time() {
-                Some(first) => oldest = oldest.min(first),
-                None => {
-                    freed += series.memory_bytes();
-                    *state = State::Passive;
-                    self.young.series.fetch_sub(1, Ordering::Relaxed);
-                    idle.push(entry.id);
-                }
-            }
-        }
-        // Series that came while the block was written have samples after it.
-        for entry in read(&self.index).entries() {
-            if let State::Active(series) = &*entry.state() {
-                oldest = oldest.min(series.first_time().unwrap_or(i64::MAX));
-            }
-        }
-        self.young.samples.fetch_sub(samples, Ordering::Relaxed);
-        self.young.bytes.fetch_sub(freed as i64, Ordering::Relaxed);
-        self.young.oldest.store(oldest, Ordering::Relaxed);
-        if oldest == i64::MAX {
-            self.young.newest.store(i64::MIN, Ordering::Relaxed);
-        }
-        self.remove_unused(&idle);
-    }
-
-    /// Removes of these series the ones that are in no block and have no young samples.
-    pub(super) fn remove_unused(&self, ids: &[u32]) {
-        let mut index = write(&self.index);
-        let mut unused = Vec::new();
-        for entry in ids.iter().filter_map(|id| index.by_id(*id)) {
-            let mut state = entry.state();
-            if matches!(*state, State::Passive) && entry.blocks.load(Ordering::Relaxed) == 0 {
-                *state = State::Removed;
-                unused.push(entry.id);
-            }
-        }
-        unused.sort_unstable();
-        if !unused.is_empty() {
-            index.remove(&unused);
-        }
     }
 
     /// Replaces the log by what is in memory.

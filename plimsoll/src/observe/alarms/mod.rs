@@ -7,7 +7,7 @@
 //!        └───────────── keeper ◀── what has changed ───────────────────┘
 //! ```
 //!
-//! `plan` decides and reads no clock; `hands` evaluates and tells; `recorder` writes; `live` is a group and
+//! `plan` decides and reads no clock; `hands` evaluates and tells; `record` and `recorder` write; `live` is a group and
 //! its state; `replace` puts other groups in the place of those that run; `file` and `keeper` bring
 //! alarms over restarts; `tell` finds words for the log.
 //!
@@ -29,6 +29,7 @@ mod hands;
 mod keeper;
 mod live;
 mod plan;
+mod record;
 mod recorder;
 mod replace;
 mod tell;

@@ -7,7 +7,7 @@ use tsdb::labels::Labels;
 
 use super::inhibition::Hushes;
 use super::told::{Entry, Fingerprints};
-use super::{GROUPS_MAX, Message, Plan};
+use super::{GROUPS_MAX, Message, Plan, TIDY_EVERY};
 use crate::observe::Alert;
 
 /// While a message of the group is on its way, it is looked at again after this, milliseconds.
@@ -115,6 +115,7 @@ impl Plan {
     /// Looks at all groups whose time has come. Yields what is to be told, and the labels of alarms
     /// that are over because nobody confirmed them.
     pub fn due(&mut self, now: i64) -> (Vec<Message>, Vec<Labels>) {
+        self.realign(now);
         let lost = if self.tidy_at <= now { self.tidy(now) } else { Vec::new() };
         let ids: Vec<GroupId> = self
             .groups
@@ -131,6 +132,19 @@ impl Plan {
             self.look_at(&id, look, now, &mut messages);
         }
         (messages, lost)
+    }
+
+    /// After the clock was set back nothing waits until it is where it was.
+    fn realign(&mut self, now: i64) {
+        for ((place, _), group) in &mut self.groups {
+            let route = self.routes.get(*place);
+            let longest = route.wait.max(route.interval).max(BUSY_FOR);
+            group.next_at = group.next_at.min(now.saturating_add(longest));
+        }
+        if self.tidy_at > now.saturating_add(TIDY_EVERY) {
+            self.tidy_at = now;
+            self.told.realign(now);
+        }
     }
 
     /// What the groups are about, without what is hushed.

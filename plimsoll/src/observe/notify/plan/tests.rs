@@ -405,6 +405,25 @@ fn a_message_of_before_a_reload_frees_no_message_of_after_it() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_delays_no_message() {
+    let (_, mut plan) = for_ops();
+    let (minute, days) = (60_000, 2 * 86_400_000);
+    plan.offer(vec![firing(&["Down", "n=1"], days - minute)], days);
+    let first = plan.due(days).0;
+    plan.delivered(&first[0], true);
+    let mut now = 10 * minute;
+    plan.offer(vec![firing(&["Down", "n=1"], now), firing(&["Down", "n=2"], now)], now);
+    assert!(plan.due(now).0.is_empty() && plan.next_at() <= now + 5 * minute);
+    now += 5 * minute;
+    let second = plan.due(now).0;
+    assert_eq!(second[0].why, Why::Firing(1));
+    plan.delivered(&second[0], true);
+    plan.offer(vec![firing(&["Down", "n=1"], now), firing(&["Down", "n=2"], now)], now);
+    now += 4 * 60 * minute;
+    assert_eq!(plan.due(now).0[0].why, Why::Repeat);
+}
+
+#[test]
 fn messages_name_the_oldest_alarm_first() {
     let (_, mut plan) = for_ops();
     for (label, starts_at) in [("n=1", 20_000), ("n=2", 10_000), ("n=3", 15_000)] {

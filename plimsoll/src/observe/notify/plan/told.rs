@@ -127,6 +127,11 @@ impl Told {
         self.entries.len() < before
     }
 
+    /// Nothing was told later than now, whatever the clock said then.
+    pub(super) fn realign(&mut self, now: i64) {
+        self.entries.values_mut().for_each(|entry| entry.at = entry.at.min(now));
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str, &Entry)> {
         self.entries.iter().map(|((group, receiver), entry)| (&**group, &**receiver, entry))
     }
