@@ -9,7 +9,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -56,7 +56,9 @@ impl Temporary {
     }
 
     fn make_in(parent: &Path) -> io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        let private = fs::Permissions::from_mode(0o700);
+        let directory =
+            tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent)?;
         let mut lock = File::create_new(directory.path().join(LOCK_FILE))?;
         lock.try_lock()?;
         writeln!(lock, "{}", std::process::id())?;
@@ -109,7 +111,7 @@ fn claim(folder: &Path) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 

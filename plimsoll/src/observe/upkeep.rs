@@ -106,13 +106,13 @@ fn is_ahead(store: &Store, judged: &Judged) -> bool {
 fn retract(store: &Store, now: i64) {
     let ahead = store.reach().map_or(0, |reach| reach.saturating_sub(now));
     let retracted = store.retract(now);
-    if retracted.forgotten > 0 || !retracted.notes.is_empty() {
+    if retracted.young > 0 || !retracted.notes.is_empty() {
         let text = format!(
             "figures lay ahead of the clock, by {:.1} hours, and would have kept those of now out: {} \
-             that were young are forgotten, {} blocks were set aside; see whether the clock is right \
-             now. Figures of now are taken",
+             young ones and {} blocks were set aside, and come back when their time has come and \
+             nothing else is there; see whether the clock is right now",
             hours(ahead),
-            retracted.forgotten,
+            retracted.young,
             retracted.blocks
         );
         log::warn(PART, text);
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(store.statistics().newest, Some(2000));
         assert_eq!(store.commit(&[sample(3000)]).accepted, 1);
         let told = log::recent();
-        assert!(told.iter().any(|line| line.text.contains("2 that were young")), "{told:?}");
+        assert!(told.iter().any(|line| line.text.contains(" 2 young ones")), "{told:?}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn value(time: i64, place: usize) -> f64 {
 /// Sends it; the status, or nothing if the connection broke before that.
 fn write(connection: &mut Connection, body: &[u8]) -> Option<u16> {
     let head = format!(
-        "POST /prometheus/api/v1/write HTTP/1.1\r\nHost: test\r\nContent-Type: {CONTENT_TYPE}\r\n\
+        "POST /prometheus/api/v1/write HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {CONTENT_TYPE}\r\n\
          Content-Encoding: {CONTENT_ENCODING}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );

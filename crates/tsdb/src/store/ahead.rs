@@ -1,10 +1,10 @@
 //! What lies ahead of the clock: dated by a clock that was wrong, or by one that was right when the
 //! one of now is not. Nobody here can tell which, but that new samples must go in at once.
 //!
-//! Young samples are forgotten; they would keep all others out of their series. Of a block that
-//! reaches beyond now the part before stays, and the file is set aside, as `.ahead`. When its time has
-//! come and nothing else is there, it is taken in again: so a clock that was behind for a while, as on
-//! a machine without a battery, costs no history.
+//! Young samples would keep all others out of their series: they become a block, which is set aside as
+//! `.ahead`. Of a block that reaches beyond now the part before stays, and the file is set aside too.
+//! When its time has come and nothing else is there, it is taken in again: so a clock that was behind
+//! for a while, as on a machine without a battery, costs no history.
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::block::{AHEAD, Block, BlockError, BlockWriter, EXTENSION, span_in_name};
+use super::disk;
 use super::index::State;
 use super::maintain::Maintenance;
 use super::{Store, Upkeep, lock, read, write};
@@ -20,9 +21,9 @@ use crate::sample::Samples;
 /// What became of samples that lay ahead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retracted {
-    /// Young samples that were forgotten.
-    pub forgotten: u64,
-    /// Blocks that were set aside.
+    /// Young samples that were taken out.
+    pub young: u64,
+    /// Blocks that were set aside, without that of the young samples.
     pub blocks: usize,
     /// Which, and what failed, each in words.
     pub notes: Vec<String>,
@@ -37,8 +38,7 @@ impl Store {
         Some(young.max(blocks)).filter(|reach| *reach != i64::MIN)
     }
 
-    /// Takes out what lies after `time`, so that samples of now go in again. What is forgotten leaves
-    /// the log as well.
+    /// Takes out what lies after `time`, so that samples of now go in again. It leaves the log as well.
     pub fn retract(&self, time: i64) -> Retracted {
         let mut upkeep = lock(&self.upkeep);
         let mut retracted = Retracted::default();
@@ -46,7 +46,8 @@ impl Store {
         let ahead: Vec<_> = self.blocks().iter().filter(|block| block.end > end).cloned().collect();
         for block in ahead {
             match self.retract_block(&block, end) {
-                Ok(note) => {
+                Ok(None) => {}
+                Ok(Some(note)) => {
                     retracted.blocks += 1;
                     retracted.notes.push(note);
                 }
@@ -56,33 +57,45 @@ impl Store {
                 )),
             }
         }
-        upkeep.has_ahead |= retracted.blocks > 0;
-        retracted.forgotten = self.forget_after(time);
+        match self.young_aside(end) {
+            Ok(note) => retracted.notes.extend(note),
+            Err(error) => retracted.notes.push(format!(
+                "young samples that lay ahead of the clock are lost, because they cannot be set aside: \
+                 {error}"
+            )),
+        }
+        upkeep.has_ahead = true;
+        retracted.young = self.forget_after(time);
         // Read again, the log would put them before those that come now.
-        if retracted.forgotten > 0 && self.snapshot().is_err() {
+        if retracted.young > 0 && self.snapshot().is_err() {
             upkeep.is_snapshot_due = true;
         }
         retracted
     }
 
-    /// Leaves of a block what is before `end`; says what became of the file.
-    fn retract_block(&self, block: &Arc<Block>, end: i64) -> Result<String, BlockError> {
+    /// Leaves of a block what is before `end`; says what became of the file, if that was not all.
+    fn retract_block(&self, block: &Arc<Block>, end: i64) -> Result<Option<String>, BlockError> {
         let kept = match block.first < end {
             true => self.copy_before(block, end)?,
             false => None,
         };
         let kept_samples = kept.as_ref().map_or(0, |kept| kept.samples);
         self.replace_blocks(&[Arc::clone(block)], kept);
+        let failed = |source| BlockError::Io { path: block.path.clone(), source };
+        if kept_samples == block.samples {
+            // Only its span reached beyond now: it was closed early.
+            disk::remove(&block.path).map_err(failed)?;
+            return Ok(None);
+        }
         let aside = block.path.with_added_extension(AHEAD);
-        fs::rename(&block.path, &aside)
-            .map_err(|source| BlockError::Io { path: block.path.clone(), source })?;
-        Ok(format!(
+        fs::rename(&block.path, &aside).map_err(failed)?;
+        Ok(Some(format!(
             "{} with {} samples lay ahead of the clock and was set aside as {}; {kept_samples} of \
              them, which do not, stay",
             block.path.display(),
             block.samples,
             aside.display()
-        ))
+        )))
     }
 
     /// A block of the samples of another one that are before `end`.
@@ -104,6 +117,42 @@ impl Store {
             writer.end_series(&entry.labels).map_err(failed)?;
         }
         writer.finish().map_err(failed)?.map(|path| self.open_known(&path)).transpose()
+    }
+
+    /// Makes a block of the young samples from `from` on and sets it aside; says where it is, if there
+    /// were any.
+    fn young_aside(&self, from: i64) -> Result<Option<String>, BlockError> {
+        let mut entries = self.active();
+        entries.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let mut all = Vec::new();
+        let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
+        for entry in entries {
+            let mut samples = Samples::default();
+            if let State::Active(series) = &*entry.state() {
+                // What the memory wrote it can read.
+                let _ = series.read(from, i64::MAX, &mut samples);
+            }
+            if let (Some(first), Some(last)) = (samples.times.first(), samples.times.last()) {
+                (oldest, newest) = (oldest.min(*first), newest.max(*last));
+                all.push((entry, samples));
+            }
+        }
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let folder = self.blocks_folder();
+        let failed = |source| BlockError::Io { path: folder.clone(), source };
+        let end = newest.saturating_add(1);
+        let mut writer = BlockWriter::create(&self.disk, &folder, oldest, end).map_err(failed)?;
+        for (entry, samples) in all {
+            writer.samples(&samples.times, &samples.values);
+            writer.end_series(&entry.labels).map_err(failed)?;
+        }
+        let Some(path) = writer.finish().map_err(failed)? else { return Ok(None) };
+        let aside = path.with_added_extension(AHEAD);
+        fs::rename(&path, &aside).map_err(failed)?;
+        let aside = aside.display();
+        Ok(Some(format!("young samples that lay ahead of the clock were set aside as {aside}")))
     }
 
     /// Forgets the young samples after `time`; says how many. From here on samples are taken that are

@@ -175,7 +175,7 @@ impl Store {
     }
 
     /// Series with young samples, by labels.
-    fn active(&self) -> Vec<Arc<Entry>> {
+    pub(super) fn active(&self) -> Vec<Arc<Entry>> {
         let is_active = |entry: &&Arc<Entry>| matches!(*entry.state(), State::Active(_));
         read(&self.index).entries().filter(is_active).cloned().collect()
     }

@@ -535,8 +535,8 @@ fn samples_of_a_wrong_clock_are_forgotten_for_good() {
         }
         assert_eq!(append(&store, &known, 302, 1.0).refused.old, 1, "they keep others out");
         assert_eq!(store.reach(), Some(WINDOW * 100 + 1));
-        let expected = Retracted { forgotten: 54, ..Retracted::default() };
-        assert_eq!(store.retract(250), expected);
+        let retracted = store.retract(250);
+        assert_eq!((retracted.young, retracted.blocks, retracted.notes.len()), (54, 0, 1));
         let after = store.statistics();
         assert_eq!((after.newest, after.samples_young), (Some(250), 250));
         assert_eq!((after.series, after.series_young), (1, 1));

@@ -35,6 +35,8 @@ fn blocks_ahead_of_the_clock_are_set_aside_and_new_samples_go_in_at_once() {
         assert_eq!(append(&store, &other, NOW + 1, 1.0).refused.before_blocks, 1);
         let done = store.retract(NOW);
         assert_eq!(done.notes.len(), done.blocks, "{done:?}");
+        // Of the window of now all lies before it.
+        assert!(!names(&folder).contains(&"80000-110000.block.ahead".to_owned()));
         assert!(done.blocks > 0 && done.notes[0].contains("lay ahead"), "{done:?}");
         assert!(store.reach().is_some_and(|reach| reach <= NOW + 1));
         // The window of now was cut already, and goes on.
@@ -60,17 +62,21 @@ fn blocks_ahead_of_the_clock_are_set_aside_and_new_samples_go_in_at_once() {
 fn history_comes_back_after_a_clock_that_was_behind() {
     let folder = folder();
     let (store, _) = open(&folder, &options());
-    let model = fill(&store, 3, 100 * WINDOW, 103 * WINDOW);
+    let mut model = fill(&store, 3, 100 * WINDOW, 103 * WINDOW);
     maintain_all(&store, 104 * WINDOW);
+    for (labels, later) in fill(&store, 2, 103 * WINDOW + 200, 103 * WINDOW + 500) {
+        model.entry(labels).or_default().extend(later);
+    }
     drop(store);
     let (store, _) = open(&folder, &options());
-    assert_eq!(store.retract(5).blocks, 3);
+    let retracted = store.retract(5);
+    assert_eq!((retracted.blocks, retracted.young), (3, 6));
     assert_eq!(store.statistics().series, 0);
     append(&store, &labels("young", 1), 6, 1.0);
     assert_eq!(store.maintain(7).notes, [] as [String; 0]);
     // The clock is right again: what it dated wrongly is cut, and what was there is back.
     let report = store.maintain(104 * WINDOW);
-    assert_eq!((report.cut, report.notes.len()), (1, 3), "{report}");
+    assert_eq!((report.cut, report.notes.len()), (1, 4), "{report}");
     assert!(report.notes[0].contains("is there again"), "{report}");
     is_like(&store, &model, 100 * WINDOW, i64::MAX);
     assert_eq!(append(&store, &labels("young", 1), 102 * WINDOW, 1.0).refused.before_blocks, 1);
