@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use super::block::{AHEAD, Block, BlockError, BlockWriter, EXTENSION, span_in_name};
 use super::disk;
-use super::index::State;
+use super::index::{Entry, State};
 use super::maintain::Maintenance;
 use super::{Store, Upkeep, lock, read, write};
 use crate::sample::Samples;
@@ -90,11 +90,11 @@ impl Store {
         let aside = block.path.with_added_extension(AHEAD);
         fs::rename(&block.path, &aside).map_err(failed)?;
         Ok(Some(format!(
-            "{} with {} samples lay ahead of the clock and was set aside as {}; {kept_samples} of \
-             them, which do not, stay",
+            "{} was set aside as {}: {} of its {} samples lay ahead of the clock",
             block.path.display(),
-            block.samples,
-            aside.display()
+            aside.display(),
+            block.samples - kept_samples,
+            block.samples
         )))
     }
 
@@ -124,28 +124,32 @@ impl Store {
     fn young_aside(&self, from: i64) -> Result<Option<String>, BlockError> {
         let mut entries = self.active();
         entries.sort_by(|a, b| a.labels.cmp(&b.labels));
-        let mut all = Vec::new();
-        let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
-        for entry in entries {
-            let mut samples = Samples::default();
+        let mut samples = Samples::default();
+        let read = |entry: &Entry, samples: &mut Samples| {
+            samples.clear();
             if let State::Active(series) = &*entry.state() {
                 // What the memory wrote it can read.
-                let _ = series.read(from, i64::MAX, &mut samples);
+                let _ = series.read(from, i64::MAX, samples);
             }
-            if let (Some(first), Some(last)) = (samples.times.first(), samples.times.last()) {
-                (oldest, newest) = (oldest.min(*first), newest.max(*last));
-                all.push((entry, samples));
-            }
+        };
+        let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
+        for entry in &entries {
+            read(entry, &mut samples);
+            oldest = oldest.min(samples.times.first().copied().unwrap_or(i64::MAX));
+            newest = newest.max(samples.times.last().copied().unwrap_or(i64::MIN));
         }
-        if all.is_empty() {
+        if oldest > newest {
             return Ok(None);
         }
         let folder = self.blocks_folder();
         let failed = |source| BlockError::Io { path: folder.clone(), source };
         let end = newest.saturating_add(1);
         let mut writer = BlockWriter::create(&self.disk, &folder, oldest, end).map_err(failed)?;
-        for (entry, samples) in all {
-            writer.samples(&samples.times, &samples.values);
+        for entry in &entries {
+            read(entry, &mut samples);
+            // What came meanwhile is not in the span.
+            let count = samples.times.partition_point(|time| *time < end);
+            writer.samples(&samples.times[..count], &samples.values[..count]);
             writer.end_series(&entry.labels).map_err(failed)?;
         }
         let Some(path) = writer.finish().map_err(failed)? else { return Ok(None) };
