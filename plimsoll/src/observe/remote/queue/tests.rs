@@ -37,6 +37,16 @@ fn the_oldest_are_given_up_and_counted() {
 }
 
 #[test]
+fn samples_of_a_clock_that_was_set_back_are_sent() {
+    let mut queue = queue(9);
+    let hour = 3_600_000;
+    for time in [hour, hour - 5, hour - SET_BACK_MIN, 7, 6, 8, hour] {
+        queue.push(&series(0), time, 1.0, at(0));
+    }
+    assert_eq!((times(&mut queue), queue.old), (vec![hour, 7, 8, hour], 3));
+}
+
+#[test]
 fn what_is_being_sent_counts_as_sent_although_the_queue_has_outrun_it() {
     for (done, given_up, left) in [(true, 0, vec![4, 5]), (false, 2, vec![3, 4, 5])] {
         let mut queue = queue(3);
