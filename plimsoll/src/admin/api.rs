@@ -75,9 +75,9 @@ impl ApiError {
             ),
             Denial::CrossSite => Self::new(
                 StatusCode::FORBIDDEN,
-                "this request may come from another site's page",
-                "send the header `X-Plimsoll: 1` with requests that change something; a program that \
-                 is no browser sends neither `Origin` nor `Sec-Fetch-Site`",
+                "a page of another site may have made a browser send this request",
+                "send the header `X-Plimsoll: 1` with it, or `Authorization: Bearer TOKEN` where a \
+                 token is set: no such page can",
             ),
         }
     }

@@ -153,7 +153,16 @@ async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -
         Err(Denial::Token | Denial::WrongToken) if path == "/" && *method == Method::GET => {
             Redirect::to("/login").into_response()
         }
-        Err(denial) => ApiError::denied(denial).into_response(),
+        Err(denial) => {
+            let asked_by_own_page = path.starts_with("/api/");
+            let mut response = ApiError::denied(denial).into_response();
+            if response.status() == StatusCode::UNAUTHORIZED && !asked_by_own_page {
+                // Browsers and Grafana ask their user then. Our own page has a form for that.
+                let challenge = HeaderValue::from_static("Basic realm=\"plimsoll\"");
+                response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
     }
 }
 
@@ -173,7 +182,7 @@ async fn protect(mut response: Response) -> Response {
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer realm=\"plimsoll\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

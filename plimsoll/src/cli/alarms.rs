@@ -105,7 +105,22 @@ pub fn alarms(arguments: &AlarmsArguments) -> Result<(), CommandError> {
     let told: Vec<Told> = client.ask("GET", TOLD, LOOK_TIMEOUT)?;
     let rules: Vec<Rule> = rules.data.groups.into_iter().flat_map(|group| group.rules).collect();
     let text = picture(&rules, &told, arguments.rules, Timestamp::now(), painter());
-    Ok(io::stdout().write_all(text.as_bytes())?)
+    io::stdout().write_all(text.as_bytes())?;
+    match rules.iter().filter(|rule| rule.fails()).count() {
+        0 => Ok(()),
+        count => Err(CommandError::Blind { count }),
+    }
+}
+
+impl Rule {
+    /// Whether it cannot be evaluated, so that its alarms are of before.
+    fn fails(&self) -> bool {
+        self.health == "err"
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.alerts.is_empty() && !self.fails()
+    }
 }
 
 /// An alarm as it is shown.
@@ -121,6 +136,8 @@ enum Standing {
     Inhibited,
     Silenced,
     Pending,
+    /// It was so when its rule could be evaluated last.
+    Before,
 }
 
 impl Row<'_> {
@@ -134,6 +151,7 @@ impl Row<'_> {
             Standing::Inhibited => Cell::coloured(Colour::Dim, "inhibited"),
             Standing::Silenced => Cell::coloured(Colour::Dim, "silenced"),
             Standing::Pending => Cell::coloured(Colour::Yellow, "pending"),
+            Standing::Before => Cell::coloured(Colour::Yellow, format!("was {}", self.alarm.state)),
         }
     }
 
@@ -151,7 +169,10 @@ impl Row<'_> {
 }
 
 /// What is told carries the external labels besides.
-fn standing(alarm: &Alarm, told: &[Told]) -> Standing {
+fn standing(rule: &Rule, alarm: &Alarm, told: &[Told]) -> Standing {
+    if rule.fails() {
+        return Standing::Before;
+    }
     if alarm.state != "firing" {
         return Standing::Pending;
     }
@@ -167,22 +188,22 @@ fn standing(alarm: &Alarm, told: &[Told]) -> Standing {
 
 /// A headline, the alarms, what is wrong with rules, and perhaps those that are quiet.
 fn picture(rules: &[Rule], told: &[Told], all: bool, now: Timestamp, painter: Painter) -> String {
-    let alarms = rules.iter().flat_map(|rule| &rule.alerts);
-    let mut rows: Vec<Row<'_>> =
-        alarms.map(|alarm| Row { alarm, standing: standing(alarm, told) }).collect();
+    let alarms = rules.iter().flat_map(|rule| rule.alerts.iter().map(move |alarm| (rule, alarm)));
+    let row = |(rule, alarm)| Row { alarm, standing: standing(rule, alarm, told) };
+    let mut rows: Vec<Row<'_>> = alarms.map(row).collect();
     rows.sort_by_key(|row| (row.standing, severity_rank(row.label(SEVERITY)), row.alarm.active_at));
     let mut out = headline(rules, &rows, painter);
     if !rows.is_empty() {
         out.push('\n');
         out.push_str(&table(&rows, now).render(painter));
     }
-    for rule in rules.iter().filter(|rule| rule.health == "err") {
-        let words = format!("{} cannot be evaluated: {}", rule.name, rule.last_error);
+    for (why, names) in failures(rules) {
+        let words = format!("Cannot be evaluated: {}: {why}", names.join(", "));
         out.push_str(&format!("\n{}\n", painter.paint(Some(Colour::Red), &words)));
     }
     if all {
         let mut table = Table::default();
-        let quiet = || rules.iter().filter(|rule| rule.alerts.is_empty());
+        let quiet = || rules.iter().filter(|rule| rule.is_quiet());
         table.column("QUIET", Align::Left, quiet().map(|rule| Cell::plain(rule.name.clone())));
         table.column(
             "FIRES IF",
@@ -199,15 +220,32 @@ fn picture(rules: &[Rule], told: &[Told], all: bool, now: Timestamp, painter: Pa
 fn headline(rules: &[Rule], rows: &[Row<'_>], painter: Painter) -> String {
     let count = |standing| rows.iter().filter(|row| row.standing == standing).count();
     let firing = count(Standing::Firing);
-    let colour = if firing > 0 { Colour::Red } else { Colour::Green };
+    let colour =
+        if firing > 0 || rules.iter().any(Rule::fails) { Colour::Red } else { Colour::Green };
     let mut facts = format!("{firing} firing, {} pending", count(Standing::Pending));
     for (standing, word) in [(Standing::Silenced, "silenced"), (Standing::Inhibited, "inhibited")] {
         if count(standing) > 0 {
             facts.push_str(&format!(", {} {word}", count(standing)));
         }
     }
-    let quiet = rules.iter().filter(|rule| rule.alerts.is_empty()).count();
+    let failing = rules.iter().filter(|rule| rule.fails()).count();
+    if failing > 0 {
+        facts.push_str(&format!(", {} cannot be evaluated", plural(failing, "rule")));
+    }
+    let quiet = rules.iter().filter(|rule| rule.is_quiet()).count();
     format!("{}, {} quiet\n", painter.paint(Some(colour), &facts), plural(quiet, "rule"))
+}
+
+/// Rules that cannot be evaluated, by the reason: one that is away fails many.
+fn failures(rules: &[Rule]) -> Vec<(&str, Vec<&str>)> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for rule in rules.iter().filter(|rule| rule.fails()) {
+        match reasons.iter_mut().find(|(why, _)| *why == rule.last_error) {
+            Some((_, names)) => names.push(&rule.name),
+            None => reasons.push((&rule.last_error, vec![&rule.name])),
+        }
+    }
+    reasons
 }
 
 /// An expression of several lines on one.
@@ -261,7 +299,12 @@ mod tests {
                     {"labels": {"alertname": "Down", "service": "api", "severity": "critical"},
                      "annotations": {"description": "api is down"},
                      "state": "firing", "activeAt": "2026-01-01T00:06:48Z", "value": "0"}]},
+                {"name": "Quiet", "query": "y", "health": "ok", "alerts": []},
                 {"name": "Wrong", "query": "x", "health": "err", "lastError": "no", "alerts": []},
+                {"name": "Old", "query": "z", "health": "err", "lastError": "no", "alerts": [
+                    {"labels": {"alertname": "Old"}, "annotations": {},
+                     "state": "firing", "activeAt": "2026-01-01T00:01:00Z", "value": "0"}]},
+                {"name": "Other", "query": "z", "health": "err", "lastError": "why", "alerts": []},
             ]},
         ]}}))
         .unwrap();
@@ -275,20 +318,23 @@ mod tests {
         assert_eq!(
             picture(&rules, &told, true, at("2026-01-01T00:10:00Z"), PLAIN),
             "\
-2 firing, 1 pending, 1 silenced, 1 rule quiet
+2 firing, 1 pending, 1 silenced, 3 rules cannot be evaluated, 1 rule quiet
 
-STATE          FOR  SEVERITY  ALARM  LABELS
-firing    3 m 12 s  critical  Down   service=api
-                              api is down
-firing     5 m 0 s  warning   Down   service=web
-                              web-1 is down
-silenced   4 m 0 s            Down   service=db
-pending    1 m 0 s            Slow   service=web
+STATE            FOR  SEVERITY  ALARM  LABELS
+firing      3 m 12 s  critical  Down   service=api
+                                api is down
+firing       5 m 0 s  warning   Down   service=web
+                                web-1 is down
+silenced     4 m 0 s            Down   service=db
+pending      1 m 0 s            Slow   service=web
+was firing   9 m 0 s            Old
 
-Wrong cannot be evaluated: no
+Cannot be evaluated: Wrong, Old: no
+
+Cannot be evaluated: Other: why
 
 QUIET  FIRES IF
-Wrong  x
+Quiet  y
 "
         );
         assert_eq!(

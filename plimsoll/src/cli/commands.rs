@@ -56,6 +56,15 @@ pub enum CommandError {
         /// What to write; may be empty.
         remedy: String,
     },
+    /// What was told is not all: these rules may have alarms of which nobody knows.
+    #[error(
+        "{} cannot be evaluated, so what they would tell of is not known",
+        units::plural(*count, "alert rule")
+    )]
+    Blind {
+        /// How many.
+        count: usize,
+    },
     /// Standard output is closed.
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
@@ -71,6 +80,7 @@ impl CommandError {
                 format!("say which: {}", candidates.join(" or "))
             }
             Self::Usage { remedy, .. } => remedy.clone(),
+            Self::Blind { .. } => "mend what is told above as the reason".to_owned(),
             Self::Output(_) => String::new(),
         }
     }

@@ -344,7 +344,7 @@ pub(super) const fn duration(minimum: u64, maximum: u64) -> Quantity<Duration> {
         minimum: Duration::from_millis(minimum),
         maximum: Duration::from_millis(maximum),
         example: if minimum > 5000 { "30d" } else { "5s" },
-        pattern: r"^[0-9]+(\.[0-9]+)?(us|µs|μs|ms|s|m|h|d|w)$",
+        pattern: r"^([0-9]+(\.[0-9]+)?(us|µs|μs|ms|s|m|h|d|w)|([0-9]+(us|µs|μs|ms|s|m|h|d|w))+)$",
         parse: quantity::duration,
         show: quantity::show_duration,
     }

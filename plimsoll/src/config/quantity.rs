@@ -114,9 +114,15 @@ fn meant(unit: &str, synonyms: &[(&'static str, &[&str])]) -> Option<&'static st
         .map(|(name, _)| *name)
 }
 
-/// Reads `500us`, `200ms`, `5s`, `1.5m`, `1h`, `30d` or `2w`.
+/// Reads `500us`, `200ms`, `5s`, `1.5m`, `1h`, `30d` or `2w`, or several of them, as in `1d12h`.
 pub(super) fn duration(text: &str) -> Result<Duration, Refusal> {
     let (number, unit) = split(text, "a duration", "5s")?;
+    if unit.contains(|c: char| c.is_ascii_digit()) {
+        return compound(text).ok_or_else(|| {
+            Refusal::new("the parts of this duration are not whole numbers with falling units")
+                .remedy("write one number and its unit, or several as in \"1d12h\"")
+        });
+    }
     let Some((_, seconds)) = DURATION_UNITS.iter().find(|(name, _)| *name == unit) else {
         let known = "us, ms, s, m, h, d and w";
         if let (true, Ok(years)) = (YEARS.contains(&unit.trim()), number.parse::<f64>()) {
@@ -130,6 +136,25 @@ pub(super) fn duration(text: &str) -> Result<Duration, Refusal> {
     let milliseconds = (number * seconds * 1000.0 * 1000.0).round() / 1000.0;
     Duration::try_from_secs_f64(milliseconds / 1000.0)
         .map_err(|_| Refusal::new("this is longer than can be measured"))
+}
+
+/// Reads whole numbers whose units fall, as Prometheus writes durations.
+fn compound(text: &str) -> Option<Duration> {
+    let (mut rest, mut before, mut total) = (text, f64::INFINITY, Duration::ZERO);
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let (_, seconds) = DURATION_UNITS.iter().find(|(name, _)| *name == unit)?;
+        if *seconds >= before {
+            return None;
+        }
+        let micros = (seconds * 1e6).round() as u64;
+        let part = number.parse::<u64>().ok()?.checked_mul(micros)?;
+        total = total.checked_add(Duration::from_micros(part))?;
+        (rest, before) = (after, *seconds);
+    }
+    Some(total)
 }
 
 /// A duration as the configuration writes it.
@@ -255,6 +280,9 @@ mod tests {
             ("48h", 172_800_000, "2d"),
             ("2w", 1_209_600_000, "14d"),
             ("5000us", 5, "5ms"),
+            ("1d12h", 129_600_000, "36h"),
+            ("1w2d3h4m5s6ms", 788_645_006, "788645006ms"),
+            ("1s500ms", 1_500, "1500ms"),
         ];
         for (text, milliseconds, shown) in cases {
             let read = duration(text).unwrap();
@@ -289,6 +317,10 @@ mod tests {
         ];
         for (text, remedy) in cases {
             assert_eq!(duration(text).unwrap_err().remedy.as_deref(), Some(remedy), "{text}");
+        }
+        for text in ["12h1d", "1d1d", "1.5h30m", "1h30", "1h 30m", "1y2d", "1h-5m"] {
+            let remedy = duration(text).unwrap_err().remedy;
+            assert!(remedy.is_some_and(|remedy| remedy.contains("1d12h")), "{text}");
         }
         for text in ["", "s", "1.", ".5s", "1..2s", "-5s", "99999999999999999999s"] {
             assert!(duration(text).is_err(), "{text}");

@@ -25,7 +25,7 @@ More to learn from is in [examples](../examples).
 
 ## How values are written
 
-- **Durations** carry their unit: `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h\"`, `\"30d\"`.
+- **Durations** carry their unit: `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h\"`, `\"30d\"`, `\"1d12h\"`.
 - **Sizes** carry their unit: `\"512B\"`, `\"64KiB\"`, `\"10MiB\"`, `\"2GiB\"`, `\"1TiB\"`; `kB`, `MB` and `GB` are
   powers of ten.
 - **Percentages** carry their sign: `\"66%\"`.

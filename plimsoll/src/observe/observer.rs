@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use tsdb::exposition::Exposition;
 use tsdb::store::Recovery;
 
-use super::alarms::{Alarms, External};
+use super::alarms::{Alarms, External, Judges};
 use super::api::{self, Parts, Received};
 use super::folder::{self, FolderError, Opened};
 use super::notify::{self, Notifier, NotifyError, TestError};
-use super::query::Engine;
+use super::query::{Asker, Engine};
 use super::remote::Remote;
 use super::rules::{self, RuleErrors};
 use super::scrape::{self, Inputs, Scraper};
@@ -66,7 +66,7 @@ pub struct Observer {
     storage: Arc<Storage>,
     engine: Arc<Engine>,
     /// For rules, so that people cannot starve them.
-    judge: Arc<Engine>,
+    judges: Judges,
     remote: Remote,
     /// Written by the API.
     received: Arc<Received>,
@@ -141,17 +141,18 @@ impl Prepared {
         let labels = &settings.external_labels;
         let (remote, tap) = Remote::start(&settings.remote_write, labels);
         let storage = Arc::new(Storage::new(Arc::clone(&store), vec![tap]));
-        let engine = |engine: Result<Engine, String>| engine.map(Arc::new);
-        let (engine, judge) = (
-            engine(Engine::of(Arc::clone(&store), &settings)).map_err(ObserveError::Endpoint)?,
-            engine(Engine::for_rules(store, &settings)).map_err(ObserveError::Endpoint)?,
-        );
+        let engine = |asker| {
+            let engine = Engine::of(Arc::clone(&store), &settings, asker);
+            engine.map(Arc::new).map_err(ObserveError::Endpoint)
+        };
+        let people = engine(Asker::People)?;
+        let judges = Judges { files: engine(Asker::Files)?, own: engine(Asker::Itself)? };
         let contents = rules::Contents::of(&rules.groups);
         let external = external(&settings, admin);
         let notifier = Notifier::start(&settings.notify, Some(folder.clone()), &external.url)?;
         let told = Arc::clone(&notifier);
         let alarms = Alarms::start(
-            Arc::clone(&judge),
+            judges.clone(),
             Arc::clone(&storage),
             Arc::new(move |alerts| told.offer(alerts)),
             Some(folder),
@@ -162,8 +163,8 @@ impl Prepared {
         Ok(Observer {
             settings: ArcSwap::from(settings),
             storage,
-            engine,
-            judge,
+            engine: people,
+            judges,
             remote,
             received: Arc::default(),
             scraper,
@@ -221,7 +222,8 @@ impl Observer {
         // All of it was tried by `check`; what fails now goes on by the settings before.
         let tried = [
             self.engine.apply(settings),
-            self.judge.apply(settings),
+            self.judges.files.apply(settings),
+            self.judges.own.apply(settings),
             self.notifier.apply(&settings.notify, &external.url).map_err(|error| error.to_string()),
         ];
         for error in tried.into_iter().filter_map(Result::err) {

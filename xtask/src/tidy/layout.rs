@@ -32,7 +32,8 @@ const LAYOUT: &[(&str, &[&str])] = &[
     ("testing", &[]),
 ];
 
-const FLOOR: &[&str] = &["cache", "config", "drain", "log", "net", "outbound", "temporary", "testing", "trust"];
+const FLOOR: &[&str] =
+    &["cache", "config", "drain", "log", "net", "outbound", "temporary", "testing", "trust"];
 
 /// Where the program's modules are.
 const PROGRAM: &str = "plimsoll/src/";

@@ -95,6 +95,9 @@ fn reworded(message: &str) -> String {
     for (short, full) in FULL_NAMES {
         message = message.replace(short, full);
     }
+    if message.contains("\"holt_winters\"") {
+        message.push_str(": it is called double_exponential_smoothing since Prometheus 3");
+    }
     message
 }
 

@@ -35,7 +35,7 @@ pub(super) fn find(text: &str) -> Option<Fault> {
         match lower.as_str() {
             // Modifiers have a grammar of their own.
             "by" | "without" | "on" | "ignoring" | "group_left" | "group_right" | "offset"
-            | "@" | "bool" | "fill" | "fill_left" | "fill_right" => return None,
+            | "@" | "bool" | "fill" | "fill_left" | "fill_right" => return modified(token, rest),
             "(" if expected == Expected::Operator && !is_name(before) => return unexpected(""),
             "(" => {
                 expected = if expected == Expected::Operator {
@@ -73,6 +73,13 @@ pub(super) fn find(text: &str) -> Option<Fault> {
         return None;
     }
     Some(Fault { message: "unexpected end of input".to_owned(), position: text.len() })
+}
+
+/// What a modifier's grammar is not asked for: that something must follow.
+fn modified(modifier: &str, mut rest: Tokens<'_>) -> Option<Fault> {
+    let position = rest.text.len();
+    let message = format!("unexpected end of input after {modifier:?}");
+    rest.next().is_none().then_some(Fault { message, position })
 }
 
 fn is_name(token: &str) -> bool {
@@ -156,6 +163,8 @@ mod tests {
             ("# only this", "unexpected end of input", 11),
             ("a 'x'", "unexpected \"'x'\"", 2),
             ("(a)(b)", "unexpected \"(\"", 3),
+            ("sum(a) by", "unexpected end of input after \"by\"", 9),
+            ("a + on ", "unexpected end of input after \"on\"", 7),
         ] {
             let fault = Fault { message: message.to_owned(), position };
             assert_eq!(find(text), Some(fault), "{text}");

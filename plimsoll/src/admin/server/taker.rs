@@ -3,6 +3,9 @@
 //! A client that stops reading keeps its answer in memory, and a place among the connections, for as
 //! long as its system acknowledges: for ever, if it is merely stopped. So an answer of which nothing
 //! is taken for a while ends with its connection. Reading is bounded by whoever reads.
+//!
+//! One answer is given before any handler sees the request, and without words: that its target is too
+//! long. It gets some here.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -16,16 +19,33 @@ use tokio::time::Sleep;
 /// Longest time in which a client takes nothing of what is there for it.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How the answer begins that hyper gives to a target of more than 64 KiB; no handler has one like it.
+const TARGET_TOO_LONG: &[u8] = b"HTTP/1.1 414 ";
+/// The same with words, as programs that ask Prometheus read them. Its end is that of the connection.
+const WITH_WORDS: &[u8] = b"HTTP/1.1 414 URI Too Long\r\nContent-Type: application/json\r\n\
+Connection: close\r\n\r\n{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"the URL is longer \
+than 64 KiB: send its parameters as a form in the body of a POST\"}\n";
+
 /// A stream that fails when a write waits for too long.
 pub(super) struct Taker<S> {
     stream: S,
+    /// What is still to be written in place of an answer without words.
+    worded: &'static [u8],
     /// Until when; only while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Taker<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, deadline: None }
+        Self { stream, worded: &[], deadline: None }
+    }
+
+    /// Begins to write words, if what is to be written has none.
+    fn word(&mut self, first: &[u8]) -> bool {
+        if self.worded.is_empty() && first.starts_with(TARGET_TOO_LONG) {
+            self.worded = WITH_WORDS;
+        }
+        !self.worded.is_empty()
     }
 
     /// Passes on what a write came to, unless it has been waiting for too long.
@@ -55,12 +75,27 @@ impl<S: AsyncRead + Unpin> AsyncRead for Taker<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Taker<S> {
+    /// Writes words, and says that `length` bytes were.
+    fn poll_words(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
+        while !self.worded.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(context, self.worded);
+            let count = ready!(self.bounded(context, written))?;
+            self.worded = &self.worded[count..];
+        }
+        Poll::Ready(Ok(length))
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Taker<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.word(bytes) {
+            return self.poll_words(context, bytes.len());
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.bounded(context, written)
     }
@@ -70,6 +105,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Taker<S> {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if parts.first().is_some_and(|first| self.word(first)) {
+            return self.poll_words(context, parts.iter().map(|part| part.len()).sum());
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.bounded(context, written)
     }

@@ -193,6 +193,20 @@ async fn the_token_opens_a_session() {
     assert!(answer.starts_with("HTTP/1.1 303 "), "the session is closed: {answer}");
 }
 
+/// No handler sees such a request.
+#[tokio::test]
+async fn a_target_that_is_too_long_is_refused_with_words() {
+    let address = start(None);
+    let query = "x".repeat(70_000);
+    let request = format!("GET /prometheus/api/v1/query?query={query} | Host: localhost");
+    let answer = ask(address, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 414 URI Too Long\r\n"), "{answer}");
+    assert_eq!(header(&answer, "content-type"), "application/json");
+    let told: serde_json::Value = serde_json::from_str(body(&answer)).unwrap();
+    assert_eq!(told["errorType"], "bad_data");
+    assert!(told["error"].as_str().unwrap().contains("in the body of a POST"), "{told}");
+}
+
 #[tokio::test]
 async fn large_forms_are_refused() {
     let address = start(Some("s3cret"));
@@ -259,5 +273,9 @@ async fn what_is_mounted_has_our_rules_and_its_own_bounds() {
     for (lines, status) in [(basic, 200), ("Accept: */*", 401)] {
         let answer = ask(address, &format!("{query} | Host: h | {lines} || x")).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        // Our own page signs in by its form, so that no browser is to ask for a password there.
+        let challenges = answer.matches("www-authenticate: Basic realm=\"plimsoll\"\r\n").count()
+            + answer.matches("www-authenticate: Bearer realm=\"plimsoll\"\r\n").count();
+        assert_eq!(challenges, if status == 401 { 2 } else { 0 }, "{answer}");
     }
 }

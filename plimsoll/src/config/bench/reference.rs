@@ -47,7 +47,7 @@ JMeter plans are run, too: [bench-jmeter.md](bench-jmeter.md).
 
 ## How values are written
 
-- **Durations** carry their unit: `\"500us\"`, `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h\"`.
+- **Durations** carry their unit: `\"500us\"`, `\"200ms\"`, `\"5s\"`, `\"1.5m\"`, `\"1h30m\"`.
 - **Rates** count seconds unless they say otherwise: `500`, `\"500/s\"`, `\"100/min\"`, `\"5/h\"`.
 - **Paths** of files that are relative begin at the directory of the plan.
 - **Environment variables** stand in any text as `${NAME}`, or as `${NAME:-default}` where the variable

@@ -71,7 +71,8 @@ raw_table! {
         /// Labels that everything gets that leaves for another system: by remote write, by
         /// `/prometheus/federate` and with alarms.
         external_labels: Vec<Named<String>> = setting(Map(ANY_TEXT), []), r#"{ cluster = "eu" }"#;
-        /// A Prometheus, or what speaks its API, that answers queries instead of the own store.
+        /// A Prometheus, or what speaks its API, that answers queries and rules of files instead of
+        /// the own store.
         prometheus: Option<RawEndpoint> = optional(ENDPOINT, "the own store"),
             r#""http://10.0.0.9:9090""#;
         /// Where samples are sent as well: URLs, or tables where one needs more.

@@ -4,7 +4,6 @@ use tsdb::labels::Labels;
 use tsdb::promql::{Outcome, Value};
 
 use super::plan::Sample;
-use crate::observe::query::QueryFailure;
 
 /// Series with a value each.
 pub type Answer = Vec<Sample>;
@@ -12,9 +11,9 @@ pub type Answer = Vec<Sample>;
 /// The series of an answer; a number is one without labels.
 ///
 /// # Errors
-/// Why there is none, in words.
-pub fn series(answer: Result<Outcome, QueryFailure>) -> Result<Answer, String> {
-    match answer.map_err(|failure| failure.to_string())?.value {
+/// Why it has none, in words.
+pub fn series(answer: Outcome) -> Result<Answer, String> {
+    match answer.value {
         Value::Vector(elements) => {
             let samples = elements.into_iter();
             Ok(samples.map(|one| Sample { labels: one.labels, value: one.value }).collect())

@@ -74,7 +74,7 @@ impl Queries<'_> {
         let answer = self.runtime.block_on(async {
             tokio::time::timeout_at(self.until, engine.instant(&query, *time)).await.map_err(late)
         })?;
-        let samples = answer::series(answer)?;
+        let samples = answer::series(answer.map_err(|failure| failure.to_string())?)?;
         Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect())
     }
 }

@@ -11,33 +11,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use reqwest::Url;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tsdb::labels::Labels;
 
 use super::answer::{self, Answer};
 use super::expand::{Expanded, Expansion, expanded};
+use super::judge::{Fault, Judge};
 use super::live::{Live, RuleState};
 use super::plan::{self, Alarm, Alarms, Change, State, Terms};
 use super::record::Recording;
 use super::recorder::Recorder;
 use super::tell::{self, Teller};
-use super::{Clock, External, Notifier};
+use super::{Clock, External, Judges, Notifier};
 use crate::log::Level;
 use crate::observe::Alert;
-use crate::observe::query::Engine;
 use crate::observe::rules::{Alerting, Group, Rule, RuleKind};
 use crate::observe::storage::Storage;
 use crate::observe::views::RuleHealth;
 
 /// Pending and firing alarms of all rules together. What would be more leaves its rule failed.
 pub const ALARMS_MAX: usize = 20_000;
-/// Groups that are evaluated at once; more wait.
-const GROUPS_MAX: usize = 8;
 
 /// What evaluations use together.
 pub struct Hands {
-    engine: Arc<Engine>,
+    /// Of groups that are files'.
+    files: Judge,
+    /// Of Plimsoll's own: they wait for no file's.
+    own: Judge,
     pub(super) storage: Arc<Storage>,
     pub(super) recorder: Arc<Recorder>,
     notifier: Notifier,
@@ -50,7 +51,6 @@ pub struct Hands {
     teller: Mutex<Teller>,
     /// Told when an alarm begins, fires or ends.
     pub changed: Notify,
-    permits: Semaphore,
 }
 
 /// How many alarms there are in all rules.
@@ -71,14 +71,15 @@ enum Yield {
 impl Hands {
     /// Those of one set of groups.
     pub fn new(
-        engine: Arc<Engine>,
+        judges: Judges,
         storage: Arc<Storage>,
         notifier: Notifier,
         external: External,
         clock: Clock,
     ) -> Self {
         Self {
-            engine,
+            files: Judge::new(judges.files),
+            own: Judge::new(judges.own),
             recorder: Arc::new(Recorder::new(Arc::clone(&storage))),
             storage,
             notifier,
@@ -87,7 +88,6 @@ impl Hands {
             census: Mutex::default(),
             teller: Mutex::default(),
             changed: Notify::new(),
-            permits: Semaphore::new(GROUPS_MAX),
         }
     }
 
@@ -101,10 +101,13 @@ impl Hands {
         self.census.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn judge(&self, group: &Group) -> &Judge {
+        if group.is_own() { &self.own } else { &self.files }
+    }
+
     /// Evaluates a group for a time. Returns early when it is retired.
     pub async fn evaluate(&self, live: &Arc<Live>, at: i64, missed: u64) {
-        // The semaphore is never closed; if it were, nothing would be bounded, and no more.
-        let _permit = self.permits.acquire().await;
+        let _permit = self.judge(&live.group).permit().await;
         let begun = Instant::now();
         for place in 0..live.group.rules.len() {
             let (rule_begun, now) = (Instant::now(), self.now());
@@ -117,8 +120,8 @@ impl Hands {
                 self.settle(&live.group, place, &mut state.rules[place], yielded, at)
             };
             let outcome = match recording {
-                Ok(recording) => self.recorded(recording).await,
-                Err(words) => Err(words),
+                Ok(recording) => self.recorded(recording).await.map_err(Fault::Rule),
+                Err(fault) => Err(fault),
             };
             let mut state = live.state();
             if state.is_retired {
@@ -136,17 +139,21 @@ impl Hands {
     }
 
     /// What waits.
-    async fn ask(&self, live: &Arc<Live>, place: usize, at: i64) -> Result<Yield, String> {
-        let rule = &live.group.rules[place];
+    async fn ask(&self, live: &Arc<Live>, place: usize, at: i64) -> Result<Yield, Fault> {
+        let (rule, judge) = (&live.group.rules[place], self.judge(&live.group));
         let time = at - live.group.query_offset;
-        let answer = answer::series(self.engine.instant(&rule.query, time).await)?;
+        let (answered, news) = judge.ask(&rule.query, time, &self.clock).await;
+        if let Some((level, text)) = news {
+            self.teller().line(level, text, self.now());
+        }
+        let answer = answer::series(answered?)?;
         if matches!(rule.kind, RuleKind::Recording) {
             return Ok(Yield::Series(answer));
         }
         if answer.is_empty() {
             return Ok(Yield::Raised(Expanded::default()));
         }
-        let (engine, external) = (Arc::clone(&self.engine), self.external.load_full());
+        let (engine, external) = (Arc::clone(&judge.engine), self.external.load_full());
         let (expansion, live) = (Expansion { engine, external, now: at, time }, Arc::clone(live));
         let expand = move || match &live.group.rules[place] {
             rule @ Rule { kind: RuleKind::Alerting(alerting), .. } => {
@@ -155,7 +162,7 @@ impl Hands {
             _ => Expanded::default(),
         };
         let done = tokio::task::spawn_blocking(expand).await;
-        done.map(Yield::Raised).map_err(|error| format!("its templates failed: {error}"))
+        Ok(done.map(Yield::Raised).map_err(|error| format!("its templates failed: {error}"))?)
     }
 
     /// What changes something; what is to be recorded is handed over.
@@ -164,21 +171,23 @@ impl Hands {
         group: &Group,
         place: usize,
         own: &mut RuleState,
-        yielded: Result<Yield, String>,
+        yielded: Result<Yield, Fault>,
         at: i64,
-    ) -> Result<Recording, String> {
+    ) -> Result<Recording, Fault> {
         let (rule, time) = (&group.rules[place], at - group.query_offset);
         let outcome = yielded.and_then(|yielded| match (yielded, &rule.kind) {
             (Yield::Raised(expanded), RuleKind::Alerting(alerting)) => {
                 self.note_template(group, rule, own, expanded.fault);
-                self.raise(group, alerting, own, expanded.raised, at)
+                Ok(self.raise(group, alerting, own, expanded.raised, at)?)
             }
             (Yield::Series(answer), _) => {
-                plan::record(&rule.name, &rule.labels, group.limit, answer)
-                    .map_err(|failure| failure.to_string())
-                    .and_then(|samples| self.record(&mut own.series, &samples, time))
+                let samples = plan::record(&rule.name, &rule.labels, group.limit, answer)
+                    .map_err(|failure| failure.to_string())?;
+                Ok(self.record(&mut own.series, &samples, time)?)
             }
-            (Yield::Raised(_), RuleKind::Recording) => self.record(&mut own.series, &[], time),
+            (Yield::Raised(_), RuleKind::Recording) => {
+                Ok(self.record(&mut own.series, &[], time)?)
+            }
         });
         // Also after a failure: not to know is no end of an alarm.
         self.offer(rule.query.text(), &own.alarms);
@@ -191,14 +200,21 @@ impl Hands {
         group: &Group,
         place: usize,
         own: &mut RuleState,
-        outcome: Result<(), String>,
+        outcome: Result<(), Fault>,
     ) -> bool {
-        let health = match outcome {
-            Ok(()) => RuleHealth::Ok,
-            Err(words) => RuleHealth::Failed(words),
+        let rule = &group.rules[place];
+        own.health = match outcome {
+            Ok(()) => {
+                self.note_health(group, rule, &mut own.is_told_of, Ok(()));
+                RuleHealth::Ok
+            }
+            Err(Fault::Rule(words)) => {
+                self.note_health(group, rule, &mut own.is_told_of, Err(&words));
+                RuleHealth::Failed(words)
+            }
+            // Of which the log is told for all of them.
+            Err(Fault::Outage(words)) => RuleHealth::Failed(words),
         };
-        self.note_health(group, &group.rules[place], &own.health, &health);
-        own.health = health;
         own.health == RuleHealth::Ok
     }
 
@@ -260,9 +276,15 @@ impl Hands {
     }
 
     /// Tells the log when a rule begins to fail, and when it is well again.
-    fn note_health(&self, group: &Group, rule: &Rule, before: &RuleHealth, after: &RuleHealth) {
+    fn note_health(
+        &self,
+        group: &Group,
+        rule: &Rule,
+        is_told_of: &mut bool,
+        now: Result<(), &str>,
+    ) {
         let of = format!("{} of group {} in {}", rule.name, group.name, group.file);
-        if let Some((level, text)) = tell::health(&of, before, after) {
+        if let Some((level, text)) = tell::health(&of, is_told_of, now) {
             self.teller().line(level, text, self.now());
         }
     }

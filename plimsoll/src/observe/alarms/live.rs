@@ -60,6 +60,8 @@ pub struct RuleState {
     pub evaluated_at: Option<i64>,
     /// How long it took.
     pub took: Duration,
+    /// Whether the log was told that it fails.
+    pub is_told_of: bool,
     /// Why a template of it could not be expanded.
     pub bad_template: Option<String>,
 }
@@ -72,6 +74,7 @@ impl Default for RuleState {
             health: RuleHealth::Unknown,
             evaluated_at: None,
             took: Duration::ZERO,
+            is_told_of: false,
             bad_template: None,
         }
     }

@@ -9,11 +9,13 @@
 //!
 //! `plan` decides and reads no clock; `hands` evaluates and tells; `record` and `recorder` write; `live` is a group and
 //! its state; `replace` puts other groups in the place of those that run; `file` and `keeper` bring
-//! alarms over restarts; `tell` finds words for the log.
+//! alarms over restarts; `tell` finds words for the log; `judge` asks queries, and knows by `outage`
+//! whether an outside Prometheus answers at all.
 //!
-//! Groups are evaluated beside each other, [`hands`] bounds how many at once, and the rules of one
+//! Groups are evaluated beside each other, [`judge`] bounds how many at once, and the rules of one
 //! after the other for one time, so that a rule sees what those before it have just recorded. Where
-//! an outside Prometheus answers queries, it sees only what that one has.
+//! an outside Prometheus answers queries, rules of files see only what that one has; built-in rules
+//! and objectives ask the own store always, so that somebody is told when it is away.
 //!
 //! Invariants: a group has one task; a retired group tells nothing, and what it has yielded is written
 //! before what comes of those in its place; alarms are told of at each evaluation of their rule, also
@@ -26,8 +28,10 @@ mod expand;
 mod expose;
 mod file;
 mod hands;
+mod judge;
 mod keeper;
 mod live;
+mod outage;
 mod plan;
 mod record;
 mod recorder;
@@ -60,6 +64,15 @@ pub type Notifier = Arc<dyn Fn(Vec<Alert>) + Send + Sync>;
 /// Tells the time in milliseconds since 1970.
 type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// What answers the queries of rules.
+#[derive(Clone)]
+pub struct Judges {
+    /// Of files: an outside Prometheus, where one is configured.
+    pub files: Arc<Engine>,
+    /// Of built-in rules and objectives: the own store.
+    pub own: Arc<Engine>,
+}
+
 /// What alarms carry for the world outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct External {
@@ -89,14 +102,14 @@ impl Alarms {
     /// Starts to evaluate groups. Alarms go on from those in `directory`, and are kept there; where
     /// there is none they begin anew.
     pub fn start(
-        engine: Arc<Engine>,
+        judges: Judges,
         storage: Arc<Storage>,
         notifier: Notifier,
         directory: Option<PathBuf>,
         groups: Vec<Group>,
         external: External,
     ) -> Self {
-        let hands = Hands::new(engine, storage, notifier, external, Arc::new(crate::observe::now));
+        let hands = Hands::new(judges, storage, notifier, external, Arc::new(crate::observe::now));
         Self::begin(hands, directory, groups)
     }
 

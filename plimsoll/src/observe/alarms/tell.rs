@@ -5,7 +5,6 @@
 
 use crate::log::{self, Level};
 use crate::observe::alarms::plan::{Change, State};
-use crate::observe::views::RuleHealth;
 use tsdb::labels::{Labels, NAME};
 
 /// The part that lines are about.
@@ -61,15 +60,13 @@ impl Teller {
     }
 }
 
-/// What has become of a rule, if there is anything to say.
-pub fn health(rule: &str, before: &RuleHealth, after: &RuleHealth) -> Option<(Level, String)> {
-    match (before, after) {
-        (RuleHealth::Failed(_), RuleHealth::Ok) => {
-            Some((Level::Info, format!("rule {rule} is well again")))
-        }
-        (RuleHealth::Ok | RuleHealth::Unknown, RuleHealth::Failed(words)) => {
-            Some((Level::Warn, format!("rule {rule} fails: {words}")))
-        }
+/// What has become of a rule by its own doing, if there is anything to say. `is_told_of`: whether the
+/// log was told that it fails.
+pub fn health(rule: &str, is_told_of: &mut bool, now: Result<(), &str>) -> Option<(Level, String)> {
+    let before = std::mem::replace(is_told_of, now.is_err());
+    match (before, now) {
+        (true, Ok(())) => Some((Level::Info, format!("rule {rule} is well again"))),
+        (false, Err(words)) => Some((Level::Warn, format!("rule {rule} fails: {words}"))),
         _ => None,
     }
 }
@@ -99,7 +96,7 @@ fn name(labels: &Labels) -> String {
 }
 
 /// The two largest units of milliseconds.
-fn duration(milliseconds: i64) -> String {
+pub fn duration(milliseconds: i64) -> String {
     let seconds = milliseconds.max(0) / 1000;
     let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
     let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
@@ -139,16 +136,13 @@ mod tests {
 
     #[test]
     fn a_rule_is_told_of_when_it_begins_to_fail_and_when_it_is_well_again() {
-        use RuleHealth::{Ok, Unknown};
-        let failed = |words: &str| RuleHealth::Failed(words.to_owned());
-        let fails = Some((Level::Warn, "rule r fails: no".to_owned()));
-        assert_eq!(health("r", &Unknown, &failed("no")), fails);
-        assert_eq!(health("r", &Ok, &failed("no")), fails);
-        assert_eq!(health("r", &failed("no"), &failed("never")), None);
-        let well = Some((Level::Info, "rule r is well again".to_owned()));
-        assert_eq!(health("r", &failed("no"), &Ok), well);
-        assert_eq!(health("r", &Ok, &Ok), None);
-        assert_eq!(health("r", &Unknown, &Ok), None);
+        let mut is_told_of = false;
+        let mut after = |now| health("r", &mut is_told_of, now);
+        assert_eq!(after(Ok(())), None);
+        assert_eq!(after(Err("no")), Some((Level::Warn, "rule r fails: no".to_owned())));
+        assert_eq!(after(Err("never")), None);
+        assert_eq!(after(Ok(())), Some((Level::Info, "rule r is well again".to_owned())));
+        assert_eq!(after(Ok(())), None);
     }
 
     #[test]

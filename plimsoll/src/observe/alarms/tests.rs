@@ -62,8 +62,9 @@ impl Bench {
     fn start(&self, groups: Vec<Group>) -> Alarms {
         let told = Arc::clone(&self.told);
         let notifier: Notifier = Arc::new(move |alerts| told.lock().unwrap().push(alerts));
-        let (engine, storage) = (Arc::clone(&self.engine), Arc::clone(&self.storage));
-        let hands = Hands::new(engine, storage, notifier, external(), Arc::clone(&self.clock));
+        let (engine, storage) = (|| Arc::clone(&self.engine), Arc::clone(&self.storage));
+        let judges = Judges { files: engine(), own: engine() };
+        let hands = Hands::new(judges, storage, notifier, external(), Arc::clone(&self.clock));
         Alarms::begin(hands, Some(self.folder.path().to_owned()), groups)
     }
 

@@ -22,6 +22,7 @@ use serde::ser::{SerializeMap, Serializer};
 use tsdb::labels::Labels;
 use tsdb::promql::{Element, Outcome, Row, Value};
 
+use super::failure::Failure;
 use super::json::{push_labels, push_sample, push_text, push_time};
 
 /// `Content-Type` of all answers.
@@ -94,6 +95,14 @@ pub(super) fn whole(wanted: Wanted, kind: &'static str, body: Vec<u8>) -> Respon
     // Memory takes everything.
     let packed = packer.write_all(&body).and_then(|()| packer.finish());
     packed_answer(kind, Body::from(packed.unwrap_or_default()))
+}
+
+/// Makes an answer beside the tasks that others wait for: of what is large, or looked at under locks.
+pub(super) async fn beside(
+    make: impl FnOnce() -> Result<Response, Failure> + Send + 'static,
+) -> Result<Response, Failure> {
+    let made = tokio::task::spawn_blocking(make).await;
+    made.map_err(|error| Failure::internal(format!("the answer was not written: {error}")))?
 }
 
 fn packed_answer(kind: HeaderValue, body: Body) -> Response {

@@ -112,10 +112,9 @@ impl Failure {
         let message = error.to_string();
         let kind = match error {
             QueryError::Parse { position, .. } => {
-                return Self::parameter(
-                    name,
-                    format_args!("{}: {message}", place(text, *position)),
-                );
+                let place = position.and_then(|position| place(text, position));
+                let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+                return Self::parameter(name, format_args!("{place}{message}"));
             }
             QueryError::Limit(_) | QueryError::Execution(_) => Kind::Execution,
             QueryError::Interrupted => Kind::Canceled,
@@ -125,18 +124,14 @@ impl Failure {
     }
 }
 
-/// Line and column as Prometheus tells them.
-fn place(text: &str, position: Option<usize>) -> String {
-    match position.and_then(|position| text.get(..position)) {
-        Some(before) => {
-            let (line, column) = match before.rsplit_once('\n') {
-                Some((lines, rest)) => (lines.matches('\n').count() + 2, rest.len() + 1),
-                None => (1, before.len() + 1),
-            };
-            format!("{line}:{column}")
-        }
-        None => "unknown position".to_owned(),
-    }
+/// Line and column as Prometheus tells them; `None` within a character.
+fn place(text: &str, position: usize) -> Option<String> {
+    let before = text.get(..position)?;
+    let (line, column) = match before.rsplit_once('\n') {
+        Some((lines, rest)) => (lines.matches('\n').count() + 2, rest.len() + 1),
+        None => (1, before.len() + 1),
+    };
+    Some(format!("{line}:{column}"))
 }
 
 #[derive(Serialize)]
@@ -163,9 +158,14 @@ mod tests {
 
     #[test]
     fn places_are_lines_and_columns() {
-        assert_eq!(place("up ++", Some(3)), "1:4");
-        assert_eq!(place("up\n+\n ++", Some(6)), "3:2");
-        assert_eq!(place("ä", Some(1)), "unknown position");
-        assert_eq!(place("", None), "unknown position");
+        assert_eq!(place("up ++", 3).unwrap(), "1:4");
+        assert_eq!(place("up\n+\n ++", 6).unwrap(), "3:2");
+        assert_eq!(place("ä", 1), None);
+        let message = |position| {
+            let error = QueryError::Parse { message: "no".to_owned(), position };
+            Failure::of_evaluation("query", "up ++", &error).message
+        };
+        assert_eq!(message(Some(3)), "invalid parameter \"query\": 1:4: parse error: no");
+        assert_eq!(message(None), "invalid parameter \"query\": parse error: no");
     }
 }

@@ -3,7 +3,8 @@
 //! A series that has ended (a stale marker, or nothing within the lookback) is not there. External
 //! labels are added where a series has none of that name, and an empty `instance` where nothing says
 //! one, so that the scraping side does not add its own. Times are kept. Names that the text format
-//! cannot hold get underscores.
+//! cannot hold get underscores. Where an outside Prometheus answers queries, its page is passed on, so
+//! that what is federated is what queries see.
 //! Source: <https://prometheus.io/docs/prometheus/latest/federation/>.
 
 use std::collections::BTreeMap;
@@ -39,27 +40,29 @@ pub(super) async fn federate(
     wanted: Wanted,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
-    let mut chosen = Vec::new();
-    for selector in parameters.all("match[]") {
-        let matchers = matchers(selector)
-            .map_err(|error| Failure::of_evaluation("match[]", selector, &error))?;
-        chosen.push(matchers);
-    }
     let place = Arc::clone(&shared.federating).try_acquire_owned();
     let Ok(place) = place else {
         let words = "others are being served; one scrape at a time is enough, so ask again later";
         return Ok((StatusCode::SERVICE_UNAVAILABLE, words).into_response());
     };
-    let reading = tokio::task::spawn_blocking(move || {
-        let _place = place;
-        let text = text(&shared, &chosen, observe::now())?;
-        Ok::<_, ReadError>(answer::whole(wanted, CONTENT_TYPE, text.into_bytes()))
-    });
-    match reading.await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Failure::internal(error.to_string())),
-        Err(error) => Err(Failure::internal(format!("the samples were not read: {error}"))),
+    let selectors: Vec<_> = parameters.all("match[]").collect();
+    if let Some(page) = shared.parts.engine.federated(&selectors).await {
+        let page = page.map_err(|failure| Failure::of_query("match[]", "", failure))?;
+        return answer::beside(move || Ok(answer::whole(wanted, CONTENT_TYPE, page))).await;
     }
+    let mut chosen = Vec::new();
+    for selector in selectors {
+        let matchers = matchers(selector)
+            .map_err(|error| Failure::of_evaluation("match[]", selector, &error))?;
+        chosen.push(matchers);
+    }
+    answer::beside(move || {
+        let _place = place;
+        let text = text(&shared, &chosen, observe::now())
+            .map_err(|error| Failure::internal(error.to_string()))?;
+        Ok(answer::whole(wanted, CONTENT_TYPE, text.into_bytes()))
+    })
+    .await
 }
 
 fn text(shared: &Shared, chosen: &[Vec<Matcher>], now: i64) -> Result<String, ReadError> {

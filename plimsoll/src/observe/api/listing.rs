@@ -63,8 +63,7 @@ async fn written(wanted: Wanted, found: Found, are_series: bool) -> Result<Respo
     if count <= INLINE_MAX {
         return Ok(write());
     }
-    let writing = tokio::task::spawn_blocking(write).await;
-    writing.map_err(|error| Failure::internal(format!("the list was not written: {error}")))
+    answer::beside(move || Ok(write())).await
 }
 
 async fn found(

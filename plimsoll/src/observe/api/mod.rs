@@ -1,8 +1,8 @@
 //! Prometheus' HTTP API version 1 over what Plimsoll measures, as Grafana, agents and other
 //! Prometheuses ask it; mounted below `/prometheus` by the admin server, which decides who may ask.
 //!
-//! Queries and listings go through the [`Engine`], so that they reach an outside Prometheus where one
-//! is configured; targets, rules and alarms are Plimsoll's own. Answers have the shapes and the words
+//! Queries, listings and federation go through the [`Engine`], so that they reach an outside Prometheus
+//! where one is configured; targets, metadata, rules and alarms are Plimsoll's own. Answers have the shapes and the words
 //! of Prometheus 3 (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 //!
 //! Invariants: nothing here changes anything but `POST /api/v1/write`; every body is bounded; a large

@@ -1,6 +1,7 @@
 //! Rules, alarms, and where alarms are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,8 +17,11 @@ use crate::observe::query::matchers;
 use crate::observe::views::{AlertView, AlertingView, GroupView, RuleHealth, RuleView};
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Groups<'a> {
     groups: Vec<Group<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_next_token: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -94,6 +98,70 @@ struct Choice<'a> {
     /// Sets of matchers, of which the labels that a rule sets must fulfil one.
     labels: Vec<Vec<Matcher>>,
     without_alerts: bool,
+    page: Page<'a>,
+}
+
+/// Which part of the groups is wanted.
+struct Page<'a> {
+    /// Most groups, at least one; `None` is all.
+    most: Option<usize>,
+    /// The first of them, as the page before named it; empty is the first of all.
+    from: &'a str,
+}
+
+impl<'a> Page<'a> {
+    fn of(parameters: &'a Parameters) -> Result<Self, Failure> {
+        const MOST: &str = "group_limit";
+        let (most, from) = (parameters.first(MOST), parameters.first(NEXT));
+        if most.is_empty() {
+            return match from {
+                "" => Ok(Self { most: None, from }),
+                _ => Err(Failure::parameter(
+                    NEXT,
+                    "group_limit needs to be present in order to paginate over the groups",
+                )),
+            };
+        }
+        let number: i64 = most.parse().map_err(|_| {
+            let words = format!(
+                "group_limit needs to be a valid number: strconv.ParseInt: parsing {most:?}: \
+                 invalid syntax"
+            );
+            Failure::parameter(MOST, words)
+        })?;
+        match usize::try_from(number) {
+            Ok(most @ 1..) => Ok(Self { most: Some(most), from }),
+            _ => Err(Failure::parameter(MOST, "group_limit needs to be greater than 0")),
+        }
+    }
+
+    /// The part of all groups, and what names the group after it.
+    fn cut(&self, mut groups: Vec<Group<'a>>) -> Result<Groups<'a>, Failure> {
+        if !self.from.is_empty() {
+            let first = groups.iter().position(|group| token(group) == self.from);
+            let Some(first) = first else {
+                let words =
+                    format!("invalid group_next_token '{}'. were rule groups changed?", self.from);
+                return Err(Failure::parameter(NEXT, words));
+            };
+            groups.drain(..first);
+        }
+        let most = self.most.unwrap_or(usize::MAX);
+        let group_next_token = groups.get(most).map(token);
+        groups.truncate(most);
+        Ok(Groups { groups, group_next_token })
+    }
+}
+
+/// The parameter that says where a page begins.
+const NEXT: &str = "group_next_token";
+
+/// What names a group to clients that page.
+fn token(group: &Group<'_>) -> String {
+    // The hasher's keys are fixed.
+    let mut hasher = DefaultHasher::new();
+    (group.file, group.name).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 impl<'a> Choice<'a> {
@@ -132,6 +200,7 @@ impl<'a> Choice<'a> {
             files: parameters.all("file[]").collect(),
             labels,
             without_alerts,
+            page: Page::of(parameters)?,
         })
     }
 
@@ -156,8 +225,11 @@ pub(super) async fn rules(
     wanted: Wanted,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
-    let choice = Choice::of(&parameters)?;
-    let all = (shared.parts.groups)();
+    answer::beside(move || page(wanted, &parameters, &(shared.parts.groups)())).await
+}
+
+fn page(wanted: Wanted, parameters: &Parameters, all: &[GroupView]) -> Result<Response, Failure> {
+    let choice = Choice::of(parameters)?;
     let groups = all
         .iter()
         .filter(|group| choice.has_group(group))
@@ -176,7 +248,7 @@ pub(super) async fn rules(
         // One that has none of the wanted rules is not told of.
         .filter(|group| !group.rules.is_empty())
         .collect();
-    Ok(answer::of(wanted, Groups { groups }))
+    Ok(answer::of(wanted, choice.page.cut(groups)?))
 }
 
 fn of_rule(rule: &RuleView, without_alerts: bool) -> Rule<'_> {
@@ -256,15 +328,18 @@ fn scientific(value: f64) -> String {
 }
 
 /// `/api/v1/alerts`
-pub(super) async fn alerts(State(shared): App, wanted: Wanted) -> Response {
+pub(super) async fn alerts(State(shared): App, wanted: Wanted) -> Result<Response, Failure> {
     #[derive(Serialize)]
     struct Alerts<'a> {
         alerts: Vec<Alert<'a>>,
     }
-    let groups = (shared.parts.groups)();
-    let rules = groups.iter().flat_map(|group| &group.rules);
-    let alerts = rules.filter_map(|rule| rule.alerting.as_ref()).flat_map(|rule| &rule.alerts);
-    answer::of(wanted, Alerts { alerts: alerts.map(of_alert).collect() })
+    answer::beside(move || {
+        let groups = (shared.parts.groups)();
+        let rules = groups.iter().flat_map(|group| &group.rules);
+        let alerts = rules.filter_map(|rule| rule.alerting.as_ref()).flat_map(|rule| &rule.alerts);
+        Ok(answer::of(wanted, Alerts { alerts: alerts.map(of_alert).collect() }))
+    })
+    .await
 }
 
 /// `/api/v1/alertmanagers`

@@ -57,8 +57,11 @@ pub(super) async fn targets(
     State(shared): App,
     wanted: Wanted,
     parameters: Parameters,
-) -> Response {
-    let all = (shared.parts.targets)();
+) -> Result<Response, Failure> {
+    answer::beside(move || Ok(listed(wanted, &parameters, &(shared.parts.targets)()))).await
+}
+
+fn listed(wanted: Wanted, parameters: &Parameters, all: &[TargetView]) -> Response {
     let (state, pool) = (parameters.first("state").to_lowercase(), parameters.first("scrapePool"));
     let is_all = state.is_empty() || state == "any";
     let (wants_active, wants_dropped) = (is_all || state == "active", is_all || state == "dropped");
@@ -128,17 +131,20 @@ pub(super) fn duration(duration: std::time::Duration) -> String {
 }
 
 /// `/api/v1/scrape_pools`
-pub(super) async fn pools(State(shared): App, wanted: Wanted) -> Response {
+pub(super) async fn pools(State(shared): App, wanted: Wanted) -> Result<Response, Failure> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Pools {
         scrape_pools: Vec<String>,
     }
-    let mut scrape_pools: Vec<_> =
-        (shared.parts.targets)().into_iter().map(|target| target.job).collect();
-    scrape_pools.sort();
-    scrape_pools.dedup();
-    answer::of(wanted, Pools { scrape_pools })
+    answer::beside(move || {
+        let mut scrape_pools: Vec<_> =
+            (shared.parts.targets)().into_iter().map(|target| target.job).collect();
+        scrape_pools.sort();
+        scrape_pools.dedup();
+        Ok(answer::of(wanted, Pools { scrape_pools }))
+    })
+    .await
 }
 
 #[derive(Serialize)]
@@ -178,11 +184,18 @@ pub(super) async fn metadata(
     wanted: Wanted,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
-    let (most, most_each) = (bound(&parameters, "limit")?, bound(&parameters, "limit_per_metric")?);
+    answer::beside(move || families(wanted, &parameters, &(shared.parts.metadata)())).await
+}
+
+fn families(
+    wanted: Wanted,
+    parameters: &Parameters,
+    all: &[MetadataView],
+) -> Result<Response, Failure> {
+    let (most, most_each) = (bound(parameters, "limit")?, bound(parameters, "limit_per_metric")?);
     // Here the bound of nothing is none.
     let most_each = if most_each == 0 { usize::MAX } else { most_each };
     let metric = parameters.first("metric");
-    let all = (shared.parts.metadata)();
     let mut families: BTreeMap<&str, Vec<&MetadataView>> = BTreeMap::new();
     for view in all.iter().filter(|view| metric.is_empty() || view.family == metric) {
         let told = families.entry(&view.family).or_default();
@@ -207,7 +220,15 @@ pub(super) async fn of_targets(
     wanted: Wanted,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
-    let (most, metric) = (bound(&parameters, "limit")?, parameters.first("metric"));
+    answer::beside(move || said(wanted, &parameters, &(shared.parts.metadata)())).await
+}
+
+fn said(
+    wanted: Wanted,
+    parameters: &Parameters,
+    all: &[MetadataView],
+) -> Result<Response, Failure> {
+    let (most, metric) = (bound(parameters, "limit")?, parameters.first("metric"));
     let chosen = match parameters.first("match_target") {
         "" => Vec::new(),
         text => {
@@ -215,7 +236,6 @@ pub(super) async fn of_targets(
         }
     };
     let fits = |labels: &Labels| chosen.iter().all(|matcher| matcher.accepts_labels(labels));
-    let all = (shared.parts.metadata)();
     let found: Vec<_> = all
         .iter()
         .filter(|view| (metric.is_empty() || view.family == metric) && fits(&view.target))

@@ -23,6 +23,7 @@ use crate::config::model::observe::{
     DataDirectory, HttpEndpoint, Notify, QueryBounds, RuleSettings, ScrapeDefaults, ScrapeLimits,
 };
 use crate::observe::now;
+use crate::observe::query::Asker;
 use crate::observe::storage::Tap;
 use crate::observe::views::{AlertView, AlertingView, RuleHealth, RuleView, TargetHealth};
 
@@ -80,6 +81,11 @@ pub(super) fn settings() -> Observe {
     }
 }
 
+thread_local! {
+    /// Whether a thread answers requests, and so must not look at what is large or locked.
+    static ANSWERS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 /// A router and what is behind it.
 pub(super) struct Fixture {
     pub(super) router: Router,
@@ -94,7 +100,7 @@ impl Fixture {
         let (store, _) = Store::open(folder.path(), options, now()).unwrap();
         let store = Arc::new(store);
         let storage = Arc::new(Storage::new(Arc::clone(&store), taps));
-        let engine = Arc::new(Engine::of(store, &settings).unwrap());
+        let engine = Arc::new(Engine::of(store, &settings, Asker::People).unwrap());
         let (settings, received) = (Arc::new(settings), Arc::default());
         let parts = Parts {
             engine,
@@ -129,6 +135,7 @@ impl Fixture {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(form.to_owned()))
             .unwrap();
+        ANSWERS.set(true);
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -147,6 +154,7 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn targets() -> Vec<TargetView> {
+    assert!(!ANSWERS.get());
     let of = |job: &str, health, last_error: Option<&str>| TargetView {
         job: job.to_owned(),
         labels: Labels::from_pairs([("job", job), ("instance", "h:1")]),
@@ -168,6 +176,7 @@ fn targets() -> Vec<TargetView> {
 }
 
 fn metadata() -> Vec<MetadataView> {
+    assert!(!ANSWERS.get());
     let of = |family: &str, help: &str, job: &str| MetadataView {
         family: family.to_owned(),
         kind: MetricType::Counter,
@@ -179,6 +188,7 @@ fn metadata() -> Vec<MetadataView> {
 }
 
 fn groups() -> Vec<GroupView> {
+    assert!(!ANSWERS.get());
     let rule = |name: &str, alerting: Option<AlertingView>| RuleView {
         name: name.to_owned(),
         query: "up == 0".to_owned(),
@@ -204,15 +214,63 @@ fn groups() -> Vec<GroupView> {
     };
     let mut failing = rule("job:up:sum", None);
     failing.health = RuleHealth::Failed("too much".to_owned());
-    vec![GroupView {
-        name: "g".to_owned(),
+    let group = |name: &str, rules| GroupView {
+        name: name.to_owned(),
         file: "f.yml".to_owned(),
         interval: Duration::from_secs(15),
         limit: 0,
         evaluated_at: Some(1_700_000_000_000),
         took: Duration::from_millis(5),
-        rules: vec![rule("Down", Some(alerting)), failing],
-    }]
+        rules,
+    };
+    vec![
+        group("g", vec![rule("Down", Some(alerting)), failing]),
+        group("h", vec![rule("one", None)]),
+        group("i", vec![rule("two", None)]),
+    ]
+}
+
+/// As Prometheus 3 has it: each page names the group that the next begins with.
+#[tokio::test]
+async fn groups_of_rules_come_in_pages() {
+    let fixture = Fixture::new(settings(), Options::default(), Vec::new());
+    let (mut names, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = format!("GET /api/v1/rules?type=record&group_limit=2{next}");
+        let (_, json) = fixture.json(&page).await;
+        let groups = json["data"]["groups"].as_array().unwrap();
+        assert!((1..=2).contains(&groups.len()), "{json}");
+        names.extend(groups.iter().map(|group| group["name"].as_str().unwrap().to_owned()));
+        match json["data"].get("groupNextToken") {
+            Some(token) => next = format!("&group_next_token={}", token.as_str().unwrap()),
+            None => break,
+        }
+    }
+    assert_eq!(names, ["g", "h", "i"]);
+    let (_, json) = fixture.json("GET /api/v1/rules").await;
+    assert!(json["data"].get("groupNextToken").is_none(), "{json}");
+    for (parameters, name, words) in [
+        ("group_limit=0", "group_limit", "group_limit needs to be greater than 0"),
+        (
+            "group_limit=x",
+            "group_limit",
+            "group_limit needs to be a valid number: strconv.ParseInt: parsing \"x\": invalid syntax",
+        ),
+        (
+            "group_next_token=x",
+            "group_next_token",
+            "group_limit needs to be present in order to paginate over the groups",
+        ),
+        (
+            "group_limit=1&group_next_token=x",
+            "group_next_token",
+            "invalid group_next_token 'x'. were rule groups changed?",
+        ),
+    ] {
+        let (status, json) = fixture.json(&format!("GET /api/v1/rules?{parameters}")).await;
+        let expected = json!(format!("invalid parameter {name:?}: {words}"));
+        assert_eq!((status, &json["error"]), (400, &expected));
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@
 //!
 //! Invariants: an evaluation ends soon after its asker has left or its time is over, and holds its
 //! place until then, so that there are never more at once than allowed; the time of waiting for a
-//! place counts. Rules have places of their own ([`Engine::for_rules`]): a dashboard that hogs all
-//! others does not starve alarms.
+//! place counts. Each [`Asker`] has places of its own: a dashboard that hogs all others does not starve
+//! alarms, nor does an outside Prometheus that is silent starve what needs none.
 
 mod answer;
 mod bounds;
@@ -29,7 +29,7 @@ use bounds::Clock;
 pub use lookup::{Found, Lookup, What, matchers};
 use outside::Outside;
 
-/// Evaluations of rules at once, beside those of people.
+/// Evaluations of rules at once, of files and of Plimsoll's own each, beside those of people.
 const RULES_AT_ONCE: usize = 2;
 /// Listings of series and labels at once, beside queries: they are short, and dashboards wait for
 /// them before they ask anything.
@@ -37,10 +37,22 @@ const LOOKUPS_AT_ONCE: usize = 4;
 /// What an answer warns of that has fewer series than there are.
 pub const TRUNCATED: &str = "results truncated due to limit";
 
+/// Whose queries an engine answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// People and programs, by the API.
+    People,
+    /// Rules of files.
+    Files,
+    /// Built-in rules and objectives. They are about what Plimsoll measures itself, so the own store
+    /// answers: no other server is needed, and none mixes in the series of other hosts.
+    Itself,
+}
+
 /// Evaluates queries.
 pub struct Engine {
     store: Arc<Store>,
-    is_for_rules: bool,
+    asker: Asker,
     /// Written by `apply`, read by each query.
     current: ArcSwap<Current>,
 }
@@ -114,27 +126,19 @@ impl Engine {
     /// Over the own store.
     #[cfg(test)]
     pub fn new(store: Arc<Store>, bounds: QueryBounds) -> Self {
-        Self::with(store, false, Current::new(bounds, None, false))
+        Self::with(store, Asker::People, Current::new(bounds, None, Asker::People))
     }
 
     /// As configured: over the own store, or an outside Prometheus.
     ///
     /// # Errors
     /// The outside one cannot be asked because its certificates cannot be read.
-    pub fn of(store: Arc<Store>, observe: &Observe) -> Result<Self, String> {
-        Ok(Self::with(store, false, Current::of(observe, false)?))
+    pub fn of(store: Arc<Store>, observe: &Observe, asker: Asker) -> Result<Self, String> {
+        Ok(Self::with(store, asker, Current::of(observe, asker)?))
     }
 
-    /// Another one for rules, whose evaluations wait for no others.
-    ///
-    /// # Errors
-    /// As [`Engine::of`].
-    pub fn for_rules(store: Arc<Store>, observe: &Observe) -> Result<Self, String> {
-        Ok(Self::with(store, true, Current::of(observe, true)?))
-    }
-
-    fn with(store: Arc<Store>, is_for_rules: bool, current: Current) -> Self {
-        Self { store, is_for_rules, current: ArcSwap::from_pointee(current) }
+    fn with(store: Arc<Store>, asker: Asker, current: Current) -> Self {
+        Self { store, asker, current: ArcSwap::from_pointee(current) }
     }
 
     /// Takes other settings into force; queries that run go on under the old ones.
@@ -142,7 +146,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::of`]; then the old ones stay in force.
     pub fn apply(&self, observe: &Observe) -> Result<(), String> {
-        let mut next = Current::of(observe, self.is_for_rules)?;
+        let mut next = Current::of(observe, self.asker)?;
         let before = self.current.load();
         if next.places.count == before.places.count {
             // What runs goes on holding its place.
@@ -209,7 +213,8 @@ impl Engine {
             Some(outside) => {
                 let _place = clock.place(&current.places).await?;
                 let options = Options { timeout: Some(clock.rest()), ..options };
-                clock.bound(outside.query(text, when, options)).await??
+                let answer = clock.bound(outside.query(text, when, options)).await;
+                answer.map_err(|late| outside.named(late))??
             }
             None => {
                 let query = match parsed {
@@ -221,6 +226,17 @@ impl Engine {
         };
         truncate(&mut outcome, options.series_max);
         Ok(outcome)
+    }
+
+    /// The page of `/federate` of the outside Prometheus, in the text format; `None` where the own
+    /// store is the one to answer.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn federated(&self, selectors: &[&str]) -> Option<Result<Vec<u8>, QueryFailure>> {
+        let current = self.current.load_full();
+        let outside = current.outside.as_ref()?;
+        Some(outside.federate(selectors, current.bounds.timeout).await)
     }
 
     /// Lists series, or names or values of their labels.
@@ -237,8 +253,8 @@ impl Engine {
 }
 
 impl Current {
-    fn new(bounds: QueryBounds, outside: Option<Outside>, is_for_rules: bool) -> Self {
-        let count = if is_for_rules { RULES_AT_ONCE } else { bounds.concurrency };
+    fn new(bounds: QueryBounds, outside: Option<Outside>, asker: Asker) -> Self {
+        let count = if asker == Asker::People { bounds.concurrency } else { RULES_AT_ONCE };
         let places = Places {
             queries: Arc::new(Semaphore::new(count)),
             lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)),
@@ -247,9 +263,9 @@ impl Current {
         Self { bounds, outside, places }
     }
 
-    fn of(observe: &Observe, is_for_rules: bool) -> Result<Self, String> {
-        let outside = observe.prometheus.as_ref().map(Outside::new).transpose()?;
-        Ok(Self::new(observe.query, outside, is_for_rules))
+    fn of(observe: &Observe, asker: Asker) -> Result<Self, String> {
+        let outside = observe.prometheus.as_ref().filter(|_| asker != Asker::Itself);
+        Ok(Self::new(observe.query, outside.map(Outside::new).transpose()?, asker))
     }
 }
 

@@ -4,17 +4,19 @@
 //! passed on with the other side's name; its answer is read up to a bound.
 
 use std::fmt::Display;
+use std::future::Future;
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use tsdb::exposition::CONTENT_TYPE;
 use tsdb::promql::Outcome;
 
 use super::answer::{self, Answer};
 use super::lookup::{Found, Lookup, What};
 use super::{Options, QueryFailure, When};
 use crate::config::model::observe::HttpEndpoint;
-use crate::outbound;
+use crate::outbound::{self, BodyError};
 
 /// Most bytes of an answer, unpacked: some ten million samples.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
@@ -77,6 +79,35 @@ impl Outside {
                 }
             }
         };
+        let answer = self.within(timeout, asked).await?;
+        let most = lookup.most.unwrap_or(usize::MAX);
+        answer.into_found(&lookup.what, most).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The youngest samples of series, as `/federate` tells them, in the text format.
+    pub(super) async fn federate(
+        &self,
+        selectors: &[&str],
+        timeout: Duration,
+    ) -> Result<Vec<u8>, QueryFailure> {
+        let pairs = selectors.iter().map(|selector| ("match[]", selector));
+        let fields = Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let url = format!("{}/federate?{fields}", self.endpoint.url.trim_end_matches('/'));
+        let request = outbound::request(&self.client, Method::GET, &self.endpoint, &url)
+            .header(reqwest::header::ACCEPT, CONTENT_TYPE);
+        self.within(timeout, async {
+            let (status, body) = self.exchange(request).await?;
+            if status.is_success() { Ok(body) } else { Err(self.status(status, &body)) }
+        })
+        .await
+    }
+
+    /// Waits for an answer.
+    async fn within<T>(
+        &self,
+        timeout: Duration,
+        answer: impl Future<Output = Result<T, QueryFailure>>,
+    ) -> Result<T, QueryFailure> {
         let late = |_| {
             QueryFailure::Timeout(format!(
                 "{} has not answered within {timeout:?}, which observe.query.timeout in the config \
@@ -84,9 +115,31 @@ impl Outside {
                 self.name
             ))
         };
-        let answer = tokio::time::timeout(timeout, asked).await.map_err(late)??;
-        let most = lookup.most.unwrap_or(usize::MAX);
-        answer.into_found(&lookup.what, most).map_err(|error| self.unreadable(&error))
+        tokio::time::timeout(timeout, answer).await.map_err(late)?
+    }
+
+    /// Asks, and reads the answer.
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(StatusCode, Vec<u8>), QueryFailure> {
+        let response = request.send().await.map_err(|error| {
+            self.unavailable(format!(
+                "it cannot be asked: {}; is `observe.prometheus` right?",
+                outbound::in_words(&error)
+            ))
+        })?;
+        let status = response.status();
+        match outbound::body(response, ANSWER_BYTES_MAX).await {
+            Ok(body) => Ok((status, body)),
+            // The query is to blame, and the next one may be answered.
+            Err(error @ BodyError::TooLarge { .. }) => Err(QueryFailure::Refused {
+                name: self.name.clone(),
+                kind: "execution".to_owned(),
+                message: format!("{error}; ask for fewer series, or a longer step"),
+            }),
+            Err(error @ BodyError::Broken(_)) => Err(self.unavailable(error.to_string())),
+        }
     }
 
     /// Asks a path below `/api/v1/`: fields go into the body of a POST, or into the URL.
@@ -107,17 +160,7 @@ impl Outside {
                 .header(reqwest::header::CONTENT_TYPE, FORM)
                 .body(fields)
         };
-        let response = request.send().await.map_err(|error| {
-            self.unavailable(format!(
-                "it cannot be asked: {}; is `observe.prometheus` right?",
-                outbound::in_words(&error)
-            ))
-        })?;
-        let status = response.status();
-        let body = outbound::body(response, ANSWER_BYTES_MAX).await;
-        let body = body.map_err(|error| {
-            self.unavailable(format!("{error}; ask for fewer series, or a longer step"))
-        })?;
+        let (status, body) = self.exchange(request).await?;
         let answer = if body.len() <= INLINE_BYTES_MAX {
             answer::read(&body).map_err(|error| (error, body))
         } else {
@@ -131,12 +174,25 @@ impl Outside {
                 QueryFailure::Refused { name, kind, message }
             }),
             Err((error, _)) if status.is_success() => Err(self.unreadable(&error)),
-            Err((_, body)) => {
-                let text = String::from_utf8_lossy(&body);
-                let line = text.trim().lines().next().unwrap_or_default();
-                let shown: String = line.chars().take(SHOWN_MAX).collect();
-                Err(self.unavailable(format!("it answers with status {status}: {shown}")))
+            Err((_, body)) => Err(self.status(status, &body)),
+        }
+    }
+
+    /// Of a status that is no success, and of its body's first line.
+    fn status(&self, status: StatusCode, body: &[u8]) -> QueryFailure {
+        let text = String::from_utf8_lossy(body);
+        let line = text.trim().lines().next().unwrap_or_default();
+        let shown: String = line.chars().take(SHOWN_MAX).collect();
+        self.unavailable(format!("it answers with status {status}: {shown}"))
+    }
+
+    /// What took too long, with the name of who was asked.
+    pub(super) fn named(&self, failure: QueryFailure) -> QueryFailure {
+        match failure {
+            QueryFailure::Timeout(words) => {
+                QueryFailure::Timeout(format!("{}: {words}", self.name))
             }
+            other => other,
         }
     }
 

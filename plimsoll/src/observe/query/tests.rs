@@ -137,7 +137,11 @@ async fn places_are_bounded_and_rules_have_their_own() {
     engine.apply(&Observe { query: bounds(), ..usual }).unwrap();
     let still = engine.evaluate(&query("1"), When::Instant(NOW), short).await;
     still.expect_err("a reload gives out no place that is taken");
-    let rules = Engine::with(Arc::clone(&fixture.store), true, Current::new(bounds(), None, true));
+    let rules = Engine::with(
+        Arc::clone(&fixture.store),
+        Asker::Files,
+        Current::new(bounds(), None, Asker::Files),
+    );
     rules.instant(&query("1"), NOW).await.unwrap();
     begin(&mut hog).await;
 }
@@ -198,6 +202,10 @@ async fn outside() -> (String, Asked) {
             "/base/api/v1/label/a%20b/values" => {
                 (StatusCode::OK, r#"{"status":"success","data":["y","x"]}"#)
             }
+            "/base/federate" if uri.query() == Some("match%5B%5D=up") => {
+                (StatusCode::OK, "# TYPE up untyped\nup 1 1700000000000\n")
+            }
+            "/base/federate" => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
             "/base/api/v1/series" => (StatusCode::OK, r#"{"status":"success","data":[{"a":"1"}]}"#),
             _ => (StatusCode::NOT_FOUND, "404 page not found"),
         };
@@ -213,8 +221,8 @@ async fn outside() -> (String, Asked) {
 
 fn over(fixture: &Fixture, url: &str) -> Engine {
     let outside = Outside::new(&HttpEndpoint::open(url)).unwrap();
-    let current = Current::new(bounds(), Some(outside), false);
-    Engine::with(Arc::clone(&fixture.store), false, current)
+    let current = Current::new(bounds(), Some(outside), Asker::People);
+    Engine::with(Arc::clone(&fixture.store), Asker::People, current)
 }
 
 #[tokio::test]
@@ -255,14 +263,56 @@ async fn an_outside_prometheus_answers_in_place_of_the_store() {
     assert_eq!(asked.lock().unwrap().pop().unwrap(), format!("/base/api/v1/series {fields}"));
 }
 
+#[tokio::test]
+async fn an_outside_prometheus_is_federated_in_place_of_the_store() {
+    let (fixture, (url, _)) = (fixture(), outside().await);
+    assert!(Engine::new(Arc::clone(&fixture.store), bounds()).federated(&["up"]).await.is_none());
+    let engine = over(&fixture, &url);
+    let page = engine.federated(&["up"]).await.unwrap().unwrap();
+    assert_eq!(page, b"# TYPE up untyped\nup 1 1700000000000\n");
+    let failure = engine.federated(&["a", "b"]).await.unwrap().unwrap_err().to_string();
+    assert!(failure.ends_with("it answers with status 503 Service Unavailable: not ready"));
+}
+
+#[tokio::test]
+async fn an_outside_prometheus_that_is_silent_is_named() {
+    let fixture = fixture();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let engine = over(&fixture, &format!("http://{address}"));
+    let options = Options { timeout: Some(Duration::from_millis(20)), ..Options::default() };
+    let late = engine.evaluate(&query("m"), When::Instant(NOW), options).await.unwrap_err();
+    let start = format!("Prometheus at {address}: query timed out in expression evaluation: ");
+    assert!(matches!(&late, QueryFailure::Timeout(words) if words.starts_with(&start)), "{late}");
+}
+
+/// They are about what is measured here.
+#[tokio::test]
+async fn own_rules_ask_the_store_always() {
+    let fixture = fixture();
+    let usual = crate::config::usual_observe(DataDirectory::Temporary);
+    let observe = Observe { prometheus: Some(HttpEndpoint::open("http://127.0.0.1:1")), ..usual };
+    for (asker, is_outside) in [(Asker::People, true), (Asker::Files, true), (Asker::Itself, false)]
+    {
+        let engine = Engine::of(Arc::clone(&fixture.store), &observe, asker).unwrap();
+        assert_eq!(engine.is_outside(), is_outside, "{asker:?}");
+        engine.apply(&observe).unwrap();
+        assert_eq!(engine.is_outside(), is_outside, "{asker:?} after a reload");
+        assert_eq!(engine.instant(&query("sum(m)"), NOW).await.is_err(), is_outside);
+    }
+}
+
 /// Its answers are held here, whoever they come from.
 #[tokio::test]
 async fn listings_of_an_outside_prometheus_are_bounded_in_number() {
     let (fixture, (url, asked)) = (fixture(), outside().await);
     let outside = Outside::new(&HttpEndpoint::open(&url)).unwrap();
     let short = QueryBounds { timeout: Duration::from_millis(20), ..bounds() };
-    let engine =
-        Engine::with(Arc::clone(&fixture.store), false, Current::new(short, Some(outside), false));
+    let engine = Engine::with(
+        Arc::clone(&fixture.store),
+        Asker::People,
+        Current::new(short, Some(outside), Asker::People),
+    );
     let lookups = Arc::clone(&engine.current.load().places.lookups);
     let _all = lookups.acquire_many(LOOKUPS_AT_ONCE as u32).await.unwrap();
     let names = Lookup { what: What::Names, selectors: vec![], from: None, to: None, most: None };

@@ -22,6 +22,13 @@ pub struct Group {
     pub rules: Vec<Rule>,
 }
 
+impl Group {
+    /// Whether it is Plimsoll's own, and of no file: its figures are those that Plimsoll measures.
+    pub fn is_own(&self) -> bool {
+        [super::BUILT_IN, super::OBJECTIVES].contains(&&*self.file)
+    }
+}
+
 /// A rule.
 #[derive(Debug, Clone)]
 pub struct Rule {

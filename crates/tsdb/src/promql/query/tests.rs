@@ -157,6 +157,12 @@ fn what_is_no_query_is_refused_in_familiar_words() {
     for (text, words) in [
         ("rate(a)", "expected type range vector in call to function \"rate\", got instant vector"),
         ("nope(a)", "unknown function with name \"nope\""),
+        (
+            "holt_winters(a[5m], 0.5, 0.5)",
+            "unknown function with name \"holt_winters\": it is called \
+             double_exponential_smoothing since Prometheus 3",
+        ),
+        ("sum(a) by", "unexpected end of input after \"by\""),
         ("exp(NaN)", "expected type instant vector in call to function \"exp\", got scalar"),
         ("1 == 1", "comparisons between scalars must use BOOL modifier"),
         ("{a=~\".*\"}", "vector selector must contain at least one non-empty matcher"),

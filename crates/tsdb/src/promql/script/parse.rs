@@ -136,7 +136,10 @@ impl<'a> Reader<'a> {
                     // As in Prometheus, the last line of a series counts.
                     series.insert(labels, values);
                 }
-                Err(message) => self.refuse(number, message),
+                Err(message) => {
+                    let message = swallowed(line, "load").unwrap_or(message);
+                    self.refuse(number, message);
+                }
             }
         }
         interval.map(|interval| Load { interval, series })
@@ -169,6 +172,7 @@ impl<'a> Reader<'a> {
         }
         while let Some((number, line)) = self.belonging() {
             if let Err(message) = expectation.add(line, instant, &mut self.values_left) {
+                let message = swallowed(line, "eval").unwrap_or(message);
                 broken.get_or_insert(format!("line {number}: {message}"));
             }
         }
@@ -254,6 +258,18 @@ fn head(line: &str) -> Result<Head<'_>, String> {
         return Err(format!("there is no query: {FORMS}"));
     }
     Ok(Head { kind, when, expression: rest })
+}
+
+/// What is said of a line that is refused as part of the command above it, and is one itself.
+fn swallowed(line: &str, above: &str) -> Option<String> {
+    let first = line.split_whitespace().next()?.to_ascii_lowercase();
+    let is_command = matches!(&*first, "load" | "load_with_nhcb" | "clear" | "eval")
+        || first.starts_with("eval_");
+    is_command.then(|| {
+        format!(
+            "`{first}` stands among the lines of the `{above}` above: put an empty line before it"
+        )
+    })
 }
 
 fn keyword(rest: &mut &str, wanted: &str) -> Result<(), String> {

@@ -181,6 +181,22 @@ fn lines_that_are_not_understood_are_told_and_the_rest_is_run() {
 }
 
 #[test]
+fn an_empty_line_that_is_missing_is_named() {
+    let report = run(
+        "a.test",
+        "load 1m\n  a 1 2\neval instant at 1m a\n  a 2\neval_fail instant at 1m a\n",
+        &Limits::default(),
+    );
+    let words = "`eval` stands among the lines of the `load` above: put an empty line before it";
+    assert_eq!(report.refused[0].message, words, "{report}");
+    let report = run("a.test", "eval instant at 1m 1\n  1\nload 1m\n  a 1\n", &Limits::default());
+    let words = "`load` stands among the lines of the `eval` above: put an empty line before it";
+    assert!(report.to_string().contains(words), "{report}");
+    // A metric may be called as a command is.
+    passes("load 1m\n  eval 1 2\n\neval instant at 1m eval\n  eval 2\n", 1);
+}
+
+#[test]
 fn the_last_line_of_a_loaded_series_counts() {
     passes("load 1m\n  c 1 2 3\n  c 7\n\neval instant at 1m c\n  c 7\n", 1);
 }

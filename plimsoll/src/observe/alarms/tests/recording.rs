@@ -25,9 +25,10 @@ async fn a_slow_disk_holds_nobody_up_and_the_order_is_kept() {
     bench.storage = Arc::new(Storage::new(store, vec![tap]));
     let told = Arc::clone(&bench.told);
     let notifier: Notifier = Arc::new(move |alerts| told.lock().unwrap().push(alerts));
-    let (engine, storage) = (Arc::clone(&bench.engine), Arc::clone(&bench.storage));
+    let judges = Judges { files: Arc::clone(&bench.engine), own: Arc::clone(&bench.engine) };
+    let storage = Arc::clone(&bench.storage);
     let clock: Clock = Arc::new(|| START);
-    let hands = Arc::new(Hands::new(engine, storage, notifier, external(), clock));
+    let hands = Arc::new(Hands::new(judges, storage, notifier, external(), clock));
     let group = group("a", vec![alert("Down", "up == 0", 0, 0)]);
     let live = Arc::new(Live::new(group, vec![RuleState::default()], Figures::default()));
 

@@ -120,8 +120,11 @@ async fn a_session_is_named_bounded_and_cannot_write() {
 #[tokio::test]
 async fn a_refused_statement_costs_itself_and_an_ended_session_the_whole_look() {
     let server = Postgres::start();
-    let (client, connection) =
-        Server::of(&server.url("postgres"), PATIENCE).unwrap().connect().await.unwrap();
+    let (client, connection) = Server::of(&server.url("postgres"), PATIENCE)
+        .unwrap()
+        .connect(&std::sync::Arc::default())
+        .await
+        .unwrap();
     let driver = tokio::spawn(connection);
     assert!(super::permitted(client.simple_query("SELECT 1/0").await).unwrap().is_none());
     let many = format!("SELECT generate_series(1, {})", super::ROWS_MAX + 1);

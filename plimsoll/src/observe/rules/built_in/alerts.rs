@@ -197,7 +197,7 @@ const ITSELF: &[Alert] = &[
         "5m",
         "increase(plimsoll_rule_evaluation_failures_total[5m]) > 0",
         "Rules of {{ $labels.rule_group }} cannot be evaluated",
-        "For 5 minutes evaluations of rules of the group {{ $labels.rule_group }} have failed; the alarms that rest on them are blind. First: the page of rules shows each failed rule with its error.",
+        "For 5 minutes evaluations of rules of the group {{ $labels.rule_group }} have failed; the alarms that rest on them are blind. First: `plimsoll alarms` and the log say which and why; where `observe.prometheus` is set, does that one answer?",
     ),
     alert(
         "NotificationsFail",
