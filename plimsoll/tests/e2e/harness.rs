@@ -247,6 +247,10 @@ impl Plimsoll {
 
 impl Drop for Plimsoll {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What it went through is what a failed test is asked for first.
+            println!("its log:\n{}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
