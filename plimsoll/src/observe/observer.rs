@@ -107,6 +107,9 @@ pub fn check(config: &Config) -> Result<rules::Loaded, ObserveError> {
     notify::check(&settings.notify)?;
     let mut rules = rules::load(&settings.rules, &config.services)?;
     rules.warnings.extend(scrape::warnings(settings));
+    let receivers = settings.remote_write.iter().map(|receiver| &receiver.endpoint);
+    let unseen = rules::unseen_records(settings.prometheus.as_ref(), receivers, &rules.groups);
+    rules.warnings.extend(unseen);
     Ok(rules)
 }
 

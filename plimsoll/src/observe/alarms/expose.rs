@@ -6,6 +6,7 @@ use tsdb::exposition::{Exposition, Kind};
 
 use super::live::{Figures, Live};
 use super::plan::State;
+use crate::observe::views::RuleHealth;
 
 /// A family by its name, kind, help, and what it says of a group.
 type GroupFamily = (&'static str, Kind, &'static str, fn(&Figures) -> Option<f64>);
@@ -52,6 +53,14 @@ pub fn expose(exposition: &mut Exposition, lives: &[Arc<Live>]) {
                 exposition.family(name, kind, help).sample(&[("rule_group", &group)], value);
             }
         }
+        let failing = state.rules.iter().filter(|of| matches!(of.health, RuleHealth::Failed(_)));
+        exposition
+            .family(
+                "plimsoll_rule_group_failing_rules",
+                Kind::Gauge,
+                "Rules of a group whose last evaluation failed.",
+            )
+            .sample(&[("rule_group", &group)], failing.count() as f64);
         for (_, alarm) in state.rules.iter().flat_map(|rule| rule.alarms.iter()) {
             pending += usize::from(alarm.state == State::Pending);
             firing += usize::from(matches!(alarm.state, State::Firing { .. }));

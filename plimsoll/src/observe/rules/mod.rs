@@ -18,6 +18,7 @@ mod files;
 mod grammar;
 mod model;
 mod objectives;
+mod outside;
 mod place;
 pub mod template;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use changes::Contents;
 pub use error::RuleErrors;
 pub use model::{Alerting, Group, Rule, RuleKind};
 pub use objectives::text as objectives_text;
+pub use outside::unseen_records;
 
 use crate::config::model::Service;
 use crate::config::model::observe::RuleSettings;

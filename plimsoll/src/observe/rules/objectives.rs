@@ -361,7 +361,7 @@ impl Promise<'_> {
             let lasts = show_roughly(self.window.as_secs_f64() / rate);
             let faster = match *rate {
                 1.0 => String::new(),
-                rate => format!("{} times ", number::plain(rate)),
+                rate => format!("more than {} times ", number::plain(rate)),
             };
             let (long, short) = (show(*long), show(*short));
             let _ = writeln!(
@@ -380,7 +380,7 @@ impl Promise<'_> {
     annotations:
       summary: '{service} breaks its promise ({objective}): the error budget burns {faster}too fast'
       description: |-
-        Over {long}, {{{{ $value | humanizePercentage }}}} of the requests to {service} {broken}; promised is that {promise}. At this rate the whole budget lasts less than {lasts}. First: `plimsoll status` for servers that are down or slow, then what was deployed when it began.",
+        {{{{ $value | humanizePercentage }}}} of the requests to {service} {broken} within the last {long}, as far as figures reach back; promised is that {promise}. At this rate the whole budget lasts less than {lasts}. First: `plimsoll status` for servers that are down or slow, then what was deployed when it began.",
             );
         }
     }

@@ -132,6 +132,7 @@ async fn a_rule_that_fails_ends_nothing_and_says_why() {
     for line in [
         format!("plimsoll_rule_evaluations_total{group} 6\n"),
         format!("plimsoll_rule_evaluation_failures_total{group} 2\n"),
+        format!("plimsoll_rule_group_failing_rules{group} 2\n"),
         format!("plimsoll_rule_group_iterations_missed_total{group} 0\n"),
         format!("plimsoll_rule_group_last_duration_seconds{group} "),
         format!(
@@ -147,6 +148,8 @@ async fn a_rule_that_fails_ends_nothing_and_says_why() {
     bench.set("b", &[("job", "web"), ("twice", "1")], tsdb::sample::STALE);
     next(&alarms).await;
     assert_eq!(view(&alarms, 0).health, RuleHealth::Ok);
+    let text = figures(&alarms);
+    assert!(text.contains(&format!("plimsoll_rule_group_failing_rules{group} 0\n")), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -195,9 +195,9 @@ const ITSELF: &[Alert] = &[
         "RulesFail",
         WARNING,
         "5m",
-        "increase(plimsoll_rule_evaluation_failures_total[5m]) > 0",
+        "plimsoll_rule_group_failing_rules > 0",
         "Rules of {{ $labels.rule_group }} cannot be evaluated",
-        "For 5 minutes evaluations of rules of the group {{ $labels.rule_group }} have failed; the alarms that rest on them are blind. First: `plimsoll alarms` and the log say which and why; where `observe.prometheus` is set, does that one answer?",
+        "For 5 minutes rules of the group {{ $labels.rule_group }} have failed (the last time: {{ $value }}); the alarms that rest on them are blind. First: `plimsoll alarms` and the log say which and why; where `observe.prometheus` is set, does that one answer?",
     ),
     alert(
         "NotificationsFail",

@@ -198,8 +198,8 @@ const TRIALS: &[Trial<'_>] = &[
     (
         "RulesFail",
         20,
-        &[(r#"plimsoll_rule_evaluation_failures_total{rule_group="web.yml;web"}"#, "0+1x30")],
-        &[(r#"plimsoll_rule_evaluation_failures_total{rule_group="web.yml;web"}"#, "5x30")],
+        &[(r#"plimsoll_rule_group_failing_rules{rule_group="web.yml;web"}"#, "2x30")],
+        &[(r#"plimsoll_rule_group_failing_rules{rule_group="web.yml;web"}"#, "2x4 0x30")],
     ),
     (
         "NotificationsFail",
