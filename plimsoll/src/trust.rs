@@ -8,7 +8,8 @@
 //! - a certificate that is named itself is accepted as that of a server, as long as it is valid and
 //!   for the name: what `openssl req -x509` makes is its own issuer, which the rules for issuers
 //!   alone would refuse;
-//! - whoever is trusted, the server must have the key of what it shows;
+//! - the server must have the key of what it shows, unless anybody is trusted: then it may show
+//!   whatever it likes;
 //! - what is shown is noted before it is judged, so that the end of a certificate that is over is
 //!   known.
 //!

@@ -2,10 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use tokio_rustls::rustls::CertificateError;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
-use tokio_rustls::rustls::pki_types::{ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{PrivatePkcs8KeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{
+    CertificateError, ClientConfig, ClientConnection, ServerConfig, ServerConnection,
+};
 
 use super::*;
 
@@ -57,6 +60,95 @@ fn a_named_certificate_holds_for_its_time_and_name() {
     let any_name = verifier.without_names();
     assert_eq!(verify(&any_name, &chain, "other", IN_2020), Ok(()));
     assert!(verify(&any_name, &chain, "other", IN_2030 + 1).is_err());
+}
+
+/// The same certificate with other bytes at one place.
+fn forged(
+    certificate: &CertificateDer<'_>,
+    before: &[u8],
+    after: &[u8],
+) -> CertificateDer<'static> {
+    let mut bytes = certificate.to_vec();
+    let at = bytes.windows(before.len()).position(|part| part == before).unwrap();
+    bytes[at..at + after.len()].copy_from_slice(after);
+    CertificateDer::from(bytes)
+}
+
+#[test]
+fn a_named_certificate_whose_time_cannot_be_read_does_not_hold_for_ever() {
+    // There is no month 99.
+    let own = forged(&certificate(2020, 2030), b"300101000000Z", b"309901000000Z");
+    let issuers = Issuers::none().and(vec![own.clone()]).unwrap();
+    let verifier = Verifier::new(issuers, provider()).unwrap();
+    let refused = verify(&verifier, &[own], "localhost", IN_2020);
+    assert_eq!(refused, Err(CertificateError::BadEncoding.into()));
+}
+
+/// Shakes hands, without a network, with a server that shows `certificate`.
+fn shake(
+    verifier: Verifier,
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+) -> Result<(), Error> {
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+    let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let shown = CertifiedKey::new(vec![certificate], key);
+    let server = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    let client = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+    let mut server = ServerConnection::new(Arc::new(server)).unwrap();
+    while client.is_handshaking() || server.is_handshaking() {
+        let mut bytes = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut bytes).unwrap();
+        }
+        let mut bytes = &bytes[..];
+        while !bytes.is_empty() {
+            server.read_tls(&mut bytes).unwrap();
+            server.process_new_packets()?;
+        }
+        let mut bytes = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut bytes).unwrap();
+        }
+        let mut bytes = &bytes[..];
+        while !bytes.is_empty() {
+            client.read_tls(&mut bytes).unwrap();
+            client.process_new_packets()?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn anybody_is_also_who_shows_a_certificate_of_old() {
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let new = parameters.self_signed(&key).unwrap().der().clone();
+    // Version 1, as `openssl x509 -req` made them for long.
+    let old = forged(&new, &[0xa0, 3, 2, 1, 2], &[0xa0, 3, 2, 1, 0]);
+    for certificate in [new.clone(), old] {
+        assert_eq!(shake(Verifier::anybody(provider()), certificate, &key), Ok(()));
+    }
+    // Who trusts somebody asks for the key.
+    let trusting = || {
+        let issuers = Issuers::none().and(vec![new.clone()]).unwrap();
+        Verifier::new(issuers, provider()).unwrap()
+    };
+    assert_eq!(shake(trusting(), new.clone(), &key), Ok(()));
+    let other = KeyPair::generate().unwrap();
+    let refused = shake(trusting(), new.clone(), &other);
+    assert_eq!(refused, Err(CertificateError::BadSignature.into()));
 }
 
 #[test]
