@@ -38,8 +38,9 @@ struct Target {
     last_error: String,
     last_scrape: Timestamp,
     last_scrape_duration: f64,
-    /// Plimsoll's own.
-    last_scrape_samples: u64,
+    /// Plimsoll's own, and not of every version.
+    #[serde(default)]
+    last_scrape_samples: Option<u64>,
     health: String,
 }
 
@@ -149,9 +150,9 @@ fn table(targets: &[Target], now: Timestamp) -> Table {
     };
     let took =
         |target: &Target| units::latency(target.was_asked().then_some(target.last_scrape_duration));
-    let samples = |target: &Target| match target.was_asked() {
-        true => units::count(target.last_scrape_samples),
-        false => units::NONE.to_owned(),
+    let samples = |target: &Target| match target.last_scrape_samples {
+        Some(samples) if target.was_asked() => units::count(samples),
+        _ => units::NONE.to_owned(),
     };
     let mut table = Table::default();
     let mut column = |heading, align, cell: &dyn Fn(&Target) -> Cell| {
@@ -217,6 +218,16 @@ web web-1: answered 404 Not Found
 node a:9100: 2 series are not stored: full
 "
         );
+    }
+
+    #[test]
+    fn targets_of_an_older_version_are_shown_too() {
+        let mut older = target("node", "a:9100", "up", "", "2026-01-01T00:00:00Z");
+        older.as_object_mut().unwrap().remove("lastScrapeSamples");
+        let found = serde_json::from_value(json!({"activeTargets": [older], "droppedTargets": []}));
+        let shown =
+            picture(found.unwrap(), "2026-01-01T00:00:05Z".parse().unwrap(), Painter::PLAIN);
+        assert!(shown.ends_with("  12 ms        –\n"), "{shown}");
     }
 
     #[test]
