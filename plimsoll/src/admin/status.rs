@@ -354,4 +354,20 @@ mod tests {
         json["services"][0]["news"] = 1.into();
         assert_eq!(serde_json::from_value::<Status>(json).unwrap(), samples::well());
     }
+
+    #[test]
+    fn an_earlier_version_is_understood() {
+        let mut json = serde_json::to_value(samples::well()).unwrap();
+        json.as_object_mut().unwrap().remove("alarms_further").unwrap();
+        assert_eq!(serde_json::from_value::<Status>(json.clone()).unwrap(), samples::well());
+        let since = samples::well().now;
+        json["alarms"] = serde_json::json!([
+            {"name": "Down", "labels": "service=web", "summary": "it is down", "since": since},
+        ]);
+        let found = serde_json::from_value::<Status>(json.clone()).unwrap().alarms;
+        assert_eq!((found[0].count, found[0].severity.as_str()), (1, ""));
+        assert_eq!(found[0].what(), "it is down");
+        json.as_object_mut().unwrap().remove("alarms").unwrap();
+        assert_eq!(serde_json::from_value::<Status>(json).unwrap().alarms, []);
+    }
 }
