@@ -5,7 +5,10 @@
 //! least can be left out; whoever reads a pipe gets every row whole, on one line. What comes from
 //! outside cannot steer the terminal: control characters are shown as `?`.
 //!
-//! Left out: characters that take two columns are counted as one.
+//! Left out: characters that some terminals show in one column and others in two (UAX #11, ambiguous)
+//! are counted as one.
+
+use ratatui::text::Span;
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -262,9 +265,19 @@ fn total(widths: impl Iterator<Item = usize>) -> usize {
     widths.map(|width| width + GAP.len()).sum::<usize>().saturating_sub(GAP.len())
 }
 
-/// Columns of the terminal. Names are mostly ASCII; wide characters are counted as one.
+/// Columns of the terminal that a text takes once it is harmless.
 fn width(text: &str) -> usize {
-    text.chars().count()
+    if text.is_ascii() { text.len() } else { Span::raw(harmless(text)).width() }
+}
+
+/// The first character that has no room in so many columns, and where it begins. At least one has.
+fn beyond(text: &str, room: usize) -> Option<(usize, char)> {
+    let mut wide = 0;
+    let mut has_no_room = |&(at, letter): &(usize, char)| {
+        wide += width(letter.encode_utf8(&mut [0; 4]));
+        at > 0 && wide > room
+    };
+    text.char_indices().find(|next| has_no_room(next))
 }
 
 /// Likewise, of a text with colours.
@@ -274,14 +287,14 @@ fn visible(text: &str) -> usize {
     first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| width(rest))).sum::<usize>()
 }
 
-/// Lines of at most `most` characters, at least one; those after the first begin with `indent`. Broken
+/// Lines of at most `most` columns, at least one; those after the first begin with `indent`. Broken
 /// at blanks and after what ends a part, or anywhere where there is none.
 fn broken(text: &str, most: usize, indent: &str) -> Vec<String> {
     let (mut lines, mut rest) = (Vec::new(), text);
     loop {
         let indent = if lines.is_empty() { "" } else { indent };
         let room = most.saturating_sub(indent.len()).max(1);
-        let Some((fits, next)) = rest.char_indices().nth(room) else {
+        let Some((fits, next)) = beyond(rest, room) else {
             lines.push(format!("{indent}{rest}"));
             return lines;
         };
@@ -362,6 +375,29 @@ b     unbroken/unbroken/un  22
         assert_eq!(table.render(narrow(30)), broken);
         // No narrower than can be read.
         assert_eq!(table.render(narrow(3)), broken);
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let mut table = Table::default();
+        table.column("NAME", Align::Left, ["東京", "e\u{301}t\u{e9}"].map(Cell::plain));
+        let texts = ["一二三四五六七八九十一二", "short"];
+        table.column("WHAT", Align::Text, texts.map(Cell::plain));
+        table.column("N", Align::Right, ["1", "2"].map(Cell::plain));
+        let whole = "\
+NAME  WHAT                      N
+東京  一二三四五六七八九十一二  1
+e\u{301}t\u{e9}   short                     2
+";
+        assert_eq!(table.render(Painter::PLAIN), whole);
+        let broken = "\
+NAME  WHAT                  N
+東京  一二三四五六七八九十  1
+      一二
+e\u{301}t\u{e9}   short                 2
+";
+        assert_eq!(table.render(narrow(29)), broken);
+        assert_eq!(super::broken("一二", 1, ""), ["一", "二"]);
     }
 
     #[test]
