@@ -16,6 +16,7 @@ mod diff;
 mod environment;
 mod file;
 mod grammar;
+pub(crate) mod host;
 mod kind;
 pub mod model;
 mod origin;

@@ -74,13 +74,6 @@ impl Stream {
         }
     }
 
-    /// Whether the other end, which is at `peer`, is on this host too.
-    pub(crate) fn is_within_host(&self, peer: SocketAddr) -> bool {
-        let own = || self.0.socket().local_addr().ok().and_then(|address| address.as_socket());
-        let ip = peer.ip().to_canonical();
-        ip.is_loopback() || own().is_some_and(|own| own.ip().to_canonical() == ip)
-    }
-
     /// Connects to a Unix stream socket; waits a little if the server's queue is full.
     ///
     /// # Errors

@@ -8,9 +8,10 @@
 //! Left out: names other than `localhost`, which only the network knows; the edge refuses such requests
 //! when they come.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::super::grammar;
+use super::super::host;
 use super::super::kind::{Item, Named, OneOf};
 use super::super::model::{Address, Listen, Route};
 use super::super::problem::ConfigError;
@@ -26,6 +27,10 @@ pub(super) fn check(
     for named in raw {
         let leads_there = |route: &&Route| route.service == named.name;
         let keeps_path = |route: &Route| !route.strip_prefix || route.path == "/";
+        // To one without a route nothing goes at all, which is told elsewhere.
+        if !routes.iter().any(|route| leads_there(&route)) {
+            continue;
+        }
         let goes_round = routes.iter().filter(leads_there).any(keeps_path);
         for item in named.value.servers.value.iter().flatten() {
             let Some((address, at)) = address(item) else { continue };
@@ -66,7 +71,7 @@ fn address(item: &Item<OneOf<Address, grammar::Server>>) -> Option<(&Address, &W
 
 fn is_own(listen: &Listen, address: &Address) -> bool {
     match address {
-        Address::Tcp(to) => listen.is_at(*to, || is_within_host(to.ip())),
+        Address::Tcp(to) => listen.is_at(*to, || host::is_own(to.ip())),
         Address::Host(name, port) if name == "localhost" => {
             let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), *port);
             listen.is_at(to, || true)
@@ -74,11 +79,6 @@ fn is_own(listen: &Listen, address: &Address) -> bool {
         }
         Address::Host(..) | Address::Unix(_) => false,
     }
-}
-
-/// Whether an address is one of this host: only those can be bound. Nothing is sent.
-fn is_within_host(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
 #[cfg(test)]
@@ -105,6 +105,8 @@ mod tests {
             // Documentation addresses (RFC 5737, RFC 3849) belong to no host.
             (":8080", "192.0.2.1:8080", false),
             (":8080", "[2001:db8::1]:8080", false),
+            // It can be bound, and yet is nobody's own (RFC 5771).
+            (":8080", "224.0.0.1:8080", false),
             ("192.0.2.1:8080", "192.0.2.1:8080", true),
             ("192.0.2.1:8080", "localhost:8080", false),
             (":8080", "elsewhere.example:8080", false),

@@ -10,6 +10,7 @@ use http1::{Parsed, RequestContext, Version, parse_response};
 
 use super::departure::Stage;
 use super::{CONTINUE, Exchange, Problem, ServerProblem};
+use crate::config::host;
 use crate::edge::forward::{self, RequestRewrite};
 use crate::edge::relay::{UploadProblem, Waits};
 use crate::edge::reply::Refusal;
@@ -110,7 +111,7 @@ impl Exchange<'_> {
         .await;
         let name = &upstream.server.name;
         let error = match result {
-            Some(Ok(connection)) if self.comes_back(&upstream.server, &connection) => {
+            Some(Ok(_)) if self.comes_back(&upstream.server) => {
                 let detail = format!("{name} is an address on which Plimsoll listens itself");
                 return Err(Problem::Final(Refusal::circle(detail)));
             }
@@ -142,13 +143,13 @@ impl Exchange<'_> {
     /// Whether the request would come back to us and take the same way again, until there are no
     /// descriptors left. What a route strips of the path leads elsewhere. Asked of new connections
     /// only, since without one a circle ends.
-    fn comes_back(&self, server: &Server, connection: &Connection) -> bool {
+    fn comes_back(&self, server: &Server) -> bool {
         let target = self.target.and_then(|place| self.routing.targets.get(place));
         let stripped = target.and_then(|target| target.strip_prefix.as_deref()).unwrap_or_default();
         let Some(Endpoint::Tcp(to)) = server.endpoint() else { return false };
-        let is_within_host = || connection.stream.is_within_host(to);
+        let is_own = || host::is_own(to.ip());
         stripped.trim_end_matches('/').is_empty()
-            && self.routing.config.listen.iter().any(|listen| listen.is_at(to, is_within_host))
+            && self.routing.config.listen.iter().any(|listen| listen.is_at(to, is_own))
     }
 
     /// Writes the head that servers get; the same for each attempt, so written once.
