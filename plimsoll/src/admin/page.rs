@@ -9,7 +9,6 @@ mod service;
 use super::markup::Markup;
 use super::status::{
     Event, EventLevel, Phase, RATE_WINDOW_SECONDS, ServiceStatus, State, Status, Traffic,
-    severity_rank,
 };
 use super::units;
 
@@ -95,8 +94,7 @@ fn notices(page: &mut Markup, status: &Status) {
         page.raw(" what was in force before still is.</b> ").text(failure).raw("</p>\n");
     }
     for alarm in &status.alarms {
-        let class =
-            if severity_rank(&alarm.severity) < severity_rank("warning") { "" } else { " warn" };
+        let class = if alarm.is_grave() { "" } else { " warn" };
         page.raw("<p class=\"notice").raw(class).raw("\"><b>").text(&alarm.name);
         if alarm.count > 1 {
             page.raw(" ×").text(&alarm.count.to_string());

@@ -294,6 +294,11 @@ impl Status {
 }
 
 impl AlarmStatus {
+    /// Whether it is worse than a warning; so is one of which nobody said.
+    pub fn is_grave(&self) -> bool {
+        self.severity.is_empty() || severity_rank(&self.severity) < severity_rank("warning")
+    }
+
     /// What it is and about what: `web-1 is down`, `web-1, web-2, …`.
     pub fn what(&self) -> String {
         if self.about.is_empty() {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::admin::status::{
     EventLevel, InstanceStatus, Phase, ServerStatus, ServiceStatus, State, Status, Traffic,
-    severity_rank,
 };
 use crate::admin::units;
 
@@ -81,9 +80,8 @@ fn head(status: &Status, painter: Painter) -> String {
 fn alarms(status: &Status, painter: Painter) -> String {
     let mut out = String::new();
     for alarm in &status.alarms {
-        let is_bad = severity_rank(&alarm.severity) < severity_rank("warning");
         let count = if alarm.count > 1 { format!(" ×{}", alarm.count) } else { String::new() };
-        let colour = if is_bad || alarm.severity.is_empty() { Colour::Red } else { Colour::Yellow };
+        let colour = if alarm.is_grave() { Colour::Red } else { Colour::Yellow };
         let name = painter.paint(Some(colour), &format!("Alarm {}{count}", alarm.name));
         let severity = match alarm.severity.as_str() {
             "" => String::new(),

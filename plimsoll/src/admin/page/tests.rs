@@ -52,6 +52,19 @@ fn lost_lines_of_the_access_log_are_told() {
 }
 
 #[test]
+fn alarms_are_as_loud_as_they_are_grave() {
+    let mut told = samples::troubled();
+    let severities = [("", false), ("critical", false), ("warning", true), ("odd", true)];
+    for (severity, is_quiet) in severities {
+        let (name, severity) = ("Slow".to_owned(), severity.to_owned());
+        told.alarms = vec![AlarmStatus { name, severity, count: 1, ..AlarmStatus::default() }];
+        let page = status(&told, false);
+        assert!(page.contains("<b>Slow</b>"), "{page}");
+        assert_eq!(page.contains("class=\"notice warn"), is_quiet, "{:?}", told.alarms);
+    }
+}
+
+#[test]
 fn sums_up_the_whole_in_a_sentence() {
     let verdict = |change: fn(&mut Status)| {
         let mut status = samples::troubled();
