@@ -109,8 +109,8 @@ fn retract(store: &Store, now: i64) {
     if retracted.young > 0 || !retracted.notes.is_empty() {
         let text = format!(
             "figures lay ahead of the clock, by {:.1} hours, and would have kept those of now out: {} \
-             young ones and {} blocks were set aside, and come back when their time has come and \
-             nothing else is there; see whether the clock is right now",
+             young ones and {} blocks were set aside, and come back when their time has come, where \
+             no others were taken meanwhile; see whether the clock is right now",
             hours(ahead),
             retracted.young,
             retracted.blocks

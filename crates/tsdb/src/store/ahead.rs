@@ -3,8 +3,9 @@
 //!
 //! Young samples would keep all others out of their series: they become a block, which is set aside as
 //! `.ahead`. Of a block that reaches beyond now the part before stays, and the file is set aside too.
-//! When its time has come and nothing else is there, it is taken in again: so a clock that was behind
-//! for a while, as on a machine without a battery, costs no history.
+//! When its time has come it is taken in again, from where no block lies over it any more: so a clock
+//! that was behind for a while, as on a machine without a battery, costs of the history only the spans
+//! in which samples were taken meanwhile.
 
 use std::fs;
 use std::path::Path;
@@ -76,7 +77,7 @@ impl Store {
     /// Leaves of a block what is before `end`; says what became of the file, if that was not all.
     fn retract_block(&self, block: &Arc<Block>, end: i64) -> Result<Option<String>, BlockError> {
         let kept = match block.first < end {
-            true => self.copy_before(block, end)?,
+            true => self.copy_part(block, block.start, end)?,
             false => None,
         };
         let kept_samples = kept.as_ref().map_or(0, |kept| kept.samples);
@@ -98,8 +99,8 @@ impl Store {
         )))
     }
 
-    /// A block of the samples of another one that are before `end`.
-    fn copy_before(&self, block: &Block, end: i64) -> Result<Option<Block>, BlockError> {
+    /// A block of the samples of another one in `start..end`.
+    fn copy_part(&self, block: &Block, start: i64, end: i64) -> Result<Option<Block>, BlockError> {
         let folder = self.blocks_folder();
         let failed = |source| BlockError::Io { path: folder.clone(), source };
         let mut entries: Vec<_> = {
@@ -107,12 +108,11 @@ impl Store {
             block.ids().filter_map(|id| index.by_id(id).cloned()).collect()
         };
         entries.sort_by(|a, b| a.labels.cmp(&b.labels));
-        let mut writer =
-            BlockWriter::create(&self.disk, &folder, block.start, end).map_err(failed)?;
+        let mut writer = BlockWriter::create(&self.disk, &folder, start, end).map_err(failed)?;
         let mut samples = Samples::default();
         for entry in entries {
             samples.clear();
-            block.read(entry.id, i64::MIN, end - 1, &mut samples)?;
+            block.read(entry.id, start, end - 1, &mut samples)?;
             writer.samples(&samples.times, &samples.values);
             writer.end_series(&entry.labels).map_err(failed)?;
         }
@@ -193,56 +193,84 @@ impl Store {
         gone
     }
 
-    /// Takes in again what was set aside, if its time is past and nothing else is there.
+    /// Takes in again what was set aside, if its time is past: what of it lies after all blocks that
+    /// were made in its span meanwhile.
     pub(super) fn take_in_ahead(&self, now: i64, upkeep: &mut Upkeep, report: &mut Maintenance) {
         if !upkeep.has_ahead {
             return;
         }
-        let folder = self.blocks_folder();
-        let Ok(files) = fs::read_dir(&folder) else { return };
-        let mut has_ahead = false;
-        for path in files.filter_map(|entry| Some(entry.ok()?.path())) {
-            if path.extension().is_none_or(|extension| extension != AHEAD) {
+        let Ok(files) = fs::read_dir(self.blocks_folder()) else { return };
+        let paths = files.filter_map(|entry| Some(entry.ok()?.path()));
+        let aside = paths.filter(|path| path.extension().is_some_and(|known| known == AHEAD));
+        let mut aside: Vec<_> =
+            aside.filter_map(|path| Some((span_in_name(&path)?, path))).collect();
+        aside.sort();
+        upkeep.has_ahead = false;
+        for ((start, end), path) in aside {
+            let blocks = self.blocks();
+            let within = blocks.iter().filter(|block| block.start < end && block.end > start);
+            let from = within.map(|block| block.end).max().unwrap_or(start);
+            if from >= end {
+                // Nothing of it will ever be missing; it stays for people until it is too old.
                 continue;
             }
-            has_ahead = true;
-            let Some((start, end)) = span_in_name(&path) else { continue };
-            let is_free =
-                self.blocks().iter().all(|block| block.end <= start || block.start >= end);
-            if end <= now && is_free && end <= self.young.oldest.load(Ordering::Relaxed) {
-                report.notes.push(self.take_in(&path, end));
+            if end <= now && self.close_before(end) {
+                report.notes.push(self.take_in(&path, from));
+            } else {
+                upkeep.has_ahead = true;
             }
         }
-        upkeep.has_ahead = has_ahead;
     }
 
-    fn take_in(&self, aside: &Path, end: i64) -> String {
-        let path = aside.with_extension("");
-        let was = format!("{}, which lay ahead of the clock,", aside.display());
-        debug_assert!(path.extension().is_some_and(|extension| extension == EXTENSION));
-        if let Err(error) = fs::rename(aside, &path) {
-            return format!("{was} cannot be taken in again: {error}");
+    /// Takes no samples before `end` from here on, unless there are such; whether it does not.
+    fn close_before(&self, end: i64) -> bool {
+        let mut writer = lock(&self.writer);
+        let is_past = end <= self.young.oldest.load(Ordering::Relaxed);
+        if is_past {
+            writer.floor = writer.floor.max(end);
         }
+        is_past
+    }
+
+    /// Takes in the samples of a file from a time on; says what came of it.
+    fn take_in(&self, aside: &Path, from: i64) -> String {
+        let was = format!("{}, which lay ahead of the clock,", aside.display());
         let mut ids = Vec::new();
-        let opened = Block::open(&path, |labels| {
+        let opened = Block::open(aside, |labels| {
             let entry = write(&self.index).intern(labels)?;
             ids.push(entry.id);
             Some(entry.id)
         });
-        match opened {
-            Ok(block) => {
+        let note = match opened.and_then(|block| self.part_from(block, from)) {
+            Ok((all, Some(block))) => {
                 let samples = block.samples;
-                {
-                    let mut writer = lock(&self.writer);
-                    writer.floor = writer.floor.max(end);
-                }
                 self.replace_blocks(&[], Some(block));
-                format!("{was} is there again with {samples} samples")
+                // There is none if it was renamed; one that stays is passed over from here on.
+                let _ = disk::remove(aside);
+                format!("{was} is there again with {samples} of its {all} samples")
             }
-            Err(error) => {
-                self.remove_unused(&ids);
-                format!("{was} cannot be taken in again: {error}; {}", Self::set_aside(&path))
+            Ok((_, None)) => format!("{was} has no samples where no others are"),
+            Err(error @ BlockError::Damaged { .. }) => {
+                format!("{was} cannot be taken in again: {error}; {}", Self::set_aside(aside))
             }
+            // What the system refuses it may refuse each time.
+            Err(error) => format!("{was} cannot be taken in again before a restart: {error}"),
+        };
+        self.remove_unused(&ids);
+        note
+    }
+
+    /// Makes a block that was set aside one of the store, from a time on; says how many samples it had.
+    fn part_from(&self, mut block: Block, from: i64) -> Result<(u64, Option<Block>), BlockError> {
+        let all = block.samples;
+        if from > block.start {
+            return Ok((all, self.copy_part(&block, from, block.end)?));
         }
+        let path = block.path.with_extension("");
+        debug_assert!(path.extension().is_some_and(|extension| extension == EXTENSION));
+        fs::rename(&block.path, &path)
+            .map_err(|source| BlockError::Io { path: block.path.clone(), source })?;
+        block.path = path;
+        Ok((all, Some(block)))
     }
 }

@@ -99,3 +99,58 @@ fn a_disk_that_fails_leaves_the_block_where_it_is() {
     let (store, _) = open(&folder, &options());
     is_like(&store, &model, i64::MIN, 9 * WINDOW);
 }
+
+#[test]
+fn a_clock_that_was_behind_for_a_moment_costs_the_spans_of_that_moment_only() {
+    let folder = folder();
+    let (store, _) = open(&folder, &options());
+    let mut model = fill(&store, 3, 96 * WINDOW, 108 * WINDOW);
+    maintain_all(&store, 109 * WINDOW);
+    assert_eq!(names(&folder), ["960000-1080000.block"], "they are merged");
+    let (behind, end) = (100 * WINDOW + 500, 101 * WINDOW);
+    assert_eq!(store.retract(behind).blocks, 1);
+    is_like(&store, &model, i64::MIN, behind);
+    for samples in model.values_mut() {
+        samples.retain(|time, _| *time <= behind || *time >= end);
+    }
+    for (labels, wrong) in fill(&store, 3, behind + 100, behind + 400) {
+        model.entry(labels).or_default().extend(wrong);
+    }
+    assert_eq!(store.maintain(behind + 400).notes, [] as [String; 0]);
+    // The clock is right again.
+    for (labels, later) in fill(&store, 3, 110 * WINDOW, 110 * WINDOW + 300) {
+        model.entry(labels).or_default().extend(later);
+    }
+    let report = maintain_all(&store, 110 * WINDOW + 400);
+    let told = format!("is there again with {} of its {} samples", 3 * 700, 3 * 1200);
+    assert!(report.notes.len() == 1 && report.notes[0].ends_with(&told), "{report}");
+    is_like(&store, &model, i64::MIN, i64::MAX);
+    drop(store);
+    let (store, recovery) = open(&folder, &options());
+    assert_eq!(recovery.losses, [] as [String; 0]);
+    is_like(&store, &model, i64::MIN, i64::MAX);
+    assert!(names(&folder).iter().all(|name| name.ends_with(".block")), "{:?}", names(&folder));
+}
+
+#[test]
+fn what_cannot_be_taken_in_is_told_once_and_tried_again_at_the_next_start() {
+    let folder = folder();
+    let (store, _) = open(&folder, &options());
+    fill(&store, 3, 96 * WINDOW, 108 * WINDOW);
+    maintain_all(&store, 109 * WINDOW);
+    store.retract(100 * WINDOW + 500);
+    store.maintain(100 * WINDOW + 500);
+    append(&store, &labels("a", 0), 100 * WINDOW + 600, 0.5);
+    // What was dated wrongly is cut, before the time of the others has come.
+    assert_eq!(maintain_all(&store, 102 * WINDOW).cut, 1);
+    store.disk.fault.store(5, Ordering::SeqCst);
+    let told = |now| {
+        let notes = store.maintain(now).notes;
+        notes.iter().filter(|note| note.contains("taken in again before a restart")).count()
+    };
+    assert_eq!((told(109 * WINDOW), told(110 * WINDOW)), (1, 0));
+    drop(store);
+    let (store, _) = open(&folder, &options());
+    let report = store.maintain(110 * WINDOW);
+    assert!(report.notes[0].contains("is there again with 2100 of"), "{report}");
+}
