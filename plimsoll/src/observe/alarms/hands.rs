@@ -107,7 +107,6 @@ impl Hands {
 
     /// Evaluates a group for a time. Returns early when it is retired.
     pub async fn evaluate(&self, live: &Arc<Live>, at: i64, missed: u64) {
-        let _permit = self.judge(&live.group).permit().await;
         let begun = Instant::now();
         for place in 0..live.group.rules.len() {
             let (rule_begun, now) = (Instant::now(), self.now());
@@ -141,6 +140,7 @@ impl Hands {
     /// What waits.
     async fn ask(&self, live: &Arc<Live>, place: usize, at: i64) -> Result<Yield, Fault> {
         let (rule, judge) = (&live.group.rules[place], self.judge(&live.group));
+        let _permit = judge.permit().await;
         let time = at - live.group.query_offset;
         let (answered, news) = judge.ask(&rule.query, time, &self.clock).await;
         if let Some((level, text)) = news {

@@ -1,6 +1,7 @@
 //! What answers the queries of groups of one origin: files, or Plimsoll itself.
 //!
-//! Each has its own bound on groups at once, so that one whose queries wait holds up none of the other.
+//! Each has its own bound on rules at once, so that one whose queries wait holds up none of the other.
+//! A rule that waits for the disk does not count: others are told of all the same.
 //! That an outside Prometheus is away is told once, however many rules ask it.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +15,8 @@ use super::tell;
 use crate::log::Level;
 use crate::observe::query::{Engine, QueryFailure};
 
-/// Groups that are evaluated at once; more wait.
-const GROUPS_MAX: usize = 8;
+/// Rules that are asked at once; more wait.
+pub const RULES_MAX: usize = 8;
 
 /// Answers the queries of rules.
 pub struct Judge {
@@ -46,10 +47,10 @@ pub type News = Option<(Level, String)>;
 impl Judge {
     /// By what an engine answers.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, permits: Semaphore::new(GROUPS_MAX), outage: Mutex::default() }
+        Self { engine, permits: Semaphore::new(RULES_MAX), outage: Mutex::default() }
     }
 
-    /// Waits until another group may be evaluated.
+    /// Waits until another rule may be asked.
     pub async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed; if it were, nothing would be bounded, and no more.
         self.permits.acquire().await.ok()

@@ -5,6 +5,7 @@
 //! at most [`WAITING_MAX`] wait; handing over waits for nothing.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -42,17 +43,6 @@ struct Waiting {
     is_writing: bool,
 }
 
-/// Lets another one write if this one panics.
-struct Writing<'a>(&'a Recorder);
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.waiting().is_writing = false;
-        }
-    }
-}
-
 impl Recorder {
     /// Into a storage.
     pub fn new(storage: Arc<Storage>) -> Self {
@@ -80,7 +70,6 @@ impl Recorder {
 
     /// Writes until nothing waits.
     fn run(&self) {
-        let _writing = Writing(self);
         loop {
             let next = {
                 let mut waiting = self.waiting();
@@ -90,8 +79,13 @@ impl Recorder {
                 next
             };
             let Some((batch, done)) = next else { break };
+            // A batch that panics costs itself only: every change below is complete by itself, and who
+            // asked learns of it because nothing is sent.
+            let Ok(appended) = catch_unwind(AssertUnwindSafe(|| self.append(&batch))) else {
+                continue;
+            };
             // Who asked may be gone.
-            let _ = done.send(self.append(&batch));
+            let _ = done.send(appended);
         }
     }
 
