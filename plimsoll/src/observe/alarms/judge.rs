@@ -67,7 +67,7 @@ impl Judge {
         let answered = self.engine.instant(query, time).await;
         let now = clock();
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_outage = match &answered {
+        let looks_so = match &answered {
             Err(QueryFailure::Unavailable { .. }) => true,
             Err(QueryFailure::Refused { kind, .. }) => kind == "unavailable",
             Err(QueryFailure::Timeout(_)) => {
@@ -75,6 +75,7 @@ impl Judge {
             }
             Ok(_) | Err(QueryFailure::Evaluation(_)) => false,
         };
+        let is_outage = looks_so && outage.is_likely(now);
         match answered {
             Err(failure) if is_outage => {
                 let words = failure.to_string();
@@ -87,8 +88,8 @@ impl Judge {
                 });
                 (Err(Fault::Outage(words)), news)
             }
-            // A query that took its time says nothing of others.
-            Err(failure @ QueryFailure::Timeout(_)) => {
+            // What may be its own fault says nothing of others.
+            Err(failure) if looks_so || matches!(failure, QueryFailure::Timeout(_)) => {
                 (Err(Fault::Rule(failure.to_string())), None)
             }
             answered => {
@@ -168,6 +169,41 @@ mod tests {
         };
         let prometheus = Some(HttpEndpoint::open(url));
         engine.apply(&Observe { prometheus, query, ..observe }).unwrap();
+        let judge = Judge::new(engine);
         assert_eq!(asked(&judge, &clock).await, ("an outage", Some(Level::Warn)));
+    }
+
+    #[tokio::test]
+    async fn one_query_that_a_proxy_refuses_is_no_outage_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path(), Options::default(), 0).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut observe = usual_observe(DataDirectory::Temporary);
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        observe.prometheus = Some(HttpEndpoint::open(url));
+        let requests = AtomicI64::new(0);
+        let answer = move || {
+            let is_refused = requests.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+            let good = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+            async move {
+                match is_refused {
+                    true => Err(axum::http::StatusCode::GATEWAY_TIMEOUT),
+                    false => Ok(good),
+                }
+            }
+        };
+        let answer = Arc::new(answer);
+        let router = Router::new().fallback(move || answer());
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+        let judge =
+            Judge::new(Arc::new(Engine::of(Arc::new(store), &observe, Asker::Files).unwrap()));
+        let clock: Clock = Arc::new(|| 5);
+        assert_eq!(asked(&judge, &clock).await, ("an outage", Some(Level::Warn)));
+        assert_eq!(asked(&judge, &clock).await, ("an answer", Some(Level::Info)));
+        for _ in 0..3 {
+            assert_eq!(asked(&judge, &clock).await, ("its own fault", None));
+            assert_eq!(asked(&judge, &clock).await, ("an answer", None));
+        }
+        serving.abort();
     }
 }

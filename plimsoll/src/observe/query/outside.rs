@@ -18,6 +18,13 @@ use super::{Options, QueryFailure, When};
 use crate::config::model::observe::HttpEndpoint;
 use crate::outbound::{self, BodyError};
 
+/// Of this request alone: another one may be answered.
+const ASKED_WRONG: [StatusCode; 4] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::URI_TOO_LONG,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
 /// Most bytes of an answer, unpacked: some ten million samples.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// Larger answers are read beside the other tasks.
@@ -183,7 +190,12 @@ impl Outside {
         let text = String::from_utf8_lossy(body);
         let line = text.trim().lines().next().unwrap_or_default();
         let shown: String = line.chars().take(SHOWN_MAX).collect();
-        self.unavailable(format!("it answers with status {status}: {shown}"))
+        let message = format!("it answers with status {status}: {shown}");
+        if ASKED_WRONG.contains(&status) {
+            let kind = "bad_data".to_owned();
+            return QueryFailure::Refused { name: self.name.clone(), kind, message };
+        }
+        self.unavailable(message)
     }
 
     /// What took too long, with the name of who was asked.

@@ -205,6 +205,9 @@ async fn outside() -> (String, Asked) {
             "/base/federate" if uri.query() == Some("match%5B%5D=up") => {
                 (StatusCode::OK, "# TYPE up untyped\nup 1 1700000000000\n")
             }
+            "/base/federate" if uri.query() == Some("match%5B%5D=wrong") => {
+                (StatusCode::BAD_REQUEST, "no selector")
+            }
             "/base/federate" => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
             "/base/api/v1/series" => (StatusCode::OK, r#"{"status":"success","data":[{"a":"1"}]}"#),
             _ => (StatusCode::NOT_FOUND, "404 page not found"),
@@ -272,6 +275,13 @@ async fn an_outside_prometheus_is_federated_in_place_of_the_store() {
     assert_eq!(page, b"# TYPE up untyped\nup 1 1700000000000\n");
     let failure = engine.federated(&["a", "b"]).await.unwrap().unwrap_err().to_string();
     assert!(failure.ends_with("it answers with status 503 Service Unavailable: not ready"));
+    // That is no fault of the other side.
+    let failure = engine.federated(&["wrong"]).await.unwrap().unwrap_err();
+    assert!(
+        matches!(&failure, QueryFailure::Refused { kind, message, .. }
+            if kind == "bad_data" && message.ends_with("no selector")),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
