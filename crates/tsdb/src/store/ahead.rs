@@ -81,15 +81,24 @@ impl Store {
             false => None,
         };
         let kept_samples = kept.as_ref().map_or(0, |kept| kept.samples);
+        // Otherwise only its span reached beyond now: it was closed early.
+        let is_ahead = kept_samples < block.samples;
+        let aside = block.path.with_added_extension(AHEAD);
+        let moved = match is_ahead {
+            true => fs::rename(&block.path, &aside),
+            false => disk::remove(&block.path),
+        };
+        if let Err(source) = moved {
+            // Both may not stay: at the next open the block would win over all that lies in its span.
+            if let Some(kept) = kept {
+                let _ = disk::remove(&kept.path);
+            }
+            return Err(BlockError::Io { path: block.path.clone(), source });
+        }
         self.replace_blocks(&[Arc::clone(block)], kept);
-        let failed = |source| BlockError::Io { path: block.path.clone(), source };
-        if kept_samples == block.samples {
-            // Only its span reached beyond now: it was closed early.
-            disk::remove(&block.path).map_err(failed)?;
+        if !is_ahead {
             return Ok(None);
         }
-        let aside = block.path.with_added_extension(AHEAD);
-        fs::rename(&block.path, &aside).map_err(failed)?;
         Ok(Some(format!(
             "{} was set aside as {}: {} of its {} samples lay ahead of the clock",
             block.path.display(),

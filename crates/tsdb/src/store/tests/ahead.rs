@@ -154,3 +154,27 @@ fn what_cannot_be_taken_in_is_told_once_and_tried_again_at_the_next_start() {
     let report = store.maintain(110 * WINDOW);
     assert!(report.notes[0].contains("is there again with 2100 of"), "{report}");
 }
+
+#[test]
+fn a_block_that_cannot_be_set_aside_stays_and_takes_nothing_along_at_the_next_start() {
+    let folder = folder();
+    let (store, _) = open(&folder, &options());
+    let mut model = fill(&store, 3, 96 * WINDOW, 108 * WINDOW);
+    maintain_all(&store, 109 * WINDOW);
+    let now = 100 * WINDOW + 500;
+    let taken = folder.path().join(BLOCKS_FOLDER).join("960000-1080000.block.ahead");
+    fs::create_dir(&taken).expect("a folder");
+    let done = store.retract(now);
+    assert!(done.blocks == 0 && done.notes[0].contains("keeps new samples out"), "{done:?}");
+    is_like(&store, &model, i64::MIN, i64::MAX);
+    assert_eq!(names(&folder), ["960000-1080000.block", "960000-1080000.block.ahead"]);
+    fs::remove_dir(&taken).expect("an empty folder");
+    assert_eq!(store.retract(now).blocks, 1);
+    model.values_mut().for_each(|samples| samples.retain(|time, _| *time <= now));
+    for (labels, later) in fill(&store, 3, now + 100, now + 500) {
+        model.entry(labels).or_default().extend(later);
+    }
+    maintain_all(&store, 103 * WINDOW);
+    drop(store);
+    is_like(&open(&folder, &options()).0, &model, i64::MIN, i64::MAX);
+}
