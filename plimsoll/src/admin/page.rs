@@ -100,7 +100,11 @@ fn notices(page: &mut Markup, status: &Status) {
             page.raw(" ×").text(&alarm.count.to_string());
         }
         let since = units::duration(status.seconds_since(alarm.since));
-        page.raw("</b> ").text(&alarm.what()).raw(" <span class=\"quiet\">for ").text(&since);
+        page.raw("</b> ").text(&alarm.what()).raw(" <span class=\"quiet\">");
+        match alarm.was_firing {
+            true => page.raw("began ").text(&since).raw(" ago, and cannot be evaluated now"),
+            false => page.raw("for ").text(&since),
+        };
         page.raw("</span></p>\n");
     }
     if status.alarms_further > 0 {

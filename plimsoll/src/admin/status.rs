@@ -84,15 +84,22 @@ pub struct AlarmStatus {
     /// The worst of their labels `severity`; may be empty.
     #[serde(default)]
     pub severity: String,
-    /// What the first of several are about, as `web-1`; empty for one alone.
+    /// Telling labels that several have in common, as `service=web`; empty for one alone.
+    #[serde(default)]
+    pub common: Vec<String>,
+    /// What the first of several are about, as `web-1`; empty for one alone, and where no label tells
+    /// them apart and the summary says more.
     #[serde(default)]
     pub about: Vec<String>,
-    /// The other labels of the oldest, as `server=web-1 service=web`.
+    /// The other labels of the oldest of the worst, as `server=web-1 service=web`.
     pub labels: String,
-    /// What the oldest means, for people; may be empty.
+    /// What that one means, for people; may be empty.
     pub summary: String,
     /// Since when the oldest fires.
     pub since: Timestamp,
+    /// Their rule cannot be evaluated now: they fired when it could be last.
+    #[serde(default)]
+    pub was_firing: bool,
 }
 
 fn one() -> u64 {
@@ -294,19 +301,31 @@ impl Status {
 }
 
 impl AlarmStatus {
-    /// Whether it is worse than a warning; so is one of which nobody said.
+    /// Whether it fires and is worse than a warning; so is one of which nobody said how bad it is.
     pub fn is_grave(&self) -> bool {
-        self.severity.is_empty() || severity_rank(&self.severity) < severity_rank("warning")
+        let is_bad = severity_rank(&self.severity) < severity_rank("warning");
+        !self.was_firing && (self.severity.is_empty() || is_bad)
     }
 
-    /// What it is and about what: `web-1 is down`, `web-1, web-2, …`.
+    /// What it is and about what: `web-1 is down`, `service=web: web-1, web-2, …`.
     pub fn what(&self) -> String {
-        if self.about.is_empty() {
-            let text = if self.summary.is_empty() { &self.labels } else { &self.summary };
-            return text.clone();
+        if !self.about.is_empty() {
+            let more = if self.count > self.about.len() as u64 { ", …" } else { "" };
+            let colon = if self.common.is_empty() { "" } else { ": " };
+            return format!("{}{colon}{}{more}", self.common.join(" "), self.about.join(", "));
         }
-        let more = if self.count > self.about.len() as u64 { ", …" } else { "" };
-        format!("{}{more}", self.about.join(", "))
+        let text = if self.summary.is_empty() { &self.labels } else { &self.summary };
+        // A sentence that names the service need not be told of which one it is.
+        let is_said =
+            |pair: &&String| pair.split_once('=').is_some_and(|(_, value)| text.contains(value));
+        let unsaid: Vec<&str> =
+            self.common.iter().filter(|pair| !is_said(pair)).map(String::as_str).collect();
+        let colon = if unsaid.is_empty() { "" } else { ": " };
+        let more = match self.count {
+            ..=1 => String::new(),
+            count => format!(" – and {} more", units::count(count - 1)),
+        };
+        format!("{}{colon}{text}{more}", unsaid.join(" "))
     }
 }
 

@@ -73,8 +73,8 @@ fn configuration(app: &Arc<App>) -> impl Fn() -> ConfigurationView + Send + Sync
 
 /// Alarms that fire and are not silenced, in short, and how many more there are.
 pub fn alarms(app: &App) -> (Vec<AlarmStatus>, u64) {
-    let active = app.observer.get().map(|observer| observer.active_alarms()).unwrap_or_default();
-    super::alarms::in_short(&active)
+    let Some(observer) = app.observer.get() else { return (Vec::new(), 0) };
+    super::alarms::in_short(&observer.active_alarms(), &observer.unjudged_alarms())
 }
 
 /// Sends a test alarm to a receiver.

@@ -230,9 +230,24 @@ fn in_short(words: &[String]) -> String {
     std::iter::once(name).chain(rest.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
-/// The log's text with its further lines behind the first.
+/// Most characters of an event; the log has all of them.
+const EVENT_CHARACTERS_MAX: usize = 400;
+
+/// The log's text with its further lines behind the first. Excerpts of a file, which mean nothing
+/// beside each other, are left out.
 fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    let is_excerpt = |line: &&str| {
+        line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|')
+    };
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_excerpt(line));
+    let whole = lines.collect::<Vec<_>>().join(" ");
+    match whole.char_indices().nth(EVENT_CHARACTERS_MAX) {
+        None => whole,
+        Some((end, _)) => {
+            let end = whole[..end].rfind(' ').unwrap_or(end);
+            format!("{} … (the log has all of it)", &whole[..end])
+        }
+    }
 }
 
 fn source(source: &Source) -> String {
@@ -336,6 +351,20 @@ mod tests {
     use crate::config::model::observe::{LatencyObjective, Objective};
     use crate::config::sample;
     use crate::edge::histogram::{Counts, Histogram};
+
+    #[test]
+    fn events_are_short_and_have_no_excerpts() {
+        let refused = "error: this is not TOML: extra `=`\n  --> p.toml:12:10\n   |\n12 | broken = = 1\n   \
+                       |          ^\n   = remedy:  remove it\n\n1 error; nothing was changed or started";
+        assert_eq!(
+            one_line(refused),
+            "error: this is not TOML: extra `=` --> p.toml:12:10 = remedy:  remove it 1 error; nothing \
+             was changed or started"
+        );
+        let long = one_line(&"words ".repeat(1000));
+        assert!(long.ends_with("words … (the log has all of it)"), "{long}");
+        assert!(long.chars().count() < EVENT_CHARACTERS_MAX + 30);
+    }
 
     /// The rules name the bound as it is exposed, to the letter.
     #[test]

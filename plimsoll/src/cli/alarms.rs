@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -44,6 +44,9 @@ struct Group {
 struct Rule {
     name: String,
     query: String,
+    /// How long the expression must have answers until it fires, in seconds.
+    #[serde(default)]
+    duration: f64,
     health: String,
     #[serde(default)]
     last_error: String,
@@ -58,16 +61,21 @@ struct Alarm {
     #[serde(default)]
     annotations: Labels,
     state: String,
+    /// Since when the expression has answers.
     active_at: Timestamp,
 }
 
-type Labels = std::collections::BTreeMap<String, String>;
+/// By name.
+pub type Labels = std::collections::BTreeMap<String, String>;
 
 /// An alarm that fires, as Alertmanager tells it.
 #[derive(Deserialize)]
 pub struct Told {
     /// External ones included.
     pub labels: Labels,
+    /// Since when it fires.
+    #[serde(default, rename = "startsAt")]
+    starts_at: Option<Timestamp>,
     /// Whether people are told.
     pub status: ToldStatus,
 }
@@ -83,10 +91,16 @@ pub struct ToldStatus {
     inhibited_by: Vec<String>,
 }
 
-/// Names of all alert rules.
-pub fn rule_names(client: &Client) -> Result<Vec<String>, CommandError> {
+/// Names of all alert rules, and the labels of alarms that are pending.
+pub fn rules_and_pending(client: &Client) -> Result<(Vec<String>, Vec<Labels>), CommandError> {
     let rules: Rules = client.ask("GET", RULES, LOOK_TIMEOUT)?;
-    Ok(rules.data.groups.into_iter().flat_map(|group| group.rules).map(|rule| rule.name).collect())
+    let (mut names, mut pending) = (Vec::new(), Vec::new());
+    for rule in rules.data.groups.into_iter().flat_map(|group| group.rules) {
+        names.push(rule.name);
+        let waits = rule.alerts.into_iter().filter(|alarm| alarm.state == "pending");
+        pending.extend(waits.map(|alarm| alarm.labels));
+    }
+    Ok((names, pending))
 }
 
 /// Shows what fires and what is about to.
@@ -127,6 +141,8 @@ impl Rule {
 struct Row<'a> {
     alarm: &'a Alarm,
     standing: Standing,
+    /// Since when it fires; or is pending, where it does not.
+    since: Timestamp,
 }
 
 /// What people are told of an alarm; what needs a look comes first.
@@ -169,17 +185,32 @@ impl Row<'_> {
 }
 
 /// What is told carries the external labels besides.
-fn standing(rule: &Rule, alarm: &Alarm, told: &[Told]) -> Standing {
+fn told_of<'a>(alarm: &Alarm, told: &'a [Told]) -> Option<&'a Told> {
+    let is_told = |told: &&Told| {
+        alarm.labels.iter().all(|(name, value)| told.labels.get(name) == Some(value))
+    };
+    told.iter().find(is_told)
+}
+
+/// Since when it fires, as everybody else is told; or is pending.
+fn since(rule: &Rule, alarm: &Alarm, told: Option<&Told>) -> Timestamp {
+    if alarm.state != "firing" {
+        return alarm.active_at;
+    }
+    // Of one that nobody is told of, the time from which it may fire is near enough.
+    let held = || SignedDuration::try_from_secs_f64(rule.duration).unwrap_or_default();
+    let fires = || alarm.active_at.checked_add(held()).unwrap_or(alarm.active_at);
+    told.and_then(|told| told.starts_at).unwrap_or_else(fires)
+}
+
+fn standing(rule: &Rule, alarm: &Alarm, told: Option<&Told>) -> Standing {
     if rule.fails() {
         return Standing::Before;
     }
     if alarm.state != "firing" {
         return Standing::Pending;
     }
-    let is_told = |told: &&Told| {
-        alarm.labels.iter().all(|(name, value)| told.labels.get(name) == Some(value))
-    };
-    match told.iter().find(is_told).map(|told| &told.status) {
+    match told.map(|told| &told.status) {
         Some(status) if !status.silenced_by.is_empty() => Standing::Silenced,
         Some(status) if !status.inhibited_by.is_empty() => Standing::Inhibited,
         _ => Standing::Firing,
@@ -189,9 +220,12 @@ fn standing(rule: &Rule, alarm: &Alarm, told: &[Told]) -> Standing {
 /// A headline, the alarms, what is wrong with rules, and perhaps those that are quiet.
 fn picture(rules: &[Rule], told: &[Told], all: bool, now: Timestamp, painter: Painter) -> String {
     let alarms = rules.iter().flat_map(|rule| rule.alerts.iter().map(move |alarm| (rule, alarm)));
-    let row = |(rule, alarm)| Row { alarm, standing: standing(rule, alarm, told) };
+    let row = |(rule, alarm)| {
+        let told = told_of(alarm, told);
+        Row { alarm, standing: standing(rule, alarm, told), since: since(rule, alarm, told) }
+    };
     let mut rows: Vec<Row<'_>> = alarms.map(row).collect();
-    rows.sort_by_key(|row| (row.standing, severity_rank(row.label(SEVERITY)), row.alarm.active_at));
+    rows.sort_by_key(|row| (row.standing, severity_rank(row.label(SEVERITY)), row.since));
     let mut out = headline(rules, &rows, painter);
     if !rows.is_empty() {
         out.push('\n');
@@ -255,7 +289,7 @@ fn on_one_line(text: &str) -> String {
 
 fn table(rows: &[Row<'_>], now: Timestamp) -> Table {
     let age = |row: &Row<'_>| {
-        let seconds = now.duration_since(row.alarm.active_at).as_secs_f64();
+        let seconds = now.duration_since(row.since).as_secs_f64().max(0.0);
         Cell::plain(units::duration(seconds))
     };
     let mut table = Table::default();
@@ -287,10 +321,10 @@ mod tests {
     fn alarms_are_shown_worst_first() {
         let rules: Rules = serde_json::from_value(json!({"status": "success", "data": {"groups": [
             {"name": "g", "rules": [
-                {"name": "Slow", "query": "p99 > 1", "health": "ok", "alerts": [
+                {"name": "Slow", "query": "p99 > 1", "health": "ok", "duration": 30, "alerts": [
                     {"labels": {"alertname": "Slow", "service": "web"}, "annotations": {},
                      "state": "pending", "activeAt": "2026-01-01T00:09:00Z", "value": "2"}]},
-                {"name": "Down", "query": "up == 0", "health": "ok", "alerts": [
+                {"name": "Down", "query": "up == 0", "health": "ok", "duration": 60, "alerts": [
                     {"labels": {"alertname": "Down", "service": "web", "severity": "warning"},
                      "annotations": {"summary": "web-1 is down"},
                      "state": "firing", "activeAt": "2026-01-01T00:05:00Z", "value": "0"},
@@ -310,6 +344,7 @@ mod tests {
         .unwrap();
         let told: Vec<Told> = serde_json::from_value(json!([
             {"labels": {"alertname": "Down", "service": "db", "cluster": "eu"},
+             "startsAt": "2026-01-01T00:07:05Z",
              "status": {"state": "suppressed", "silencedBy": ["x"], "inhibitedBy": []}},
         ]))
         .unwrap();
@@ -321,11 +356,11 @@ mod tests {
 2 firing, 1 pending, 1 silenced, 3 rules cannot be evaluated, 1 rule quiet
 
 STATE            FOR  SEVERITY  ALARM  LABELS
-firing      3 m 12 s  critical  Down   service=api
+firing      2 m 12 s  critical  Down   service=api
                                 api is down
-firing       5 m 0 s  warning   Down   service=web
+firing       4 m 0 s  warning   Down   service=web
                                 web-1 is down
-silenced     4 m 0 s            Down   service=db
+silenced    2 m 55 s            Down   service=db
 pending      1 m 0 s            Slow   service=web
 was firing   9 m 0 s            Old
 

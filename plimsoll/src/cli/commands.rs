@@ -58,8 +58,8 @@ pub enum CommandError {
     },
     /// What was told is not all: these rules may have alarms of which nobody knows.
     #[error(
-        "{} cannot be evaluated, so what they would tell of is not known",
-        units::plural(*count, "alert rule")
+        "{} cannot be evaluated, so what {} would tell of is not known",
+        units::plural(*count, "alert rule"), if *count == 1 { "it" } else { "they" }
     )]
     Blind {
         /// How many.

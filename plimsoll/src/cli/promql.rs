@@ -17,6 +17,7 @@ use tsdb::promql::{self, Limits};
 use super::arguments::promql::{PromqlArguments, PromqlCommand, QueryArguments, TestArguments};
 use super::client::Client;
 use super::commands::{USAGE, painter};
+use crate::admin::units::plural;
 use crate::config::model::observe::HttpEndpoint;
 use crate::outbound;
 use crate::trust::Remedies;
@@ -28,6 +29,9 @@ const SCRIPT_BYTES_MAX: u64 = 64 << 20;
 const FAILURES_SHOWN: usize = 10;
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// What to do where `--url` names a Plimsoll without the place of its API.
+const BASE_REMEDY: &str = "this is a Plimsoll, whose API is below /prometheus: add that to --url, or \
+                           name it by --admin HOST:PORT, or leave --url away for the one that runs here";
 /// Longer than any query may take by default.
 const PATIENCE: Duration = Duration::from_secs(130);
 
@@ -44,12 +48,13 @@ pub fn run(arguments: &PromqlArguments) -> ExitCode {
 
 fn test(arguments: &TestArguments) -> ExitCode {
     let mut totals = Totals::default();
-    let (mut is_right, mut is_readable) = (true, true);
+    let (mut is_right, mut is_readable, mut refused) = (true, true, 0);
     for path in &arguments.files {
         match read(path) {
             Ok(text) => {
                 let report = script::run(&path.display().to_string(), &text, &Limits::default());
                 is_right &= report.is_success();
+                refused += report.refused.len();
                 totals += report.totals();
                 if !show(&report, arguments.all) {
                     return ExitCode::FAILURE;
@@ -61,10 +66,15 @@ fn test(arguments: &TestArguments) -> ExitCode {
             }
         }
     }
+    is_readable &= refused == 0;
     if totals.passed + totals.failed == 0 && is_readable && is_right {
         let _ = writeln!(io::stderr(), "warning: there is no `eval` line, so nothing was tested");
     }
-    let printed = super::prepare::print(format_args!("{totals}\n"));
+    let unread = match refused {
+        0 => String::new(),
+        count => format!(", {} not understood", plural(count, "line")),
+    };
+    let printed = super::prepare::print(format_args!("{totals}{unread}\n"));
     match (is_readable, is_right) {
         (false, _) => ExitCode::from(USAGE),
         (true, false) => ExitCode::FAILURE,
@@ -168,6 +178,11 @@ fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     // Plimsoll's own refusals, as of a missing token, have no status, and a remedy.
     if let Some(error) = answer.get("error").and_then(Value::as_str) {
         let remedy = answer.get("remedy").and_then(Value::as_str).unwrap_or_default();
+        let missing = format!("there is no {}", path_of(&url));
+        // Of another server's API it is only Plimsoll itself that answers in these words.
+        if arguments.url.is_some() && error == missing {
+            return Err(Failure::answer(error, BASE_REMEDY));
+        }
         return Err(Failure::answer(error, remedy));
     }
     if status == Some("error") {
@@ -213,6 +228,12 @@ fn endpoint(arguments: &QueryArguments) -> Result<HttpEndpoint, Failure> {
     }
     let url = format!("http://{}/prometheus", client.address());
     Ok(HttpEndpoint { bearer: client.token().map(str::to_owned), ..HttpEndpoint::open(url) })
+}
+
+/// `/api/v1/query` of `http://host/api/v1/query`.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("/", |at| &rest[at..])
 }
 
 /// A URL for messages, which get into logs: `http://me:…@host/`.
@@ -261,6 +282,13 @@ fn ask(endpoint: &HttpEndpoint, url: &str, form: &[(&str, String)]) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_of_a_url_is_what_a_server_is_asked_for() {
+        assert_eq!(path_of("http://[::1]:9900/api/v1/query"), "/api/v1/query");
+        assert_eq!(path_of("https://me:x@host/base/api/v1/query"), "/base/api/v1/query");
+        assert_eq!(path_of("http://host"), "/");
+    }
 
     #[test]
     fn no_password_gets_into_a_message() {

@@ -66,7 +66,8 @@ fn head(status: &Status, painter: Painter) -> String {
     let mut out = flow(painter, &first) + &flow(painter, &second);
     if let Some(failure) = &status.reload_failure {
         let warning = painter.paint(Some(Colour::Red), "The last reload was refused:");
-        out.push_str(&format!("{warning} {}\n", failure.trim_end()));
+        let words = harmless(failure.trim_end());
+        out.push_str(&painter.flow(std::iter::once(&*warning).chain(words.split(' ')), " "));
     }
     out.push_str(&alarms(status, painter));
     if let Some(lost) = status.access_log_lost() {
@@ -90,7 +91,11 @@ fn alarms(status: &Status, painter: Painter) -> String {
         let since = units::duration(status.seconds_since(alarm.since));
         let what = harmless(&alarm.what());
         let colon = if what.is_empty() { "" } else { ": " };
-        let rest = format!("{severity}for {since}{colon}{what}");
+        let standing = match alarm.was_firing {
+            true => format!("began {since} ago, and cannot be evaluated now"),
+            false => format!("for {since}"),
+        };
+        let rest = format!("{severity}{standing}{colon}{what}");
         let pieces = std::iter::once(name.as_str()).chain(rest.split(' '));
         out.push_str(&painter.flow(pieces, " "));
     }
@@ -332,11 +337,13 @@ There is no service.
             labels: "service=web".to_owned(),
             summary: String::new(),
             since: status.now - SignedDuration::from_secs(200),
+            ..AlarmStatus::default()
         };
         let alarms = vec![
             alarm("InstanceDown", 12, "critical", &["web-1", "web-2", "web-3"]),
             alarm("Slow", 2, "warning", &["a", "b"]),
             alarm("Odd", 1, "", &[]),
+            AlarmStatus { was_firing: true, ..alarm("Blind", 1, "critical", &[]) },
         ];
         status.alarms = alarms;
         status.alarms_further = 7;
@@ -344,6 +351,7 @@ There is no service.
 Alarm InstanceDown ×12 (critical) for 3 m 20 s: web-1, web-2, web-3, …
 Alarm Slow ×2 (warning) for 3 m 20 s: a, b
 Alarm Odd for 3 m 20 s: service=web
+Alarm Blind (critical) began 3 m 20 s ago, and cannot be evaluated now: service=web
 and 7 more: plimsoll alarms
 ";
         assert!(told(&status).contains(expected), "{}", told(&status));

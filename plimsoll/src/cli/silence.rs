@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::admin::units;
 use crate::config::problem::nearest;
 
-use super::alarms::{NAME, TOLD, Told, rule_names};
+use super::alarms::{Labels, NAME, TOLD, Told, rules_and_pending};
 use super::arguments::alarms::SilenceArguments;
 use super::client::{Client, LOOK_TIMEOUT};
 use super::commands::{CommandError, find, painter};
@@ -147,14 +147,25 @@ fn effect(client: &Client, id: &str, matchers: &[Matcher]) -> Result<String, Com
     let told: Vec<Told> = client.ask("GET", TOLD, LOOK_TIMEOUT)?;
     let hushed: Vec<Told> =
         told.into_iter().filter(|told| told.status.silenced_by.iter().any(|it| it == id)).collect();
-    if !hushed.is_empty() {
-        return Ok(hushed_in_words(&hushed));
+    let (names, mut pending) = rules_and_pending(client)?;
+    match matcher::condition(matchers) {
+        Some(accepts) => pending.retain(accepts),
+        None => pending.clear(),
     }
-    let names = rule_names(client)?;
+    let firing: Vec<Labels> = hushed.into_iter().map(|told| told.labels).collect();
+    let told = [("fires", "fire", firing), ("is pending", "are pending", pending)];
+    let told: Vec<String> = told
+        .iter()
+        .filter(|(.., alarms)| !alarms.is_empty())
+        .map(|(one, many, alarms)| hushed_in_words(one, many, alarms))
+        .collect();
+    if !told.is_empty() {
+        return Ok(told.join("\n"));
+    }
     Ok(match unknown(matchers, &names) {
-        Some(hint) => format!("No alarm that fires now matches: {hint}"),
+        Some(hint) => format!("No alarm that fires or is pending now matches: {hint}"),
         None => {
-            "No alarm that fires now matches, which may be meant; `plimsoll alarms` shows what \
+            "No alarm that fires or is pending now matches, which may be meant; `plimsoll alarms` shows what \
                  labels there are."
                 .to_owned()
         }
@@ -162,16 +173,16 @@ fn effect(client: &Client, id: &str, matchers: &[Matcher]) -> Result<String, Com
 }
 
 /// `It hushes 2 alarms that fire now: Down{service="web"}, …`
-fn hushed_in_words(hushed: &[Told]) -> String {
-    let name = |told: &Told| {
-        let others = told.labels.iter().filter(|(name, _)| *name != NAME);
+fn hushed_in_words(one: &str, many: &str, hushed: &[Labels]) -> String {
+    let name = |labels: &Labels| {
+        let others = labels.iter().filter(|(name, _)| *name != NAME);
         let others: Vec<String> = others.map(|(name, value)| format!("{name}={value:?}")).collect();
-        let alarm = told.labels.get(NAME).map(String::as_str).unwrap_or_default();
+        let alarm = labels.get(NAME).map(String::as_str).unwrap_or_default();
         harmless(&format!("{alarm}{{{}}}", others.join(", ")))
     };
     let mut lines = match hushed.len() {
-        1 => "It hushes 1 alarm that fires now:".to_owned(),
-        count => format!("It hushes {count} alarms that fire now:"),
+        1 => format!("It hushes 1 alarm that {one} now:"),
+        count => format!("It hushes {count} alarms that {many} now:"),
     };
     let mut names: Vec<String> = hushed.iter().map(name).collect();
     names.sort();
@@ -212,18 +223,13 @@ mod tests {
 
     #[test]
     fn what_is_hushed_is_told() {
-        let told = |count: usize| -> Vec<Told> {
-            let one = |at| {
-                json!({"labels": {"alertname": "Down", "server": format!("web-{at}")},
-                                  "status": {"silencedBy": ["x"]}})
-            };
+        let told = |count: usize| -> Vec<Labels> {
+            let one = |at| json!({"alertname": "Down", "server": format!("web-{at}")});
             serde_json::from_value((0..count).map(one).collect()).unwrap()
         };
-        assert_eq!(
-            hushed_in_words(&told(1)),
-            "It hushes 1 alarm that fires now:\n  Down{server=\"web-0\"}"
-        );
-        let many = hushed_in_words(&told(NAMED_MAX + 2));
+        let in_words = |count| hushed_in_words("fires", "fire", &told(count));
+        assert_eq!(in_words(1), "It hushes 1 alarm that fires now:\n  Down{server=\"web-0\"}");
+        let many = in_words(NAMED_MAX + 2);
         assert!(many.starts_with("It hushes 7 alarms that fire now:\n"), "{many}");
         assert!(many.ends_with("Down{server=\"web-4\"}\n  and 2 more: plimsoll alarms"), "{many}");
     }

@@ -136,8 +136,9 @@ fn picture(targets: Targets, now: Timestamp, painter: Painter) -> String {
             _ => Colour::Dim,
         };
         out.push_str(gap);
-        out.push_str(&painter.paint(Some(colour), &words));
-        out.push('\n');
+        let words: Vec<String> =
+            words.split(' ').map(|word| painter.paint(Some(colour), word)).collect();
+        out.push_str(&painter.flow(words.iter().map(String::as_str), " "));
         gap = "";
     }
     out

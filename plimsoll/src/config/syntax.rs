@@ -113,6 +113,7 @@ fn problem(source: &Source, message: &str, span: &Span, section: &str) -> Config
     } else {
         let remedy = match expected {
             "" => "see https://toml.io for how values are written".to_owned(),
+            "nothing" => "remove it".to_owned(),
             expected => format!("expected {expected}"),
         };
         ConfigError::new("", format!("this is not TOML: {what}")).remedy(remedy)

@@ -18,6 +18,9 @@ use super::balance::latency::LatencyAverage;
 use super::hash;
 use crate::config::model::Address;
 
+/// Between two lines of the log that say that a server is Plimsoll itself.
+const CIRCLE_PAUSE: Duration = Duration::from_secs(60);
+
 /// What a server is to the balancer, as status, metrics and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -122,6 +125,9 @@ pub(crate) struct Server {
     pub(super) ramp_from: AtomicU64,
     /// Re-admitted after an ejection: successes are worth reporting. Written by the roster.
     pub(super) probation: AtomicBool,
+    /// Milliseconds on the workers' clock from which the log may be told again that it is Plimsoll
+    /// itself. Written by every worker.
+    circle_told_until: AtomicU64,
     /// The last address of a [`Address::Host`]. Written by the roster's resolver.
     resolved: ArcSwapOption<SocketAddr>,
     /// A [`ServerState`]. Written by the roster only.
@@ -143,6 +149,7 @@ impl Server {
             latency: LatencyAverage::default(),
             ramp_from: AtomicU64::new(0),
             probation: AtomicBool::new(false),
+            circle_told_until: AtomicU64::new(0),
             resolved: ArcSwapOption::empty(),
             state: AtomicU8::new(state as u8),
         }
@@ -162,6 +169,16 @@ impl Server {
     pub(super) fn enters(&self, now: Duration) {
         // 0 stands for a server that always was there.
         self.ramp_from.store((now.as_nanos() as u64).max(1), Ordering::Relaxed);
+    }
+
+    /// Whether the log is to be told at `now`, on the workers' clock, that the server is Plimsoll
+    /// itself: not more often than once in [`CIRCLE_PAUSE`], whoever asks.
+    pub(super) fn may_tell_of_circle(&self, now: Duration) -> bool {
+        let told_until = self.circle_told_until.load(Ordering::Relaxed);
+        let (now, next) = (now.as_millis() as u64, (now + CIRCLE_PAUSE).as_millis() as u64);
+        let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
+        let claim = || self.circle_told_until.compare_exchange(told_until, next, set, get);
+        now >= told_until && claim().is_ok()
     }
 
     /// Where to connect now; `None` while its host name has no known address.

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::routing::get;
 use jiff::Timestamp;
 use tsdb::exposition::Exposition;
+use tsdb::labels::Labels;
 use tsdb::store::Recovery;
 
 use super::alarms::{Alarms, External, Judges};
@@ -25,7 +26,7 @@ use super::rules::{self, RuleErrors};
 use super::scrape::{self, Inputs, Scraper};
 use super::storage::Storage;
 use super::upkeep::Upkeep;
-use super::views::ConfigurationView;
+use super::views::{ConfigurationView, RuleHealth};
 use super::{Alert, PART, now};
 use crate::config::model::Config;
 use crate::config::model::observe::{HttpEndpoint, Observe};
@@ -266,6 +267,15 @@ impl Observer {
     /// Alarms that fire and are not silenced, the oldest first.
     pub fn active_alarms(&self) -> Vec<Arc<Alert>> {
         self.notifier.active()
+    }
+
+    /// Labels, external ones left out, of alarms whose rule cannot be evaluated now: what they were
+    /// when it could be last is all that is known of them.
+    pub fn unjudged_alarms(&self) -> Vec<Labels> {
+        let rules = self.alarms.groups().into_iter().flat_map(|group| group.rules);
+        let failing = rules.filter(|rule| matches!(rule.health, RuleHealth::Failed(_)));
+        let alarms = failing.filter_map(|rule| rule.alerting).flat_map(|rule| rule.alerts);
+        alarms.map(|alarm| alarm.labels).collect()
     }
 
     /// Sends a test alarm to a receiver; yields its answer in words.

@@ -115,6 +115,8 @@ fn hostile_names_stay_text() {
             labels: labels.clone(),
             summary: summary.clone(),
             since: told.now,
+            common: vec![hostile()],
+            was_firing: true,
         })
         .into();
     told.alarms_further = 3;
@@ -146,6 +148,7 @@ fn hostile_names_stay_text() {
         page.contains(" ×3</b>") && page.contains("and 3 more: <code>plimsoll alarms"),
         "{page}"
     );
+    assert!(page.contains(" ago, and cannot be evaluated now</span>"), "{page}");
     assert!(!page.contains("<script>alert") && !page.contains("<img"), "{page}");
     assert_eq!(page.matches("<script").count(), 1);
     let tags = |page: &str| page.matches('<').count();

@@ -12,10 +12,11 @@ Examples:
   plimsoll promql query 'sum(rate(plimsoll_service_requests_total[1m])) by (service)'
   plimsoll promql test queries.test";
 
-const TEST_EXAMPLES: &str = "\
+pub(super) const TEST_EXAMPLES: &str = "\
 The format is that of Prometheus' own tests:
   load 1m
     requests_total{path=\"/\"} 0+60x10
+
   eval instant at 10m rate(requests_total[5m])
     {path=\"/\"} 1
 
@@ -23,7 +24,7 @@ Examples:
   plimsoll promql test queries.test
   plimsoll promql test tests/*.test
 
-Exit codes: 0 all passed, 1 some failed, 2 a file cannot be read.";
+Exit codes: 0 all passed, 1 some failed, 2 a file or a line of it cannot be read.";
 
 const QUERY_EXAMPLES: &str = "\
 Examples:

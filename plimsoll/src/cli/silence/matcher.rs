@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::NAME;
+use super::{Labels, NAME};
 use crate::cli::table::harmless;
 
 /// What is understood, for messages.
@@ -40,16 +40,20 @@ impl Matcher {
     }
 }
 
+fn operator(is_equal: bool, is_regex: bool) -> &'static str {
+    match (is_equal, is_regex) {
+        (true, false) => "=",
+        (false, false) => "!=",
+        (true, true) => "=~",
+        (false, true) => "!~",
+    }
+}
+
 /// Matchers as they are typed.
 pub fn shown(matchers: &[Matcher]) -> String {
     let one = |matcher: &Matcher| {
         let Matcher { name, value, is_regex, is_equal } = matcher;
-        let operator = match (is_equal, is_regex) {
-            (true, false) => "=",
-            (false, false) => "!=",
-            (true, true) => "=~",
-            (false, true) => "!~",
-        };
+        let operator = operator(*is_equal, *is_regex);
         let is_plain = !value.is_empty() && !value.contains([' ', '"', '\'']);
         let value = if is_plain { value.clone() } else { format!("{value:?}") };
         harmless(&format!("{name}{operator}{value}"))
@@ -66,7 +70,44 @@ pub fn read_all(texts: &[String]) -> Result<Vec<Matcher>, String> {
     for text in texts {
         all.extend(read(text)?);
     }
+    refuse_contradiction(&all)?;
     Ok(all)
+}
+
+/// No label has two values: such matchers would hush nothing. A bare word where a value was forgotten
+/// is taken for the name of an alarm, and ends here too.
+fn refuse_contradiction(all: &[Matcher]) -> Result<(), String> {
+    let exact = |one: &&Matcher| one.is_equal && !one.is_regex;
+    for (place, one) in all.iter().enumerate().filter(|(_, one)| exact(one)) {
+        let differs = |other: &&Matcher| other.name == one.name && other.value != one.value;
+        let Some(other) = all[place + 1..].iter().filter(exact).find(differs) else { continue };
+        let (name, first, second) = (&one.name, &one.value, &other.value);
+        return Err(harmless(&match name == NAME {
+            true => format!(
+                "{first} and {second} are taken for names of alarms, and no alarm has two; if \
+                 {second} is a label, its value is missing"
+            ),
+            false => format!("no alarm has both {name}={first} and {name}={second}"),
+        }));
+    }
+    Ok(())
+}
+
+/// All matchers as a condition for labels; `None` where a pattern cannot be used.
+pub fn condition(all: &[Matcher]) -> Option<impl Fn(&Labels) -> bool> {
+    // A selector must ask for something, which `a!=b` does not; every alarm has a name.
+    let mut selector = format!("{{{NAME}=~\".+\"");
+    for Matcher { name, value, is_regex, is_equal } in all {
+        let operator = operator(*is_equal, *is_regex);
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        selector.push_str(&format!(",{name}{operator}\"{value}\""));
+    }
+    selector.push('}');
+    let matchers = tsdb::promql::parse(&selector).ok()?.matchers()?.to_vec();
+    Some(move |labels: &Labels| {
+        let value = |name: &str| labels.get(name).map_or("", String::as_str);
+        matchers.iter().all(|matcher| matcher.accepts(value(&matcher.name)))
+    })
 }
 
 /// The matchers of one argument.
@@ -194,6 +235,42 @@ mod tests {
         }
         let all = read_all(&["Down".to_owned(), "{a=b}".to_owned()]).unwrap();
         assert_eq!(shown(&all), "alertname=Down a=b");
+    }
+
+    #[test]
+    fn what_no_alarm_can_fulfil_is_refused() {
+        let read = |texts: &[&str]| {
+            read_all(&texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            read(&["AppHot", "job"]).unwrap_err(),
+            "AppHot and job are taken for names of alarms, and no alarm has two; if job is a label, \
+             its value is missing"
+        );
+        assert_eq!(read(&["{a=b,c=d}", "a=e"]).unwrap_err(), "no alarm has both a=b and a=e");
+        for fine in [&["a=b", "a=b"], &["a=b", "a!=c"], &["a=~b|c", "a=c"], &["Down", "a=Down"]] {
+            assert!(read(fine).is_ok(), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn labels_are_held_against_matchers() {
+        let labels: Labels = [(NAME, "Down"), ("a", "b\"c\\d"), ("e", "tls-1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        for (text, expected) in [
+            ("Down", Some(true)),
+            ("Up", Some(false)),
+            (r#"Down{e=~"tls.*"}"#, Some(true)),
+            (r#"{e=~"tls"}"#, Some(false)),
+            ("e!=tls-2", Some(true)),
+            ("absent!~.+", Some(true)),
+            (r#"a="b\"c\\d""#, Some(true)),
+            ("e=~tls(", None),
+        ] {
+            let accepts = condition(&read(text).unwrap()).map(|accepts| accepts(&labels));
+            assert_eq!(accepts, expected, "{text}");
+        }
     }
 
     #[test]

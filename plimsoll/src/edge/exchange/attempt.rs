@@ -18,6 +18,7 @@ use crate::edge::retry::Failure;
 use crate::edge::routing::ServiceRuntime;
 use crate::edge::server::{Endpoint, Server};
 use crate::edge::upstream::Connection;
+use crate::log;
 
 /// Interim responses that are passed on for one request; more are taken for an attack.
 const INTERIM_RESPONSES: u32 = 16;
@@ -112,6 +113,7 @@ impl Exchange<'_> {
         let name = &upstream.server.name;
         let error = match result {
             Some(Ok(_)) if self.comes_back(&upstream.server) => {
+                self.tell_of_circle(&upstream.server);
                 let detail = format!("{name} is an address on which Plimsoll listens itself");
                 return Err(Problem::Final(Refusal::circle(detail)));
             }
@@ -150,6 +152,20 @@ impl Exchange<'_> {
         let is_own = || host::is_own(to.ip());
         stripped.trim_end_matches('/').is_empty()
             && self.routing.config.listen.iter().any(|listen| listen.is_at(to, is_own))
+    }
+
+    /// Tells the log, which is where people look for what only requests bring to light.
+    fn tell_of_circle(&self, server: &Server) {
+        let now = self.now.saturating_duration_since(self.client.worker.shared.epoch);
+        if !server.may_tell_of_circle(now) {
+            return;
+        }
+        let (service, name) = (&*server.service, &server.name);
+        let words = format_args!(
+            "{name} is an address on which Plimsoll listens itself, so requests to service {service} \
+             are answered with 508: name the server's own address and port"
+        );
+        log::warn(service, words);
     }
 
     /// Writes the head that servers get; the same for each attempt, so written once.

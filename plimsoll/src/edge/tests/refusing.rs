@@ -11,6 +11,7 @@ use socket2::{Domain, Socket, Type};
 use super::harness::{Harness, Script};
 use super::{OK, answers};
 use crate::config::model::Address;
+use crate::log::Level;
 
 /// A deadline that shall pass.
 const SHORT: Duration = Duration::from_millis(50);
@@ -232,4 +233,9 @@ fn a_request_that_leads_back_here_is_refused_at_its_first_turn() {
     assert!(harness.request(0).starts_with("GET /x HTTP/1.1"));
     // Nor does a connection that is kept from it lead round and round.
     assert_eq!(client.get("/round/x").status, 508);
+    let told = crate::log::recent();
+    let told: Vec<_> = told.iter().filter(|line| line.part == "itself").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let words = "is an address on which Plimsoll listens itself, so requests to service itself are";
+    assert!(told[0].text.contains(words) && told[0].level == Level::Warn, "{told:?}");
 }
