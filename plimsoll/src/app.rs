@@ -148,7 +148,7 @@ async fn serve(plan: Plan) -> ExitCode {
         Err(error @ ObserveError::Folder(_)) => {
             return wrong(&plan.origin.refuse("observe.directory", &error.to_string()).into());
         }
-        Err(error @ ObserveError::Rules(_)) => return refused_as_it_is(&error),
+        Err(error) if error.is_mistake() => return refused_as_it_is(&error.placed(&plan.origin)),
         Err(error) => return refused(error),
     };
     let config = Arc::new(plan.config);

@@ -103,7 +103,8 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     let (loaded, rules) = tokio::task::spawn_blocking(move || {
         let loaded = config::load(&reading).map_err(|errors| vec![errors.to_string()])?;
         loaded.verify_environment().map_err(|errors| vec![errors.to_string()])?;
-        let rules = observe::check(&loaded.config).map_err(|error| vec![error.to_string()])?;
+        let rules = observe::check(&loaded.config)
+            .map_err(|error| vec![error.placed(&loaded.origin()).to_string()])?;
         Ok((loaded, rules))
     })
     .await

@@ -71,7 +71,8 @@ pub fn check(arguments: &CheckArguments) -> ExitCode {
         Ok(rules) => rules.warnings.iter().for_each(|warning| {
             let _ = writeln!(io::stderr(), "warning: {warning}\n");
         }),
-        Err(error) => return refuse(error),
+        Err(error) if error.is_mistake() => return refuse(error.placed(&loaded.origin())),
+        Err(error) => return refuse(format_args!("error: {error}")),
     }
     warn(&loaded.probe_servers());
     print(format_args!("{} is good: {}\n", arguments.config.display(), contents(&loaded.config)))

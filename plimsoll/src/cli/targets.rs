@@ -232,6 +232,20 @@ node a:9100: 2 series are not stored: full
     }
 
     #[test]
+    fn reasons_are_broken_between_words() {
+        let error = "the certificate is not trusted: it was issued by nobody";
+        let answer: Answer = serde_json::from_value(json!({"data": {
+            "activeTargets": [target("web", "a", "down", error, "2026-01-01T00:00:00Z")],
+            "droppedTargets": [],
+        }}))
+        .unwrap();
+        let painter = Painter { colours: false, columns: Some(30) };
+        let text = picture(answer.data, "2026-01-01T00:00:01Z".parse().unwrap(), painter);
+        let reason = "\nweb a: the certificate is not\n  trusted: it was issued by\n  nobody\n";
+        assert!(text.ends_with(reason), "{text}");
+    }
+
+    #[test]
     fn nothing_is_no_table() {
         let none = Targets { active_targets: Vec::new(), dropped_targets: Vec::new() };
         assert_eq!(picture(none, Timestamp::UNIX_EPOCH, Painter::PLAIN), "0 down, 0 up\n");

@@ -29,6 +29,17 @@ impl Origin {
         };
         error.remedy(remedy)
     }
+
+    /// The same problem, with the place of its key where it has none yet and the file has the key.
+    pub fn place(&self, error: ConfigError) -> ConfigError {
+        match self {
+            Self::File(places) if error.place.is_none() => match places.nearest(&error.key) {
+                Some((_, place)) => error.at(Some(place)),
+                None => error,
+            },
+            _ => error,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +75,18 @@ mod tests {
             let said = said(&format!("{text}{service}"), key);
             assert!(said.contains(expected), "{text}: {said}");
         }
+    }
+
+    #[test]
+    fn a_problem_found_later_is_shown_where_its_key_is() {
+        let text =
+            "[service.web]\nrun = \"x\"\n[observe.rules]\nwithout = [\"TargetDown\", \"Dwn\"]\n";
+        let loaded = resolve("plimsoll.toml", text, Path::new(""), &|_| None).unwrap();
+        let placed = |key: &str| loaded.origin().place(ConfigError::new(key, "no")).to_string();
+        let told = placed("observe.rules.without[1]");
+        assert!(told.contains("--> plimsoll.toml:4:26\n"), "{told}");
+        assert!(told.contains("= key:     observe.rules.without[1]"), "{told}");
+        assert!(!placed("other").contains("-->"));
     }
 
     #[test]

@@ -28,8 +28,10 @@ use super::storage::Storage;
 use super::upkeep::Upkeep;
 use super::views::{ConfigurationView, RuleHealth};
 use super::{Alert, PART, now};
+use crate::config::Origin;
 use crate::config::model::Config;
 use crate::config::model::observe::{HttpEndpoint, Observe};
+use crate::config::problem::ConfigError;
 use crate::temporary::Temporary;
 use crate::{log, outbound};
 
@@ -45,12 +47,34 @@ pub enum ObserveError {
     /// An endpoint cannot be used, as for its file of certificates.
     #[error("{0}")]
     Endpoint(String),
+    /// A file of certificates cannot be used.
+    #[error(transparent)]
+    Certificates(Box<ConfigError>),
     /// A receiver of alarms cannot be used.
     #[error(transparent)]
     Notify(#[from] NotifyError),
     /// The system refuses a thread.
     #[error("cannot start a thread: {0}; look at `ulimit -u`")]
     Thread(std::io::Error),
+}
+
+impl ObserveError {
+    /// With the places in the config file of the keys that it names.
+    pub fn placed(self, origin: &Origin) -> Self {
+        match self {
+            Self::Rules(RuleErrors { errors, further }) => {
+                let errors = errors.into_iter().map(|error| origin.place(error)).collect();
+                Self::Rules(RuleErrors { errors, further })
+            }
+            Self::Certificates(error) => Self::Certificates(Box::new(origin.place(*error))),
+            other => other,
+        }
+    }
+
+    /// Whether it is told as mistakes in the config file are, `error:` and all.
+    pub fn is_mistake(&self) -> bool {
+        matches!(self, Self::Rules(_) | Self::Certificates(_))
+    }
 }
 
 /// Everything that may be refused is done.
@@ -102,8 +126,14 @@ pub fn prepare(config: &Config) -> Result<Option<Prepared>, ObserveError> {
 pub fn check(config: &Config) -> Result<rules::Loaded, ObserveError> {
     let Some(settings) = &config.observe else { return Ok(rules::Loaded::default()) };
     let mut files = BTreeSet::new();
-    for endpoint in endpoints(settings).filter(|endpoint| files.insert(&endpoint.ca)) {
-        outbound::verifier(endpoint).map_err(ObserveError::Endpoint)?;
+    for (key, endpoint) in endpoints(settings) {
+        if files.insert(&endpoint.ca) {
+            let refused = |words| {
+                let remedy = "name a PEM file with the certificate of who issued the server's";
+                ObserveError::Certificates(Box::new(ConfigError::new(key, words).remedy(remedy)))
+            };
+            outbound::verifier(endpoint).map_err(refused)?;
+        }
     }
     notify::check(&settings.notify)?;
     let mut rules = rules::load(&settings.rules, &config.services)?;
@@ -114,12 +144,17 @@ pub fn check(config: &Config) -> Result<rules::Loaded, ObserveError> {
     Ok(rules)
 }
 
-/// Everything that is asked or written to by HTTP and has certificates of its own.
-fn endpoints(settings: &Observe) -> impl Iterator<Item = &HttpEndpoint> {
+/// Everything that is asked or written to by HTTP and has certificates of its own, with their key.
+fn endpoints(settings: &Observe) -> impl Iterator<Item = (String, &HttpEndpoint)> {
     let Observe { jobs, prometheus, remote_write, .. } = settings;
-    let all = jobs.iter().flat_map(|job| &job.targets).chain(prometheus);
-    let all = all.chain(remote_write.iter().map(|receiver| &receiver.endpoint));
-    all.filter(|endpoint| endpoint.ca.is_some())
+    let all = jobs.iter().enumerate().flat_map(|(place, job)| {
+        job.targets.iter().map(move |target| (format!("observe.job[{place}].ca"), target))
+    });
+    let all = all.chain(prometheus.iter().map(|one| ("observe.prometheus.ca".to_owned(), one)));
+    let receivers = remote_write.iter().enumerate();
+    let receivers =
+        receivers.map(|(place, one)| (format!("observe.remote_write[{place}].ca"), &one.endpoint));
+    all.chain(receivers).filter(|(_, endpoint)| endpoint.ca.is_some())
 }
 
 impl Prepared {

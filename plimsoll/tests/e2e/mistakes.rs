@@ -53,6 +53,17 @@ fn mistakes(taken: &str) -> Vec<Mistake> {
             &["plimsoll.toml:5:17", "service.web.start_timeout", "write \"5s\""],
         ),
         after_head(
+            &format!("{web}[observe.rules]\nwithout = [\"ServerDwn\"]\n"),
+            &["plimsoll.toml:6:12", "observe.rules.without[0]", "did you mean `ServerDown`?"],
+        ),
+        after_head(
+            &format!(
+                "{web}[[observe.job]]\nname = \"a\"\ntargets = [\"https://127.0.0.1:1/\"]\n\
+                 ca = \"plimsoll.toml\"\n"
+            ),
+            &["error: ", "plimsoll.toml:8:6", "observe.job[0].ca", "none in it", "a PEM file"],
+        ),
+        after_head(
             &format!("{web}[service.web]\n{RUN}"),
             &["plimsoll.toml:5:10", "service.web", "is there twice", "under the first one"],
         ),

@@ -86,6 +86,12 @@ fn own_figures_and_those_of_instances_are_there() {
     let (code, out, errors) = plimsoll.command(&["promql", "query", query, "--last", "1m"]);
     assert_eq!(code, 0, "{errors}");
     assert!(out.contains("VALUES"), "{out}");
+    let url = format!("http://{}", plimsoll.admin);
+    let mut command = std::process::Command::new(harness::binary());
+    command.args(["promql", "query", "up", "--url", &url]);
+    let (code, _, errors) = harness::output(command);
+    assert_eq!(code, 1);
+    assert!(errors.contains("below /prometheus: add that to --url"), "{errors}");
     let (code, _, errors) = plimsoll.command(&["promql", "query", "sum("]);
     assert_eq!(code, 2);
     assert!(errors.contains("parse error"), "{errors}");
@@ -415,9 +421,11 @@ fn queries_are_held_against_answers_that_are_written_down() {
     for (name, answer) in [("good.test", 1), ("bad.test", 2)] {
         std::fs::write(directory.path().join(name), text(answer)).unwrap();
     }
+    std::fs::write(directory.path().join("odd.test"), "laod 1m\n").unwrap();
     for (files, code, totals) in [
         (&["good.test"][..], 0, "1 passed, 0 failed"),
         (&["good.test", "bad.test"], 1, "1 passed, 1 failed"),
+        (&["bad.test", "odd.test"], 2, "0 passed, 1 failed, 1 line not understood"),
     ] {
         let mut command = std::process::Command::new(harness::binary());
         command.args(["promql", "test"]).args(files).current_dir(directory.path());

@@ -25,6 +25,14 @@ fn run_takes_the_words_after_the_dashes_as_they_are() {
 }
 
 #[test]
+fn the_script_of_the_help_passes() {
+    let (_, rest) = promql::TEST_EXAMPLES.split_once(":\n").unwrap();
+    let (script, _) = rest.split_once("\nExamples:").unwrap();
+    let report = tsdb::promql::script::run("help", script, &tsdb::promql::Limits::default());
+    assert!(report.is_success() && report.passed == 1, "{report:?}");
+}
+
+#[test]
 fn run_needs_no_dashes() {
     for (line, instances, command) in [
         ("plimsoll run -n 3 gunicorn app:wsgi", 3, &["gunicorn", "app:wsgi"][..]),

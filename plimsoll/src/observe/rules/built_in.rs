@@ -47,11 +47,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Refuses names of unwanted alerts that are none.
 pub(super) fn refuse_unknown(without: &[String]) -> Vec<ConfigError> {
-    let unknown = without.iter().filter(|name| !names().any(|known| known == name.as_str()));
+    let is_unknown = |name: &str| !names().any(|known| known == name);
+    let unknown = without.iter().enumerate().filter(|(_, name)| is_unknown(name));
     unknown
-        .map(|name| {
+        .map(|(place, name)| {
             let message = format!("there is no built-in alert `{name}`");
-            let error = ConfigError::new("observe.rules.without", message);
+            let error = ConfigError::new(format!("observe.rules.without[{place}]"), message);
             match nearest(name, names()) {
                 Some(near) => error.remedy(format!("did you mean `{near}`?")),
                 None => error

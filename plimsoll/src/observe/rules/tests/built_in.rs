@@ -509,7 +509,7 @@ fn unwanted_alerts_are_left_out_and_unknown_ones_refused() {
     let errors = built_in::refuse_unknown(&["ServerDwn".to_owned(), "TargetDown".to_owned()]);
     assert_eq!(
         errors[0].to_string(),
-        "error: there is no built-in alert `ServerDwn`\n  = key:     observe.rules.without\n  = remedy:  did you mean `ServerDown`?"
+        "error: there is no built-in alert `ServerDwn`\n  = key:     observe.rules.without[0]\n  = remedy:  did you mean `ServerDown`?"
     );
     assert_eq!(errors.len(), 1);
 }
