@@ -85,11 +85,16 @@ impl CommandError {
         }
     }
 
-    fn tell(&self) -> String {
+    /// On as many lines as a terminal of such a width needs; `None` is no terminal.
+    fn tell(&self, columns: Option<usize>) -> String {
         if let Self::Client(ClientError::Config(errors)) = self {
             return errors.to_string();
         }
-        let mut text = format!("error: {self}");
+        let painter = Painter { colours: false, columns };
+        let flow = |label, words: &str| {
+            painter.flow(std::iter::once(label).chain(words.split(' ')), " ").trim_end().to_owned()
+        };
+        let mut text = flow("error:", &self.to_string());
         if let Self::Client(error) = self {
             for line in error.details().iter().flat_map(|detail| detail.lines()) {
                 text.push('\n');
@@ -98,8 +103,8 @@ impl CommandError {
         }
         let remedy = self.remedy();
         if !remedy.is_empty() {
-            text.push_str("\n = remedy: ");
-            text.push_str(&remedy);
+            text.push('\n');
+            text.push_str(&flow(" = remedy:", &remedy));
         }
         text
     }
@@ -131,7 +136,8 @@ pub fn run(command: &ClientCommand) -> ExitCode {
         Err(error) => {
             let code = error.code();
             if code != ExitCode::SUCCESS {
-                let _ = writeln!(io::stderr(), "{}", error.tell());
+                let _ =
+                    writeln!(io::stderr(), "{}", error.tell(columns(io::stderr().is_terminal())));
             }
             code
         }
@@ -155,12 +161,15 @@ pub fn painter() -> Painter {
     let wanted =
         crate::log::may_colour() && environment("TERM").is_none_or(|value| value != "dumb");
     let is_terminal = io::stdout().is_terminal();
-    let columns = || ratatui::crossterm::terminal::size().ok().map(|(columns, _)| columns.into());
-    Painter {
-        colours: wanted && is_terminal,
-        // Some terminals do not know how wide they are.
-        columns: is_terminal.then(columns).flatten().filter(|columns| *columns > 0),
-    }
+    Painter { colours: wanted && is_terminal, columns: columns(is_terminal) }
+}
+
+/// The width of the terminal that the output is, if it is one.
+fn columns(is_terminal: bool) -> Option<usize> {
+    let size = || ratatui::crossterm::terminal::size().ok();
+    let columns = is_terminal.then(size).flatten().map(|(columns, _)| columns.into());
+    // Some terminals do not know how wide they are.
+    columns.filter(|columns| *columns > 0)
 }
 
 fn status(arguments: &StatusArguments) -> Result<(), CommandError> {
@@ -184,7 +193,7 @@ fn status(arguments: &StatusArguments) -> Result<(), CommandError> {
         // Who watches a restart wants to see it come back.
         text = match look() {
             Ok(status) => report(&status, painter()),
-            Err(error) => format!("{}\n", CommandError::from(error).tell()),
+            Err(error) => format!("{}\n", CommandError::from(error).tell(painter().columns)),
         };
     }
 }
@@ -337,13 +346,23 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_broken_between_words() {
+        let wrong = "no alarm has both a=b and a=c".to_owned();
+        let error = CommandError::Usage { wrong, remedy: "say which of the two".to_owned() };
+        assert_eq!(
+            error.tell(Some(24)),
+            "error: no alarm has both\n  a=b and a=c\n = remedy: say which of\n  the two"
+        );
+    }
+
+    #[test]
     fn servers_are_found_by_name() {
         let mut status = samples::troubled();
         let mut find = |name: &str, change: fn(&mut Status)| {
             change(&mut status);
             match find_server(&status, name) {
                 Ok((service, server)) => format!("{service} {server}"),
-                Err(error) => error.tell(),
+                Err(error) => error.tell(None),
             }
         };
         assert_eq!(find("web-2", |_| {}), "web web-2");
