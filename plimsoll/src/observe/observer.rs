@@ -31,7 +31,7 @@ use super::{Alert, PART, now};
 use crate::config::Origin;
 use crate::config::model::Config;
 use crate::config::model::observe::{HttpEndpoint, Observe};
-use crate::config::problem::ConfigError;
+use crate::config::problem::{ConfigError, ConfigErrors};
 use crate::temporary::Temporary;
 use crate::{log, outbound};
 
@@ -49,7 +49,7 @@ pub enum ObserveError {
     Endpoint(String),
     /// A file of certificates cannot be used.
     #[error(transparent)]
-    Certificates(Box<ConfigError>),
+    Certificates(ConfigErrors),
     /// A receiver of alarms cannot be used.
     #[error(transparent)]
     Notify(#[from] NotifyError),
@@ -66,7 +66,10 @@ impl ObserveError {
                 let errors = errors.into_iter().map(|error| origin.place(error)).collect();
                 Self::Rules(RuleErrors { errors, further })
             }
-            Self::Certificates(error) => Self::Certificates(Box::new(origin.place(*error))),
+            Self::Certificates(ConfigErrors { errors, further }) => {
+                let errors = errors.into_iter().map(|error| origin.place(error)).collect();
+                Self::Certificates(ConfigErrors { errors, further })
+            }
             other => other,
         }
     }
@@ -130,7 +133,7 @@ pub fn check(config: &Config) -> Result<rules::Loaded, ObserveError> {
         if files.insert(&endpoint.ca) {
             let refused = |words| {
                 let remedy = "name a PEM file with the certificate of who issued the server's";
-                ObserveError::Certificates(Box::new(ConfigError::new(key, words).remedy(remedy)))
+                ObserveError::Certificates(ConfigError::new(key, words).remedy(remedy).into())
             };
             outbound::verifier(endpoint).map_err(refused)?;
         }

@@ -95,7 +95,7 @@ fn every_mistake_is_told_where_it_is_and_starts_nothing() {
         std::fs::write(directory.path().join("plimsoll.toml"), &text).unwrap();
         let expect = |command: &str, code: i32, errors: &str| {
             assert_eq!(code, 2, "{command}: {text}{errors}");
-            for part in said.iter().map(String::as_str).chain(["1 error;", "remedy:"]) {
+            for part in said.iter().map(String::as_str).chain(["\n1 error", "remedy:"]) {
                 assert!(errors.contains(part), "{command}: no {part:?} in {errors}");
             }
         };
