@@ -12,13 +12,14 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 use tsdb::promql::script::{self, Report, Totals};
-use tsdb::promql::{self, Limits};
+use tsdb::promql::{self, Limits, QueryError};
 
 use super::arguments::promql::{PromqlArguments, PromqlCommand, QueryArguments, TestArguments};
 use super::client::Client;
 use super::commands::{USAGE, painter};
 use crate::admin::units::plural;
 use crate::config::model::observe::HttpEndpoint;
+use crate::config::problem::{ConfigError, Source};
 use crate::outbound;
 use crate::trust::Remedies;
 use span::Span;
@@ -154,7 +155,7 @@ fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     // left to it.
     if arguments.url.is_none() {
         promql::parse(&arguments.expression)
-            .map_err(|error| Failure::usage(error.to_string(), ""))?;
+            .map_err(|error| Failure::usage(shown(&arguments.expression, &error), ""))?;
     }
     let endpoint = endpoint(arguments)?;
     let times = span.times();
@@ -207,6 +208,14 @@ fn query(arguments: &QueryArguments) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// What is wrong with a query, with the place if it is known.
+fn shown(text: &str, error: &QueryError) -> String {
+    let QueryError::Parse { position: Some(at), .. } = error else { return error.to_string() };
+    let place = Source::new("query", text).place(&(*at..*at + 1));
+    let told = ConfigError::new("", error.to_string()).at(Some(place)).to_string();
+    told.strip_prefix("error: ").unwrap_or(&told).to_owned()
 }
 
 /// Whom to ask.

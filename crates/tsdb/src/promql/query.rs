@@ -7,12 +7,12 @@ use promql_parser::parser::Expr;
 /// What an expression may evaluate to.
 pub use promql_parser::parser::value::ValueType;
 
+use super::diagnose::{Fault, diagnose};
 use super::evaluate::Evaluator;
 use super::lower::{describe, lower};
 use super::outcome::{Element, Grid, Limits, Outcome, QueryError, Row, Value};
 use super::plan::Node;
 use super::screen::screen;
-use super::syntax::{self, Fault};
 use crate::sample::Samples;
 use crate::source::{Matcher, Source};
 
@@ -60,30 +60,36 @@ impl Query {
 /// [`TEXT_BYTES_MAX`](super::TEXT_BYTES_MAX) or nested deeper than
 /// [`NESTING_MAX`](super::NESTING_MAX).
 pub fn parse(text: &str) -> Result<Query, QueryError> {
-    let failed = |message| QueryError::Parse { message, position: None };
     let screened = screen(text)?;
     // The parser is foreign and the text may be hostile: a fault there costs one query, not more.
     let parsed = catch_unwind(AssertUnwindSafe(|| promql_parser::parser::parse(&screened)))
         .unwrap_or_else(|_| Err("the parser failed at this query".to_owned()));
     let expression = parsed.map_err(|message| refused(text, &message))?;
-    let plan = lower(&expression).map_err(failed)?;
+    let plan = lower(&expression).map_err(|message| {
+        let position = diagnose(text).place_of(&message);
+        QueryError::Parse { message, position }
+    })?;
     Ok(Query(Arc::new(Parsed { text: text.to_owned(), expression, plan })))
 }
 
-/// Says where a text stops being a query, if the parser does not.
+/// Why a text is no query, and where; the parser's own word if nothing better is known.
 fn refused(text: &str, message: &str) -> QueryError {
-    const SAYS_NOTHING: &str = "invalid promql query";
-    if message == SAYS_NOTHING
-        && let Some(Fault { message, position }) = syntax::find(text)
-    {
-        return QueryError::Parse { message, position: Some(position) };
+    let diagnosis = diagnose(text);
+    let position = diagnosis.place_of(&reworded(message));
+    match diagnosis.fault {
+        Some(Fault { message, position }) => {
+            QueryError::Parse { message, position: Some(position) }
+        }
+        None => QueryError::Parse { message: reworded(message), position },
     }
-    QueryError::Parse { message: reworded(message), position: None }
 }
 
 /// The parser's words as Prometheus has them: names in double quotes, types by their full names.
 fn reworded(message: &str) -> String {
-    const FULL_NAMES: [(&str, &str); 6] = [
+    const FULL_NAMES: [(&str, &str); 9] = [
+        ("got: ", "got "),
+        ("by an vector selector", "by an instant vector selector"),
+        ("or matrix selector", "or range vector selector"),
         ("type matrix", "type range vector"),
         ("got matrix", "got range vector"),
         ("type vector", "type instant vector"),

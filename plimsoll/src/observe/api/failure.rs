@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tsdb::promql::QueryError;
+use tsdb::promql::{self, QueryError};
 
 use crate::observe::query::QueryFailure;
 
@@ -112,8 +112,9 @@ impl Failure {
         let message = error.to_string();
         let kind = match error {
             QueryError::Parse { position, .. } => {
-                let place = position.and_then(|position| place(text, position));
-                let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+                let place = position.and_then(|position| promql::line_and_column(text, position));
+                let place = place.map(|(line, column)| format!("{line}:{column}: "));
+                let place = place.unwrap_or_default();
                 return Self::parameter(name, format_args!("{place}{message}"));
             }
             QueryError::Limit(_) | QueryError::Execution(_) => Kind::Execution,
@@ -122,16 +123,6 @@ impl Failure {
         };
         Self { kind, message }
     }
-}
-
-/// Line and column as Prometheus tells them; `None` within a character.
-fn place(text: &str, position: usize) -> Option<String> {
-    let before = text.get(..position)?;
-    let (line, column) = match before.rsplit_once('\n') {
-        Some((lines, rest)) => (lines.matches('\n').count() + 2, rest.len() + 1),
-        None => (1, before.len() + 1),
-    };
-    Some(format!("{line}:{column}"))
 }
 
 #[derive(Serialize)]
@@ -158,9 +149,6 @@ mod tests {
 
     #[test]
     fn places_are_lines_and_columns() {
-        assert_eq!(place("up ++", 3).unwrap(), "1:4");
-        assert_eq!(place("up\n+\n ++", 6).unwrap(), "3:2");
-        assert_eq!(place("ä", 1), None);
         let message = |position| {
             let error = QueryError::Parse { message: "no".to_owned(), position };
             Failure::of_evaluation("query", "up ++", &error).message

@@ -256,8 +256,7 @@ impl<'a> Reading<'a> {
             }
             Err(QueryError::Parse { message, position }) => {
                 let span = position.map_or(value.span.clone(), |at| self.within(value, at));
-                let error = ConfigError::new(key, format!("this is not PromQL: {message}"));
-                (span, error.remedy("try it with `plimsoll promql query`"))
+                (span, ConfigError::new(key, format!("this is not PromQL: {message}")))
             }
             Err(other) => (value.span.clone(), ConfigError::new(key, other.to_string())),
         };

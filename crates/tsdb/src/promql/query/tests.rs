@@ -162,7 +162,7 @@ fn what_is_no_query_is_refused_in_familiar_words() {
             "unknown function with name \"holt_winters\": it is called \
              double_exponential_smoothing since Prometheus 3",
         ),
-        ("sum(a) by", "unexpected end of input after \"by\""),
+        ("sum(a) by", "unexpected end of input in grouping opts, expected \"(\""),
         ("exp(NaN)", "expected type instant vector in call to function \"exp\", got scalar"),
         ("1 == 1", "comparisons between scalars must use BOOL modifier"),
         ("{a=~\".*\"}", "vector selector must contain at least one non-empty matcher"),
