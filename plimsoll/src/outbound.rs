@@ -10,6 +10,7 @@
 //! is the answer.
 
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,12 +193,29 @@ pub fn in_words_with(error: &reqwest::Error, remedies: &Remedies) -> String {
         Some(error) => return format!("no agreement on TLS: {error}"),
         None => {}
     }
-    let mut cause: &dyn Error = error;
+    let mut cause: &(dyn Error + 'static) = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
     let text = cause.to_string();
+    if is_unclosed(cause) {
+        return UNCLOSED.to_owned();
+    }
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// An answer without a length ends with its connection. Go takes such an end without TLS' farewell, so
+/// Prometheus does; here it is refused, because it looks like an answer that was cut off: by a server
+/// that died, or by somebody between who wants some of the figures gone. Half a page of metrics cannot
+/// be told from a whole one.
+const UNCLOSED: &str = "the server ended the connection without closing TLS (close_notify), so its \
+                        answer may be cut off: let it send Content-Length, or close TLS properly";
+
+/// Whether the connection ended without TLS' farewell. rustls has no type for it.
+fn is_unclosed(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        error.kind() == io::ErrorKind::UnexpectedEof && error.to_string().contains("close_notify")
+    })
 }
 
 #[cfg(test)]

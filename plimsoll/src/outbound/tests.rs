@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -82,4 +83,39 @@ fn a_host_is_left_by_another_name_port_or_scheme() {
         let url = |text: &str| Url::parse(text).unwrap();
         assert_eq!(stays(&url(from), &url(to)), is_same, "{from} {to}");
     }
+}
+
+/// As a small server does that wraps a socket: the answer's end is that of the connection.
+#[tokio::test]
+async fn who_ends_a_connection_without_closing_tls_is_told_what_to_do() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![key.cert.der().clone()], private.into())
+            .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        let mut head = [0; 4096];
+        let _ = stream.read(&mut head).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nup 1\n").await.unwrap();
+        stream.flush().await.unwrap();
+        // The connection ends, and TLS was not asked to.
+        stream.get_mut().0.shutdown().await.unwrap();
+    });
+    let url = format!("https://localhost:{port}/");
+    let mut endpoint = HttpEndpoint::open(&url);
+    endpoint.insecure = true;
+    let client = client(&endpoint).unwrap();
+    let response = request(&client, Method::GET, &endpoint, &url).send().await.unwrap();
+    let words = body(response, 1024).await.unwrap_err().to_string();
+    assert!(words.contains("let it send Content-Length, or close TLS properly"), "{words}");
+    assert!(!words.contains("docs.rs"), "{words}");
 }
