@@ -4,8 +4,8 @@
 //! long as its system acknowledges: for ever, if it is merely stopped. So an answer of which nothing
 //! is taken for a while ends with its connection. Reading is bounded by whoever reads.
 //!
-//! One answer is given before any handler sees the request, and without words: that its target is too
-//! long. It gets some here.
+//! Two answers are given before any handler sees the request, and without words: that its target is
+//! too long, and that it cannot be read. They get some here.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -21,10 +21,35 @@ pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How the answer begins that hyper gives to a target of more than 64 KiB; no handler has one like it.
 const TARGET_TOO_LONG: &[u8] = b"HTTP/1.1 414 ";
-/// The same with words, as programs that ask Prometheus read them. Its end is that of the connection.
-const WITH_WORDS: &[u8] = b"HTTP/1.1 414 URI Too Long\r\nContent-Type: application/json\r\n\
+/// How it begins that a request cannot be read. Handlers have answers like it, with words.
+const UNREADABLE: &[u8] = b"HTTP/1.1 400 ";
+/// The answers with words, as programs that ask Prometheus read them. Their end is that of the
+/// connection.
+const TARGET_TOO_LONG_IN_WORDS: &[u8] =
+    b"HTTP/1.1 414 URI Too Long\r\nContent-Type: application/json\r\n\
 Connection: close\r\n\r\n{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"the URL is longer \
 than 64 KiB: send its parameters as a form in the body of a POST\"}\n";
+const UNREADABLE_IN_WORDS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\
+Connection: close\r\n\r\n{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"this is no HTTP \
+request that can be read. If its URL has a quote, a space, < or > in it, write %22, %20, %3C or %3E \
+(curl: --get --data-urlencode NAME=VALUE)\"}\n";
+
+/// What to write in place of an answer that begins with `first` and has no words.
+fn words_for(first: &[u8]) -> &'static [u8] {
+    let has =
+        |wanted: &[u8]| first.windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted));
+    if first.starts_with(TARGET_TOO_LONG) {
+        TARGET_TOO_LONG_IN_WORDS
+    } else if first.starts_with(UNREADABLE)
+        && has(b"\r\ncontent-length: 0\r\n")
+        && !has(b"\r\ncontent-type:")
+    {
+        UNREADABLE_IN_WORDS
+    } else {
+        &[]
+    }
+}
 
 /// A stream that fails when a write waits for too long.
 pub(super) struct Taker<S> {
@@ -42,8 +67,8 @@ impl<S> Taker<S> {
 
     /// Begins to write words, if what is to be written has none.
     fn word(&mut self, first: &[u8]) -> bool {
-        if self.worded.is_empty() && first.starts_with(TARGET_TOO_LONG) {
-            self.worded = WITH_WORDS;
+        if self.worded.is_empty() {
+            self.worded = words_for(first);
         }
         !self.worded.is_empty()
     }

@@ -207,6 +207,18 @@ async fn a_target_that_is_too_long_is_refused_with_words() {
     assert!(told["error"].as_str().unwrap().contains("in the body of a POST"), "{told}");
 }
 
+/// Neither does one see this.
+#[tokio::test]
+async fn a_target_with_raw_quotes_is_refused_with_words() {
+    let address = start(None);
+    let request = "GET /prometheus/federate?match[]={job=\"app\"} | Host: localhost";
+    let answer = ask(address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    let told: serde_json::Value = serde_json::from_str(body(&answer)).unwrap();
+    assert_eq!(told["errorType"], "bad_data");
+    assert!(told["error"].as_str().unwrap().contains("write %22"), "{told}");
+}
+
 #[tokio::test]
 async fn large_forms_are_refused() {
     let address = start(Some("s3cret"));
