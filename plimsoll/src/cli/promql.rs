@@ -300,6 +300,18 @@ mod tests {
     }
 
     #[test]
+    fn a_caret_shows_where_a_query_is_wrong() {
+        let of = |text: &str| shown(text, &promql::parse(text).unwrap_err());
+        assert_eq!(
+            of("sum(up by job)"),
+            "parse error: unexpected <by> in aggregation, expected \")\" before it\n \
+             --> query:1:8\n  |\n1 | sum(up by job)\n  |        ^"
+        );
+        let end = of("sum(\n  up");
+        assert!(end.ends_with("--> query:2:5\n  |\n2 |   up\n  |     ^"), "{end}");
+    }
+
+    #[test]
     fn no_password_gets_into_a_message() {
         for (url, shown) in [
             ("http://host:9090/a", "http://host:9090/a"),

@@ -22,6 +22,9 @@ const RULES_MAX: usize = 20_000;
 /// Most that a `limit` may say.
 const LIMIT_MAX: usize = 1_000_000_000;
 
+/// What to do about an expression that is none; the message says what is wrong at the caret.
+const LANGUAGE: &str = "mend it at the caret; the language is described at \
+                        https://prometheus.io/docs/prometheus/latest/querying/basics/";
 const FILE_KEYS: &[&str] = &["groups"];
 const GROUP_KEYS: &[&str] = &["name", "interval", "query_offset", "limit", "labels", "rules"];
 const RULE_KEYS: &[&str] =
@@ -256,7 +259,8 @@ impl<'a> Reading<'a> {
             }
             Err(QueryError::Parse { message, position }) => {
                 let span = position.map_or(value.span.clone(), |at| self.within(value, at));
-                (span, ConfigError::new(key, format!("this is not PromQL: {message}")))
+                let error = ConfigError::new(key, format!("this is not PromQL: {message}"));
+                (span, error.remedy(LANGUAGE))
             }
             Err(other) => (value.span.clone(), ConfigError::new(key, other.to_string())),
         };
