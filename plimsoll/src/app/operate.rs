@@ -1,5 +1,6 @@
 //! The operator's commands: status, metrics, reload, restart, drain.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -98,18 +99,11 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
         remedy: "mend it, and reload again; `plimsoll check` finds most mistakes beforehand".into(),
         details,
     };
-    // Reading a file and looking up users and commands may block.
     let reading = path.clone();
-    let (loaded, rules) = tokio::task::spawn_blocking(move || {
-        let loaded = config::load(&reading).map_err(|errors| vec![errors.to_string()])?;
-        loaded.verify_environment().map_err(|errors| vec![errors.to_string()])?;
-        let rules = observe::check(&loaded.config)
-            .map_err(|error| vec![error.placed(&loaded.origin()).to_string()])?;
-        Ok((loaded, rules))
-    })
-    .await
-    .map_err(|error| invalid(vec![error.to_string()]))?
-    .map_err(invalid)?;
+    let (loaded, rules) = tokio::task::spawn_blocking(move || read(&reading))
+        .await
+        .map_err(|error| invalid(vec![error.to_string()]))?
+        .map_err(invalid)?;
     let mut diff = config::diff(&app.config(), &loaded.config);
     if !diff.restart_needed.is_empty() {
         return Err(Refusal {
@@ -152,6 +146,16 @@ async fn try_reload(app: &App) -> Result<Reloaded, Refusal> {
     }
     app.publish_instances();
     Ok(Reloaded { changes: diff.changes, instances, warnings })
+}
+
+/// The config file and the rules that it names, or what is wrong with them. Blocks: files are read,
+/// users and commands looked up.
+fn read(path: &Path) -> Result<(config::Loaded, observe::rules::Loaded), Vec<String>> {
+    let loaded = config::load(path).map_err(|errors| vec![errors.to_string()])?;
+    loaded.verify_environment().map_err(|errors| vec![errors.to_string()])?;
+    let rules = observe::check(&loaded.config)
+        .map_err(|error| vec![error.placed(&loaded.origin()).to_string()])?;
+    Ok((loaded, rules))
 }
 
 async fn restart(app: &App, service: String) -> Result<Restarted, Refusal> {
