@@ -142,6 +142,12 @@ const PIECES: [&str; 64] = [
     "smoothed",
 ];
 
+#[test]
+fn durations_may_have_their_digits_apart() {
+    assert!(parse("1_0005m").is_ok());
+    assert_eq!(diagnose("1_0005m").fault, None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

@@ -205,7 +205,8 @@ fn number(rest: &str) -> (Kind, usize) {
     };
     let kind = match is_number {
         true => Kind::Number,
-        false if is_duration(text) => Kind::Duration,
+        // The parser takes what stands between digits in durations too.
+        false if is_duration(&digits) => Kind::Duration,
         false => Kind::Foreign(Foreign::Number),
     };
     (kind, length)
